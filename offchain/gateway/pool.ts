@@ -1,7 +1,8 @@
 // Longer than 350 lines because the choice of a job and the opening of the next one look at the same jobs.
 /** The pool of open jobs: lends them to queries, opens the next one ahead, and never opens two for one need. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Rates } from '@cocoon-market/wrappers';
-import { RENT } from '../link';
+import { RENT, type Session } from '../link';
 import { reasonOf } from '../process/errors';
 import { reporting } from '../process/log';
 import type { JobBook } from './book';
@@ -19,6 +20,7 @@ import { choose, MAX_REFUSALS } from './scoring';
 
 const ENDING_SECONDS = 7200; // before the last notice of a job, in which workers may refuse its queries
 const SLOT_MS = 30_000; // longest wait for a running query to end
+const RETURN_MS = 250; // between two times that a worker is asked whether another process has its jobs
 const GRACE_MS = 300; // that a question waits for a slot before another job is opened: most bursts are shorter
 const OPENING_MS = 180_000; // longest wait while a job is being opened
 const ELSEWHERE_MS = 300_000; // between two jobs that are opened because the others serve poorly
@@ -28,6 +30,7 @@ const PAUSE_MS = 30_000; // after a job that was not opened, before another is t
 export interface Excluded {
     workers: Set<string>;
     jobs: Set<number>;
+    sessions: Set<Session | undefined>; // with a process that went away; in a new session their jobs may answer
     process?: string; // URL of the one process whose jobs were avoided, and not its whole worker
     opensNone?: boolean; // only jobs that are open may answer
 }
@@ -192,7 +195,10 @@ export class JobPool {
                 const { rates, tokenizer } = await this.requireCover(model, workers, question);
                 hold(rates, tokenizer);
                 if (this.isFull(model, queue)) {
-                    await this.waitForSlot(start, queue);
+                    const unreachable = this.unreachable(model, excluded);
+                    await (unreachable.length > 0
+                        ? this.waitForReturn(start, unreachable)
+                        : this.waitForSlot(start, queue));
                     continue;
                 }
                 if (this.fitting(question, excluded).length > 0) {
@@ -344,8 +350,7 @@ export class JobPool {
         if (job.phase !== 'open') {
             return;
         }
-        const none = { workers: new Set<string>(), jobs: new Set<number>() };
-        const lasting = this.usable(model, none).filter((other) => !low(other));
+        const lasting = this.usable(model, nothing()).filter((other) => !low(other));
         const queue = this.queueOf(model);
         if (lasting.length === 0) {
             if (low(job)) {
@@ -361,7 +366,7 @@ export class JobPool {
         const shortage = queue.usage.shortage(room, config.job.aheadSeconds, seconds());
         if (shortage !== undefined && queue.coming === 0) {
             log.info({ model, shortage }, 'the next job is opened ahead');
-            this.openAnother(model, queue, none.workers);
+            this.openAnother(model, queue, new Set());
         }
     }
 
@@ -377,7 +382,7 @@ export class JobPool {
         const models = new Set(this.book.open().map(({ stored }) => stored.model));
         const tooMany = new Set([...models].flatMap((model) => this.beyondMaxOpen(model)));
         return this.book.open().filter((job) => {
-            const others = this.usable(job.stored.model, { workers: new Set(), jobs: new Set([job.number]) });
+            const others = this.usable(job.stored.model, { ...nothing(), jobs: new Set([job.number]) });
             const replaced = others.some((other) => other.available >= this.threshold(other));
             const surplus = replaced && this.isIdle(job) && others.some((other) => other.usedAt > job.usedAt);
             const isUsedUp = replaced && job.available < this.threshold(job);
@@ -388,7 +393,7 @@ export class JobPool {
 
     /** The jobs with money beyond `job.maxOpen`: those that were used longest ago. */
     private beyondMaxOpen(model: string): GatewayJob[] {
-        return this.usable(model, { workers: new Set(), jobs: new Set() })
+        return this.usable(model, nothing())
             .filter((job) => job.available >= this.threshold(job))
             .sort((one, other) => other.usedAt - one.usedAt || other.number - one.number)
             .slice(this.context.config.job.maxOpen);
@@ -401,11 +406,19 @@ export class JobPool {
     }
 
     // Open jobs that are paid and not in their last hours.
-    private lasting(model: string, { workers, jobs }: Excluded): GatewayJob[] {
-        const isExcluded = ({ number, stored }: GatewayJob) => jobs.has(number) || workers.has(stored.worker);
+    private lasting(model: string, { workers, jobs, sessions }: Excluded): GatewayJob[] {
+        const isExcluded = ({ number, stored, session }: GatewayJob) =>
+            jobs.has(number) || workers.has(stored.worker) || (session !== undefined && sessions.has(session));
         return this.book
             .open(model)
             .filter((job) => job.money.paused === undefined && !isExcluded(job) && !this.isOver(job));
+    }
+
+    // Jobs that a question may use again as soon as another process of their worker has them.
+    private unreachable(model: string, excluded: Excluded): GatewayJob[] {
+        const { sessions } = excluded;
+        const isUnreachable = ({ session }: GatewayJob) => session !== undefined && sessions.has(session);
+        return this.lasting(model, { ...excluded, sessions: new Set() }).filter(isUnreachable);
     }
 
     private usable(model: string, excluded: Excluded): GatewayJob[] {
@@ -453,7 +466,7 @@ export class JobPool {
     // As many jobs as may be are used or being opened. Those that cannot be used now or are used up do not count.
     private isFull(model: string, queue: ModelQueue): boolean {
         const { maxParallel, maxOpen } = this.context.config.job;
-        const usable = this.usable(model, { workers: new Set(), jobs: new Set() });
+        const usable = this.usable(model, nothing());
         const used = usable.filter((job) => job.available >= this.threshold(job)).length;
         if (used + Math.ceil(queue.coming / maxParallel) < maxOpen) {
             return false;
@@ -471,6 +484,18 @@ export class JobPool {
     }
 
     // While a job is being opened, a question waits for it longer.
+    // No query that ends makes these jobs free: their worker is asked until one of its processes has one of them.
+    private async waitForReturn(start: number, jobs: readonly GatewayJob[]): Promise<void> {
+        const sessions = new Set(jobs.map(({ session }) => session));
+        await firstTrue(jobs.map((job) => this.recovery.connect(job)));
+        if (jobs.every(({ session }) => sessions.has(session))) {
+            if (Date.now() - start > SLOT_MS) {
+                throw unavailable('No process of the node has its jobs now. Ask again in a moment', 'node_down');
+            }
+            await sleep(RETURN_MS);
+        }
+    }
+
     private async waitForSlot(start: number, queue: ModelQueue): Promise<void> {
         const remaining = start + (queue.coming > 0 ? OPENING_MS : SLOT_MS) - Date.now();
         if (remaining <= 0) {
@@ -487,6 +512,8 @@ export class JobPool {
 }
 
 const seconds = () => performance.now() / 1000;
+
+const nothing = (): Excluded => ({ workers: new Set(), jobs: new Set(), sessions: new Set() });
 
 // Resolves as soon as one holds, or when none does.
 async function firstTrue(promises: readonly Promise<boolean>[]): Promise<void> {

@@ -49,7 +49,7 @@ const MAX_UNSIGNED = 4; // of a job without a signature, since its last result
 /** What to do after a failed attempt. */
 interface NextStep {
     error: GatewayError; // for the client, if there is no other attempt
-    avoid: 'worker' | 'process' | 'job' | 'nothing'; // `process`: the jobs at it, if its worker has others
+    avoid: 'worker' | 'process' | 'session' | 'job' | 'nothing'; // `process`: sessions of all its jobs, if it is not alone
     final?: boolean; // another attempt would change nothing
     reuse?: boolean; // another attempt is worth no new job
     isBlameless?: boolean; // the node has a reason that says nothing of its answers
@@ -79,7 +79,7 @@ export class Router {
         const { pool, closing } = this.parts;
         const { config, escrow } = this.context;
         const clock = () => escrow.clock.read();
-        const excluded: Excluded = { workers: new Set(), jobs: new Set() };
+        const excluded: Excluded = { workers: new Set(), jobs: new Set(), sessions: new Set() };
         const refusals: Refused[] = [];
         let failure: GatewayError | undefined;
         // Another process of the same worker is no other node, so it takes no attempt of another node away.
@@ -173,7 +173,9 @@ export class Router {
         } else if (avoid === 'process') {
             excluded.process = process;
             const atIt = this.parts.pool.openJobs().filter((each) => each.worker.process === process);
-            [job, ...atIt].forEach(({ number }) => excluded.jobs.add(number));
+            [job, ...atIt].forEach(({ session }) => excluded.sessions.add(session));
+        } else if (avoid === 'session') {
+            excluded.sessions.add(job.session);
         } else if (avoid === 'job') {
             excluded.jobs.add(job.number);
         }
@@ -287,7 +289,7 @@ export class Router {
                     this.context.nodes.cool(job.stored.worker);
                     return this.ofRepeated(job, refusal, error);
                 }
-                return { error, avoid: 'job', isBlameless: true };
+                return { error, avoid: 'session', isBlameless: true };
             case 'shutting_down':
             case 'chain_down':
             case 'internal':

@@ -32,10 +32,11 @@ describe('A gateway at a node of two processes', () => {
     let second: FakeWorker;
 
     /** `urlOf`: what the first process says where the second one is. */
-    async function start(urlOf = ({ url }: FakeWorker) => url, workers = 1): Promise<void> {
+    async function start(urlOf = ({ url }: FakeWorker) => url, workers = 1, maxOpen = 4): Promise<void> {
         second = await secondOf(market());
         bench = await startBench(market(), {
             workers,
+            config: { job: { deposit: '1000000000', step: '40000', maxOpen } },
             before: ({ worker }) => {
                 [worker.processes, second.processes] = [
                     [worker.url, urlOf(second)],
@@ -90,6 +91,15 @@ describe('A gateway at a node of two processes', () => {
 
         expect((await bench.post(ask)).status).toBe(200);
         expect(processes.map(({ jobs }) => jobs.size)).toEqual([1, 1]);
+    });
+
+    it('asks the process that has the job next, if as many jobs as may be are open', async () => {
+        await start(undefined, undefined, 1);
+        await openJobs(1);
+        [bench.worker, second].find(({ jobs }) => jobs.size === 1)!.scripts.push({ cut: 'before accept' });
+
+        expect((await bench.post(ask)).status).toBe(200);
+        expect(bench.worker.jobs.size + second.jobs.size).toBe(1);
     });
 
     it('asks another node, if both go away before they answer', async () => {
