@@ -83,7 +83,7 @@ export class ActiveJob {
             maxSigned: stored.maxSpend,
             onUnpaid: () => undefined, // what was not taken is posted again, and settle() throws
         });
-        this.money.signingStop = stored.signingStop === '' ? undefined : stored.signingStop;
+        this.money.signingStop ??= stored.signingStop === '' ? undefined : stored.signingStop;
         this.ledger = this.money.ledger;
         this.counter = counterOf(this.tokenizer, {});
     }
@@ -99,7 +99,7 @@ export class ActiveJob {
                 job.noteReceipt(query);
             }
             if (query.entry !== null) {
-                job.ledger.addResult(0, query.entry);
+                job.money.restore([query.entry]);
             }
         }
         return job;

@@ -157,8 +157,9 @@ export class GatewayJob {
 
     /** The channel, and the most it can have paid: what the newest voucher says, while this store has that one. */
     get paidChannel(): PaidChannel {
-        const { stored, ledger, channel } = this;
-        return { channel, maxPaid: stored.found === true ? undefined : ledger.voucher.cumulative };
+        const { stored, ledger, channel, money } = this;
+        const hasNewest = stored.found !== true && money.signingStop === undefined;
+        return { channel, maxPaid: hasNewest ? ledger.voucher.cumulative : undefined };
     }
 
     /** nanoTON that a new query may reserve. */

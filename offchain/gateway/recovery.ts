@@ -173,7 +173,7 @@ export class Recovery {
             if (record.breachAt) {
                 nodes.bans.ban(record.worker, record.note, record.breachAt);
             }
-            entries.forEach((entry) => job.ledger.addResult(0, entry));
+            job.money.restore(entries);
             open.forEach(({ number, ceiling }) => job.reserve(number, ceiling));
             job.raiseHighest(highest);
             return job;

@@ -2,7 +2,7 @@
  * What gateway and worker say to each other over HTTP besides the answer stream: paths, JSON shapes, refusals.
  * Buffers travel as lower-case hex, nanoTON as decimal strings, addresses in their raw form (`0:hex`).
  */
-import { SignedVoucher, Terms, loadTerms, termsCell } from '@cocoon-market/wrappers';
+import { loadTerms, SignedVoucher, Terms, termsCell, Verifier, Voucher } from '@cocoon-market/wrappers';
 import { Cell } from '@ton/core';
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
@@ -255,6 +255,20 @@ export function sessionHash(job: Buffer, { enc, wire }: { enc: Buffer; wire: str
 /** What the voucher key signs to end a job. */
 export function endHash(job: Buffer): Buffer {
     return createHash('sha256').update('cocoon-market end').update(job).digest();
+}
+
+/** True if this key signed the voucher for this channel. False also for one whose numbers fit in no voucher. */
+export function isSignedVoucher(
+    verifier: Verifier,
+    network: number,
+    channel: Buffer, // account
+    { cumulative, count, signature }: SignedVoucher,
+): boolean {
+    try {
+        return verifier.verify(Voucher.hash({ network, channel, cumulative, count }), signature);
+    } catch {
+        return false;
+    }
 }
 
 /** The catalogue id of a model as terms name it. */

@@ -1,8 +1,8 @@
 /** The money of one job: what it owes, the vouchers that pay it, and their way to the worker while queries run. */
 import { type SignedVoucher, type SigningKey, Verifier, Voucher, voucherFor } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
-import { VOUCHER_ACCEPT_MS, VOUCHER_DELAY_MS } from '../link';
-import { Ledger, type VoucherAmounts } from './ledger';
+import { isSignedVoucher, VOUCHER_ACCEPT_MS, VOUCHER_DELAY_MS } from '../link';
+import { Ledger, type ResultEntry, type VoucherAmounts } from './ledger';
 import type { WorkerCalls } from './jobLink';
 import { WorkerRefusal } from './workerErrors';
 
@@ -41,7 +41,8 @@ export interface PaymentParts {
 export class JobMoney {
     readonly ledger = new Ledger();
     /**
-     * Why nothing is signed any more: a voucher of our key says more than this store knows, so there is another signer.
+     * Why nothing is signed any more: a voucher of our key says more than this store knows, so there is another signer;
+     * or what the store has of this job cannot be, so the store is damaged.
      */
     signingStop: string | undefined;
     private readonly verifier: Verifier; // of our own vouchers
@@ -62,7 +63,23 @@ export class JobMoney {
     ) {
         this.verifier = new Verifier(parts.key.publicKey);
         if (stored.voucher !== null) {
-            this.ledger.setVoucher(stored.voucher);
+            if (this.isOwn(stored.voucher)) {
+                this.ledger.setVoucher(stored.voucher);
+            } else {
+                this.signingStop = 'the store is damaged: this key did not sign the newest voucher in it';
+            }
+        }
+    }
+
+    /** Takes the verified results of the store. Nothing is signed on top of results that do not fit each other. */
+    restore(entries: readonly ResultEntry[]): void {
+        for (const entry of entries) {
+            const objection = this.ledger.objection(entry);
+            if (objection === undefined) {
+                this.ledger.addResult(0, entry);
+            } else {
+                this.signingStop ??= `the store is damaged: of result ${entry.index}, ${objection}`;
+            }
         }
     }
 
@@ -193,7 +210,7 @@ export class JobMoney {
         if (isSame(voucher, this.ledger.voucher)) {
             return;
         }
-        if (!this.verifier.verify(this.hashOf(voucher.cumulative, voucher.count), voucher.signature)) {
+        if (!this.isOwn(voucher)) {
             throw new Error('The worker has a voucher that this gateway did not sign');
         }
         this.signingStop = 'the worker has a voucher of this key that says more than this store knows';
@@ -287,6 +304,10 @@ export class JobMoney {
     private async keep(voucher: SignedVoucher): Promise<SignedVoucher> {
         await this.parts.store.saveVoucher(this.stored.channel, voucher);
         return (this.stored.voucher = voucher);
+    }
+
+    private isOwn(voucher: SignedVoucher): boolean {
+        return isSignedVoucher(this.verifier, this.parts.network, this.stored.channel, voucher);
     }
 
     private hashOf(cumulative: bigint, count: number): Buffer {

@@ -214,10 +214,10 @@ export function amountToBytes(amount: bigint): Buffer {
     return bytes;
 }
 
-/** The amount that {@link amountToBytes} stored. */
-export function amountFromBytes(bytes: Buffer): bigint {
-    if (bytes.length !== AMOUNT_BYTES) {
-        throw new Error(`A stored amount has ${AMOUNT_BYTES} bytes, this one has ${bytes.length}`);
+/** The amount that {@link amountToBytes} stored. Throws if it is none: then the store is damaged. */
+export function amountFromBytes(bytes: Buffer | null): bigint {
+    if (bytes?.length !== AMOUNT_BYTES) {
+        throw new Error(`A stored amount has ${AMOUNT_BYTES} bytes, this one has ${bytes?.length ?? 'none'}`);
     }
     return bytes.readBigUInt64BE();
 }

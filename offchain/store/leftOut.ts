@@ -31,10 +31,16 @@ export function splitTerms(terms: Buffer): { own: Buffer; shared: Buffer } {
         : { own: terms, shared: Buffer.alloc(0) };
 }
 
-/** The terms that {@link splitTerms} split. */
-export function joinTerms(own: Buffer, shared: Buffer): Buffer {
-    if (shared.length === 0) {
+const lengthOfParts = (places: readonly (readonly [number, number])[]): number =>
+    places.reduce((sum, [from, to]) => sum + to - from, 0);
+
+/** The terms that {@link splitTerms} split. Throws if they are no such parts: then the store is damaged. */
+export function joinTerms(own: Buffer, shared: Buffer | null): Buffer {
+    if (shared?.length === 0) {
         return own;
+    }
+    if (own.length !== lengthOfParts(OWN) || shared?.length !== lengthOfParts(SHARED)) {
+        throw new Error(`The parts of stored terms have ${own.length} and ${shared?.length ?? 'no'} bytes`);
     }
     const terms = Buffer.allocUnsafe(TERMS);
     const fill = (part: Buffer, places: readonly (readonly [number, number])[]) => {
@@ -95,6 +101,10 @@ export const wholeAccept = (query: AcceptedQuery, stored: Buffer): Buffer =>
 export const storedEnd = (kind: EndKind, query: QueryId, receipt: Buffer): Buffer =>
     shortened(receipt, startOf(ENDS[kind], query), lengthOf(ENDS[kind]));
 
-/** The receipt that {@link storedEnd} made this of. */
-export const wholeEnd = (kind: EndKind, query: QueryId, stored: Buffer): Buffer =>
-    whole(stored, startOf(ENDS[kind], query), lengthOf(ENDS[kind]));
+/** The receipt that {@link storedEnd} made this of. Throws for another kind: then the store is damaged. */
+export function wholeEnd(kind: EndKind, query: QueryId, stored: Buffer): Buffer {
+    if (!Object.hasOwn(ENDS, kind)) {
+        throw new Error(`Query ${query.number} is stored with an end that does not exist: ${kind}`);
+    }
+    return whole(stored, startOf(ENDS[kind], query), lengthOf(ENDS[kind]));
+}

@@ -31,6 +31,9 @@ export class SqlEarnings implements EarningsStore {
     async sums() {
         const sums: Record<JobStage, JobSums> = { open: NO_JOBS, ending: NO_JOBS, ended: NO_JOBS };
         for (const row of await this.db.selectFrom('jobSums').selectAll().execute()) {
+            if (!Object.hasOwn(sums, row.state)) {
+                throw new Error(`The store has sums of jobs in no state that exists: ${row.state}`);
+            }
             sums[row.state] = addSums(sums[row.state], sumsRowOf(row).sums);
         }
         return sums;

@@ -286,8 +286,8 @@ export class SqlGatewayStore implements GatewayStore {
         const results = await queries.where('phase', '=', 'result').orderBy('index').execute();
         return results.map(({ index, price, cumulative }) => ({
             index: index!,
-            price: amountFromBytes(price!),
-            cumulative: amountFromBytes(cumulative!),
+            price: amountFromBytes(price),
+            cumulative: amountFromBytes(cumulative),
         }));
     }
 

@@ -1,7 +1,7 @@
 /** The queries in a worker's database, with their receipts and answers. */
 import { type Kysely, type Selectable, sql } from 'kysely';
 import { amountToBytes, ofQuery } from './database';
-import { storedAccept, storedEnd } from './leftOut';
+import { storedAccept, storedEnd, wholeEnd } from './leftOut';
 import type { SigningGuard } from './signingGuard';
 import { addEarnings, changeJob } from './sqlEarnings';
 import type { NewQuery, Piece, QueryEnd, QueryId, QueryStore, UnservedQuery } from './worker';
@@ -43,6 +43,14 @@ export class SqlQueries implements QueryStore {
     async unendedOf(job: Buffer) {
         const unended = this.db.selectFrom('queries').selectAll().where('job', '=', job).where('endKind', 'is', null);
         return (await unended.orderBy('number').execute()).map(queryOf);
+    }
+
+    async newestResult(job: Buffer) {
+        const rows = this.db.selectFrom('queries').select(['number', 'endReceipt']);
+        const results = rows.where('job', '=', job).where('endKind', '=', 'result');
+        // What is stored of a result begins with its index.
+        const row = await results.orderBy('endReceipt', 'desc').limit(1).executeTakeFirst();
+        return row?.endReceipt ? wholeEnd('result', { job, number: row.number }, row.endReceipt) : undefined;
     }
 
     async accept({ ceiling, accept, ...query }: NewQuery) {

@@ -177,6 +177,8 @@ export interface QueryStore {
     unended(limit: number, cursor?: QueryId): Promise<QueryRecord[]>;
     /** The accepted queries of a job without an end, by number. */
     unendedOf(job: Buffer): Promise<QueryRecord[]>;
+    /** The receipt of the job's result of the highest index. */
+    newestResult(job: Buffer): Promise<Buffer | undefined>;
     /** Throws when the number was used. */
     accept(query: NewQuery): Promise<void>;
     /** Throws when the number was used. */

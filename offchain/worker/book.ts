@@ -21,6 +21,7 @@ import type { WorkerConfig } from './config';
 import type { WorkerContext } from './context';
 import type { Costs } from './costs';
 import { stepCarriesFrames } from './credit';
+import { damageOf, FORGED_VOUCHER } from './damage';
 import { type ActiveQuery, WorkerJob } from './job';
 import { assertStored } from './newest';
 import { tokenizerOf } from './offers';
@@ -253,6 +254,14 @@ export class WorkerBook {
             return undefined;
         }
         const job = new WorkerJob(this.context, record, termsFromBytes(record.terms), this.floors);
+        job.damage = await damageOf(this.context, job);
+        if (job.damage !== undefined) {
+            const message = 'the store is damaged, so nothing is signed for this job: run cocoon worker restore';
+            this.context.log.error({ ...job.logName, damage: job.damage }, message);
+        }
+        if (job.damage === FORGED_VOUCHER) {
+            job.update({ voucher: undefined }); // a claim with it would cost fees for nothing
+        }
         await this.recovery(job); // a job that is not in memory runs no query
         return job;
     }

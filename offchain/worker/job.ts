@@ -41,6 +41,7 @@ export class WorkerJob extends JobEntry {
     readonly deciding = new Set<number>(); // numbers of queries that are neither declined nor accepted yet
     counting = 0; // prompts of queries that come
     written = 0; // numbers that are used and stored since this process has the job
+    damage: string | undefined; // see damageOf
     readonly client: ClientAccount;
     readonly channel: ServedChannel;
     readonly session: JobSession;
@@ -85,13 +86,16 @@ export class WorkerJob extends JobEntry {
         return this.record.cumulative;
     }
 
-    /** See {@link isStale}. */
+    /** True when nothing may be signed for this job: see {@link isStale} and `damage`. */
     get isStale(): boolean {
-        return isStale(this.record);
+        return isStale(this.record) || this.damage !== undefined;
     }
 
     /** Throws {@link Refused} when nothing may be signed for this job. */
     requireNewest(): void {
+        if (this.damage !== undefined) {
+            throw new Refused('wrong_terms', `The store of this node is damaged: ${this.damage}`);
+        }
         if (this.isStale) {
             throw new Refused('wrong_terms', 'A voucher of this job counts results that this node does not know');
         }
@@ -125,7 +129,7 @@ export class WorkerJob extends JobEntry {
             const isFirst = this.promised <= this.record.snapshot.paid;
             this.update({ voucher, ...(isFirst && { unclaimedSince: at }) });
             this.client.noteJob(this.id, this);
-            if (this.isStale) {
+            if (isStale(this.record)) {
                 this.context.log.error(
                     { ...this.logName, count: voucher.count, results: this.record.index },
                     'a voucher counts results that this store does not hold, so nothing more is signed for this job; if the store is a copy, run cocoon worker restore',

@@ -1,3 +1,4 @@
+// Longer than 350 lines because its cases share one clock and one worker.
 import { Address } from '@ton/core';
 import { type SignedVoucher, Voucher, voucherFor } from '@cocoon-market/wrappers';
 import type { StoredJob } from '../../../offchain/store/gateway';
@@ -30,43 +31,48 @@ describe('The money of a job', () => {
             voucher: null,
             terms: { step: STEP },
         } as StoredJob;
-        money = new JobMoney(job, {
-            key: testKey(1),
-            worker: {
-                voucher: async (_job: Buffer, voucher: SignedVoucher) => {
-                    const error = refusal;
-                    refusal = undefined;
-                    if (error !== undefined) {
-                        throw error;
-                    }
-                    posted.push(voucher.cumulative);
-                    return voucher;
-                },
-            },
-            requireMember: () => requireMember({ cluster: { isHeld } }),
-            store: {
-                saveVoucher: async (_channel: Buffer, { cumulative }: SignedVoucher) => {
-                    await Promise.resolve();
-                    const error = rejection;
-                    rejection = undefined;
-                    if (error !== undefined) {
-                        throw error;
-                    }
-                    stored.push(cumulative);
-                },
-            },
-            network: -3,
-            get maxSigned() {
-                return maxSigned;
-            },
-            onUnpaid: () => undefined,
-        });
+        money = new JobMoney(job, parts());
     });
 
     afterEach(async () => {
         await money.stop();
         jest.useRealTimers();
     });
+
+    const parts = () => ({
+        key: testKey(1),
+        worker: {
+            voucher: async (_job: Buffer, voucher: SignedVoucher) => {
+                const error = refusal;
+                refusal = undefined;
+                if (error !== undefined) {
+                    throw error;
+                }
+                posted.push(voucher.cumulative);
+                return voucher;
+            },
+        },
+        requireMember: () => requireMember({ cluster: { isHeld } }),
+        store: {
+            saveVoucher: async (_channel: Buffer, { cumulative }: SignedVoucher) => {
+                await Promise.resolve();
+                const error = rejection;
+                rejection = undefined;
+                if (error !== undefined) {
+                    throw error;
+                }
+                stored.push(cumulative);
+            },
+        },
+        network: -3,
+        get maxSigned() {
+            return maxSigned;
+        },
+        onUnpaid: () => undefined,
+    });
+
+    /** The same job with this voucher, as a process that starts reads it. */
+    const restart = (voucher: SignedVoucher | null) => new JobMoney({ ...job, voucher }, parts());
 
     const addResult = (index: number) => {
         money.ledger.addResult(index, { index, price: 10n, cumulative: 10n * BigInt(index) });
@@ -107,6 +113,50 @@ describe('The money of a job', () => {
         addResult(2);
         await expect(money.flush()).rejects.toThrow('A voucher of 20 nanoTON is above the limit of 10');
         expect([stored, posted]).toEqual([[10n], [10n]]);
+    });
+
+    it('signs nothing on top of a stored voucher that its key did not sign', async () => {
+        addResult(1);
+        await money.flush();
+        const { signature } = job.voucher!;
+        for (const voucher of [
+            { cumulative: 11n, count: 1, signature },
+            { cumulative: 10n, count: 2, signature },
+            { cumulative: 10n, count: 1, signature: Buffer.alloc(64) },
+        ]) {
+            const restored = restart(voucher);
+            restored.ledger.addResult(2, { index: 1, price: 50n, cumulative: 50n });
+            await restored.flush();
+            expect(restored.paused).toContain('the store is damaged');
+        }
+        expect([stored, posted]).toEqual([[10n], [10n]]);
+        const restored = restart(job.voucher);
+        expect([restored.paused, restored.ledger.voucher]).toEqual([undefined, job.voucher]);
+    });
+
+    it('signs nothing on top of stored results that do not follow from each other', async () => {
+        const results = [
+            { index: 1, price: 10n, cumulative: 10n },
+            { index: 2, price: 20n, cumulative: 30n },
+        ];
+        for (const changed of [
+            [results[0], { ...results[1], price: 21n }],
+            [results[0], { ...results[1], cumulative: 31n }],
+            [{ ...results[0], price: 11n }, results[1]],
+            [results[0], { ...results[1], index: 1 }],
+        ]) {
+            const restored = restart(null);
+            restored.restore(changed);
+            await restored.flush();
+            expect(restored.paused).toContain('the store is damaged');
+        }
+        expect(stored).toEqual([]);
+        const restored = restart(null);
+        restored.restore(results);
+        await restored.flush();
+        expect([restored.paused, stored, restored.ledger.nextVoucher()]).toEqual([
+            ...[undefined, [30n], { cumulative: 30n, count: 2 }],
+        ]);
     });
 
     it('has one voucher for all results of a moment', async () => {

@@ -102,6 +102,8 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             finishedAt,
         });
 
+        const receiptOf = (payload: Buffer) => Buffer.concat([payload, randomBytes(64)]);
+
         it('finds a job by its hash and by its channel, after a restart too', async () => {
             const job = newJob();
             await add(job);
@@ -236,7 +238,6 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
         it('gives receipts back byte for byte, though the row of a query has how they begin', async () => {
             const job = await withJob();
             const request = randomBytes(32);
-            const receiptOf = (payload: Buffer) => Buffer.concat([payload, randomBytes(64)]);
             const asked = (number: number) => ({ job, number, request, ceiling: 7n });
             const refusal = (number: number) => ({ job, number, request, reason: 1, signedAt: 9 });
             const accepts = [1, 2].map((number) => receiptOf(Accept.encode({ ...asked(number), deadline: 9 })));
@@ -257,6 +258,22 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             const stored = await Promise.all([1, 2, 3, 4].map((number) => store.queries.get({ job, number })));
             expect(stored.map((one) => one!.accept)).toEqual([...accepts, undefined, undefined]);
             expect(stored.map((one) => one!.end!.receipt)).toEqual(ends);
+        });
+
+        it('finds the result of the highest index of a job, whatever its number', async () => {
+            const [job, other] = [await withQuery(1), await withQuery(3)];
+            await store.queries.accept(query(job, 300));
+            await store.queries.accept(query(job, 2));
+            expect(await store.queries.newestResult(job)).toBeUndefined();
+            const receipts = [300, 1, 2].map((number, i) =>
+                receiptOf(Result.encode({ ...resultFields, job, number, index: 255 + i })),
+            );
+            await store.queries.end({ ...result(job, 300, 1, 1n), receipt: receipts[0] });
+            await store.queries.end({ ...result(job, 2, 2, 2n), receipt: receipts[2] });
+            await store.queries.end({ ...result(job, 1, 3, 3n), receipt: receipts[1] });
+            await store.queries.end({ kind: 'fail', job: other, number: 3, receipt: Buffer.alloc(200, 0xff) });
+            expect(await store.queries.newestResult(job)).toEqual(receipts[2]);
+            expect(await store.queries.newestResult(other)).toBeUndefined();
         });
 
         it('gives terms back byte for byte, though jobs of one offer share most of them', async () => {
