@@ -1,20 +1,10 @@
 /** Requests that nobody should send: drawn from a seed, each sent over loopback, each to be answered in time. */
 import { type Dispatcher, request } from 'undici';
+import { numbers } from '../../support/numbers';
 
 /** How many requests, and milliseconds for each; `npm run test:doors` asks for more, in less time. */
 export const COUNT = Number(process.env.DOOR_REQUESTS ?? 300);
 export const WITHIN = Number(process.env.DOOR_MS ?? 10_000);
-
-/** Whole numbers below `most`, the same for a seed (mulberry32). */
-export function numbers(seed: number): (max: number) => number {
-    let state = seed;
-    return (max) => {
-        state = (state + 0x6d2b79f5) | 0;
-        let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-        mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-        return ((mixed ^ (mixed >>> 14)) >>> 0) % max;
-    };
-}
 
 const METHODS: Dispatcher.HttpMethod[] = ['GET', 'POST', 'PUT', 'DELETE', 'HEAD', 'OPTIONS', 'PATCH'];
 const TYPES = [
