@@ -32,8 +32,8 @@ import {
     Voucher,
     voucherFor,
 } from '@cocoon-market/wrappers';
-import type * as keys from '../wrappers/keys';
 import { answerOf, vectors } from '../tooling/vectors';
+import { keysOfBrowsers } from './support/browserKeys';
 import { createBlockchain } from './support/chain';
 import { add, BASE, compress, IDENTITY, multiply, ORDER_8_POINT, scalarOf, signWith } from './support/ed25519';
 import { fromLittleEndian, GROUP_ORDER, littleEndian, NON_CANONICAL_KEYS, WEAK_KEYS } from './support/keys';
@@ -335,17 +335,6 @@ describe('price', () => {
         }
     });
 });
-
-/** The keys as browsers get them, with the other file for their platform. */
-function keysOfBrowsers(): typeof keys {
-    let found: typeof keys | undefined;
-    jest.isolateModules(() => {
-        jest.doMock('../wrappers/platform/node', () => jest.requireActual<object>('../wrappers/platform/web'));
-        found = jest.requireActual<typeof keys>('../wrappers/keys');
-        jest.unmock('../wrappers/platform/node');
-    });
-    return found!;
-}
 
 describe('keys and signatures', () => {
     let probe: SandboxContract<Probe>;
