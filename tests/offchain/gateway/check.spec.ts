@@ -1,5 +1,14 @@
 import fc from 'fast-check';
-import { checkAccept, SentQuery, checkMeter, checkRefusal, checkResult } from '../../../offchain/payer/check';
+import {
+    checkAccept,
+    checkMeter,
+    checkRefusal,
+    checkResult,
+    isCut,
+    isDoubtful,
+    SentQuery,
+    TimeObjection,
+} from '../../../offchain/payer/check';
 import { countTolerance } from '../../../offchain/link';
 import { Finish, priceOf, Reason, Result } from '@cocoon-market/wrappers';
 
@@ -53,6 +62,40 @@ describe('Checks of receipts', () => {
         expect(checkAccept({ ...accept, deadline: NOW + seconds }, asked, clock)).toBeUndefined();
     });
 
+    it.each([
+        ['the chain is ahead', 1000, 1000 + 660, true],
+        ['the chain is ahead and the deadline is later', 1000, 1000 + 661, false],
+        ['it fits this clock alone', 1000, 660, true],
+        ['the chain is behind', -1000, -1000 - 59, true],
+        ['the chain is behind and it has passed', -1000, -1000 - 60, false],
+        ['the clocks are the same', 0, 661, false],
+    ])('rule 3: takes a deadline by this clock or by that of the chain: %s', (_, offset, seconds, isTaken) => {
+        const objection = checkAccept({ ...accept, deadline: NOW + seconds }, asked, { ...clock, offset });
+        expect(objection === undefined).toBe(isTaken);
+    });
+
+    it('says of a time that it does not fit this clock, which may be the one that is wrong', () => {
+        const late = { ...accept, deadline: NOW + 661 };
+        expect(String(checkAccept(late, asked, clock))).toBe(
+            "its deadline is not within 600 s of this gateway's clock",
+        );
+        expect(isDoubtful(clock)).toBe(true);
+        expect([-61, -60, 0, 60, 61].map((offset) => isDoubtful({ ...clock, offset }))).toEqual([
+            ...[true, false, false, false, true],
+        ]);
+    });
+
+    it.each([
+        [Finish.Stop, false],
+        [Finish.Length, false],
+        [Finish.ContentFilter, false],
+        [Finish.CutByClient, true],
+        [Finish.CutByBackend, true],
+        [Finish.CutByWorker, true],
+    ])('knows of finish %s whether an answer was cut short: %s', (finish, isShort) => {
+        expect(isCut(finish)).toBe(isShort);
+    });
+
     it('refuses a decline for another request', () => {
         const decline = { job: asked.job, number: 7, request: asked.request, reason: Reason.TooBusy, signedAt: NOW };
         expect(checkRefusal(decline, asked)).toBeUndefined();
@@ -74,6 +117,59 @@ describe('Checks of receipts', () => {
         const meter = { prompt: 0, cached: 0, completion: 118, reasoning: 0 };
         expect(checkMeter(meter, { ...meter, completion: 0 }, own, asked)).toBeUndefined();
         expect(checkMeter({ ...meter, completion: 119 }, { ...meter, completion: 0 }, own, asked)).toBeDefined();
+    });
+
+    it('rule 6: takes a meter at each limit, and refuses it one token above', () => {
+        const none = { prompt: 0, cached: 0, completion: 0, reasoning: 0 };
+        const query = { ...asked, stopBound: 10 };
+        const objectionTo = (meter: object, of = query) => checkMeter({ ...none, ...meter }, none, own, of);
+        expect(objectionTo({ prompt: 60, cached: countTolerance(50) - 60 })).toBeUndefined();
+        expect(objectionTo({ prompt: 60, cached: countTolerance(50) - 59 })).toContain(
+            'more prompt tokens than were sent',
+        );
+        expect(objectionTo({ completion: countTolerance(110) })).toBeUndefined();
+        expect(objectionTo({ completion: countTolerance(110) + 1 })).toContain('more completion tokens than arrived');
+        expect(objectionTo({ reasoning: countTolerance(10) })).toBeUndefined();
+        expect(objectionTo({ reasoning: countTolerance(10) + 1 })).toContain('more reasoning tokens than arrived');
+        const meter = { ...none, prompt: 40, completion: 100 };
+        const price = priceOf(meter, rates);
+        expect(objectionTo(meter, { ...query, ceiling: price })).toBeUndefined();
+        expect(objectionTo(meter, { ...query, ceiling: price - 1n })).toBe('the meter is above the ceiling');
+        expect(checkMeter(meter, { ...meter, prompt: 41 }, own, query)).toBe('the meter fell');
+        expect(checkMeter(meter, meter, own, query)).toBeUndefined();
+    });
+
+    it('rule 10: takes a result at its ceiling and at either end of its time', () => {
+        const live = { ...clock, late: false };
+        const query = { ...asked, ceiling: result.price };
+        for (const finishedAt of [NOW - 60, NOW + 60]) {
+            expect(checkResult({ ...result, finishedAt }, query, own, live)).toBeUndefined();
+        }
+    });
+
+    it.each([
+        ['the time of this clock', 1000, 60, false, true],
+        ['a time after it', 1000, 61, false, false],
+        ["the time of the chain's clock", 1000, 1060, false, true],
+        ['a time after that', 1000, 1061, false, false],
+        ['a time between the two', 1000, 500, false, false],
+        ['the time of a clock that is behind', -1000, -1060, false, true],
+        ['afterwards, the time of the question by this clock', 5000, -560, true, true],
+        ['afterwards, a time before it', 5000, -561, true, false],
+        ["afterwards, the time of the question by the chain's clock", 5000, 5000 - 560, true, true],
+        ["afterwards, a time before it by the chain's clock", 5000, 5000 - 561, true, false],
+    ])('rule 10: compares the time of a result with both clocks: %s', (_, offset, seconds, late, isTaken) => {
+        const reading = { ...clock, offset, late };
+        const objection = checkResult({ ...result, finishedAt: NOW + seconds }, asked, own, reading);
+        expect(objection === undefined).toBe(isTaken);
+        expect(objection instanceof TimeObjection).toBe(!isTaken);
+    });
+
+    it('rule 15: a question from after the time of the receipt does not make an older one right', () => {
+        const ahead = { ...asked, askedAt: NOW + 500 };
+        const late = { ...clock, late: true };
+        expect(checkResult({ ...result, finishedAt: NOW - 60 }, ahead, own, late)).toBeUndefined();
+        expect(checkResult({ ...result, finishedAt: NOW - 61 }, ahead, own, late)).toBeInstanceOf(TimeObjection);
     });
 
     it('rule 10: takes a result that says what was asked', () => {

@@ -52,6 +52,62 @@ describe('Ledger of one job', () => {
         expect(ledger.nextVoucher()).toEqual({ cumulative: 50n, count: 1 });
     });
 
+    it('takes only what a meter rose by, and knows it by its query', () => {
+        const ledger = new Ledger();
+        ledger.raiseMeter(1, 25n);
+        ledger.raiseMeter(1, 40n);
+        ledger.raiseMeter(2, 7n);
+        expect([ledger.total, ledger.results]).toEqual([47n, 0n]);
+        expect([ledger.meterOf(1), ledger.meterOf(2), ledger.meterOf(3)]).toEqual([40n, 7n, 0n]);
+    });
+
+    it('owes nothing while credit lasts, and is due from the first nanoTON on where a step is tiny', () => {
+        const ledger = new Ledger();
+        expect([ledger.isDue(0n), ledger.hasGrown]).toEqual([false, false]);
+        ledger.raiseMeter(1, 1n);
+        expect([ledger.isDue(3n), ledger.isDue(7n), ledger.isDue(8n), ledger.unpaid]).toEqual([true, true, false, 1n]);
+    });
+
+    it('has grown when either number of the next voucher is higher, and not before', () => {
+        const ledger = new Ledger();
+        ledger.addResult(1, entry(1, 10n, 10n));
+        expect(ledger.hasGrown).toBe(true);
+        ledger.setVoucher({ cumulative: 10n, count: 0 });
+        expect(ledger.hasGrown).toBe(true);
+        ledger.setVoucher({ cumulative: 10n, count: 1 });
+        expect(ledger.hasGrown).toBe(false);
+        ledger.raiseMeter(2, 1n);
+        expect(ledger.hasGrown).toBe(true);
+    });
+
+    it('never says a lower count than the last voucher', () => {
+        const ledger = new Ledger();
+        ledger.setVoucher({ cumulative: 5n, count: 2 });
+        ledger.raiseMeter(1, 9n);
+        expect(ledger.nextVoucher()).toEqual({ cumulative: 9n, count: 2 });
+    });
+
+    it('knows what would be unpaid if a query cost something else than its meter', () => {
+        const ledger = new Ledger();
+        ledger.addResult(1, entry(1, 100n, 100n));
+        ledger.raiseMeter(2, 30n);
+        ledger.setVoucher({ cumulative: 110n, count: 1 });
+        expect([ledger.unpaidWith(2, 50n), ledger.unpaidWith(3, 50n)]).toEqual([40n, 70n]);
+    });
+
+    it('knows what was paid for a query that has no price: its meter at most', () => {
+        const ledger = new Ledger();
+        ledger.addResult(1, entry(1, 100n, 100n));
+        ledger.raiseMeter(2, 30n);
+        expect(ledger.paidFor(2)).toBe(0n);
+        ledger.setVoucher({ cumulative: 101n, count: 1 });
+        expect(ledger.paidFor(2)).toBe(1n);
+        ledger.setVoucher({ cumulative: 130n, count: 1 });
+        expect([ledger.paidFor(2), ledger.paidFor(3)]).toEqual([30n, 0n]);
+        ledger.setVoucher({ cumulative: 150n, count: 1 });
+        expect(ledger.paidFor(2)).toBe(30n);
+    });
+
     it('refuses to say less than before', () => {
         const ledger = new Ledger();
         ledger.setVoucher({ cumulative: 10n, count: 1 });
@@ -71,14 +127,25 @@ describe('Ledger of one job', () => {
             expect(ledger.objection(entry(2, 20n, 30n))).toBeUndefined();
         });
 
+        it('takes one far above a gap whose price begins where the earlier ones end', () => {
+            expect(ledger.objection(entry(9, 10n, 20n))).toBeUndefined();
+        });
+
         it.each([
-            ['a used index', entry(1, 5n, 15n)],
-            ['an index used above a gap', entry(3, 10n, 40n)],
-            ['a cumulative that is not the one below plus the price', entry(2, 20n, 31n)],
-            ['a cumulative that does not lead to the one above', entry(2, 10n, 20n)],
-            ['a cumulative below an earlier one', entry(9, 10n, 15n)],
-        ])('refuses %s', (_, wrong) => {
-            expect(ledger.objection(wrong)).toBeDefined();
+            ['a used index', entry(1, 5n, 15n), 'already has index 1'],
+            ['an index used above a gap', entry(3, 10n, 40n), 'already has index 3'],
+            ['a cumulative that is not the one below plus the price', entry(2, 21n, 30n), 'not that of result 1 plus'],
+            ['the same above a gap', entry(4, 10n, 51n), 'not that of result 3 plus its price'],
+            ['a cumulative that does not lead to the one above', entry(2, 10n, 20n), 'is not the cumulative of that'],
+            ['a cumulative below an earlier one', entry(9, 10n, 19n), 'below that of an earlier result'],
+        ])('refuses %s', (_, wrong, objection) => {
+            expect(ledger.objection(wrong)).toContain(objection);
+        });
+
+        it('counts those that were verified, and those that arrived together', () => {
+            expect([ledger.verified, ledger.count]).toEqual([2, 1]);
+            ledger.addResult(2, entry(2, 20n, 30n));
+            expect([ledger.verified, ledger.count]).toEqual([3, 3]);
         });
     });
 
