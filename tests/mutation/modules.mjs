@@ -1,0 +1,42 @@
+/**
+ * What counts money off chain, in modules that are mutated one after another. `mutate`: its files; `tests`: the files
+ * whose tests are run for a mutant, if they reach it.
+ */
+export const modules = {
+    signed: {
+        mutate: ['wrappers/signed/{answer,layout,orders,payloads,terms}.ts', 'wrappers/keys.ts'],
+        tests: ['tests/signed.spec.ts', 'tests/market/receipt.spec.ts', 'tests/mutation/signed.spec.ts'],
+    },
+    credit: {
+        mutate: ['offchain/worker/{allowance,credit,queryCost,damage}.ts'],
+        tests: ['tests/offchain/worker/credit.spec.ts', 'tests/offchain/doors/stores.spec.ts'],
+    },
+    ledger: {
+        mutate: ['offchain/payer/{check,ledger}.ts'],
+        tests: ['tests/offchain/gateway/{check,ledger}.spec.ts'],
+    },
+    payments: {
+        mutate: ['offchain/payer/money.ts'],
+        tests: ['tests/offchain/gateway/money.spec.ts', 'tests/offchain/doors/stores.spec.ts'],
+    },
+    answers: {
+        mutate: ['offchain/payer/incoming.ts'],
+        tests: ['tests/offchain/doors/frames.spec.ts', 'tests/offchain/gateway/incoming.spec.ts'],
+    },
+    prices: {
+        mutate: ['wrappers/{money,price}.ts', 'wrappers/market/quote.ts'],
+        tests: ['tests/{money,signed}.spec.ts', 'tests/market/{jobs,offers}.spec.ts'],
+    },
+    workerStore: {
+        mutate: ['offchain/store/{jobRows,jobSums,leftOut,sqlEarnings,sqlJobs,sqlQueries,sqliteJobs,sqliteQueries}.ts'],
+        tests: ['tests/offchain/store/{sqliteWorker,forgotten}.spec.ts'],
+    },
+    gatewayStore: {
+        mutate: ['offchain/store/{gatewayTables,queryRows,sqlGateway,sqlPeople,sqliteGateway}.ts'],
+        tests: ['tests/offchain/store/{sqliteGateway,forgotten}.spec.ts'],
+    },
+    commits: {
+        mutate: ['offchain/store/{database,groupCommit,hotRows,writeQueue}.ts'],
+        tests: ['tests/offchain/store/{database,sqliteWorker}.spec.ts'],
+    },
+};
