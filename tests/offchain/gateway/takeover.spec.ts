@@ -49,7 +49,7 @@ beforeEach(() => {
             const connect = () => new Promise(() => undefined);
             const job = {
                 ...{ stored: record, number: record.number, change, connect },
-                raiseHighest: () => undefined,
+                ...{ raiseHighest: () => undefined, money: { restore: () => undefined } },
             };
             return Object.defineProperty(job, 'phase', { get: () => record.phase }) as unknown as GatewayJob;
         },
