@@ -20,7 +20,7 @@ import {
     optional,
     uint,
 } from './fields';
-import { Call, stateless, withoutState } from './sending';
+import { Call, stateless, withoutState, withWholeValue } from './sending';
 import { refusalIn, RefusedMessage } from './remedies';
 import { bytesToNumber } from './bytes';
 
@@ -70,7 +70,7 @@ export class Escrow extends stateless(tact.Escrow) {
     async sendDeposit(provider: ContractProvider, via: Sender, args: Call & { opens?: boolean }) {
         checkFields('Deposit', { ...CALL, opens: optional(boolean) }, args);
         const { value, queryId = 0n, opens = false } = args;
-        const to = opens ? provider : withoutState(provider, this.address);
+        const to = opens ? withWholeValue(provider) : withoutState(provider, this.address);
         await to.internal(via, { value, body: toCell(tact.storeDeposit({ $$type: 'Deposit', queryId })) });
     }
 
@@ -84,7 +84,7 @@ export class Escrow extends stateless(tact.Escrow) {
         const { value, deposit, queryId = 0n, ...settings } = args;
         const spendKey = bytesToNumber(settings.spendKey);
         const body = toCell(tact.storeSetUp({ $$type: 'SetUp', queryId, deposit, ...settings, spendKey }));
-        await provider.internal(via, { value, body });
+        await withWholeValue(provider).internal(via, { value, body });
     }
 
     /**

@@ -7,7 +7,7 @@ import * as tact from '../build/Library/Library_Library';
 import { forwardFee, Prices, sizeOf, storageFee, YEAR } from './prices';
 import { toCell } from './cells';
 import { boolean, bytes, CALL, cell, checkFields, optional, uint } from './fields';
-import { Call, stateless, withoutState } from './sending';
+import { Call, stateless, withoutState, withWholeValue } from './sending';
 import { bytesToNumber } from './bytes';
 
 const MASTERCHAIN = -1;
@@ -80,7 +80,7 @@ export class Library extends stateless(tact.Library) {
         checkFields('Publish', { ...CALL, code: cell }, args);
         const { value, code, queryId = 0n } = args;
         const body = toCell(tact.storePublish({ $$type: 'Publish', queryId, code }));
-        await provider.internal(via, { value, body });
+        await withWholeValue(provider).internal(via, { value, body });
     }
 
     /**
@@ -91,7 +91,7 @@ export class Library extends stateless(tact.Library) {
         checkFields('TopUpLibrary', { ...CALL, opens: optional(boolean) }, args);
         const { value, queryId = 0n, opens = false } = args;
         const body = toCell(tact.storeTopUpLibrary({ $$type: 'TopUpLibrary', queryId }));
-        const to = opens ? provider : withoutState(provider, this.address);
+        const to = opens ? withWholeValue(provider) : withoutState(provider, this.address);
         await to.internal(via, { value, body });
     }
 }

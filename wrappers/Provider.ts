@@ -5,7 +5,7 @@ import { registerNodeValue } from './bounds';
 import { toCell } from './cells';
 import { address, bigUint, CALL, cell, checkFields, nullable, optional, uint } from './fields';
 import { type ChainPrices, sizeOf } from './prices';
-import { Call, messagesOf, stateless } from './sending';
+import { Call, messagesOf, stateless, withWholeValue } from './sending';
 
 export type {
     Membership,
@@ -73,7 +73,7 @@ export class Provider extends stateless(tact.Provider) {
         // The generated method attaches the state.
         await tact.Provider.prototype.send.call(
             this,
-            provider,
+            { ...provider, ...withWholeValue(provider) },
             via,
             { value },
             { $$type: 'Join', queryId, stake, codeVersion: BigInt(codeVersion), payout, operator, rules },

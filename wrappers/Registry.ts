@@ -19,7 +19,7 @@ import {
     optional,
     uint,
 } from './fields';
-import { Call, messagesOf, stateless } from './sending';
+import { Call, messagesOf, stateless, withWholeValue } from './sending';
 import { bytesToNumber } from './bytes';
 
 export type { CodeId, RegistryInfo } from '../build/Registry/Registry_Registry';
@@ -234,7 +234,8 @@ export class Registry extends stateless(tact.Registry) {
         checkFields('TopUpRegistry', { ...CALL, opens: optional(boolean) }, args);
         const { value, queryId = 0n, opens = false } = args;
         const { send } = opens ? tact.Registry.prototype : this; // the generated method attaches the state
-        await send.call(this, provider, via, { value }, { $$type: 'TopUpRegistry', queryId });
+        const whole = { ...provider, ...withWholeValue(provider) };
+        await send.call(this, whole, via, { value }, { $$type: 'TopUpRegistry', queryId });
     }
 
     /**

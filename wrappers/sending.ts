@@ -3,7 +3,7 @@
  * does not exist. An account that has ended would begin again with its first data, and an old voucher would be paid
  * twice. Therefore only messages that open an account carry a state.
  */
-import { ABIType, Address, Cell, comment, ContractABI, ContractProvider, Sender, toNano } from '@ton/core';
+import { ABIType, Address, Cell, comment, ContractABI, ContractProvider, Sender, SendMode, toNano } from '@ton/core';
 import { address, bigUint, boolean, CALL, cell, checkFields, ValueCheck, ValueChecks, nullable } from './fields';
 
 /** `value`: nanoTON attached. The sender gets the unused part back, unless the method says otherwise. */
@@ -83,7 +83,15 @@ export function messagesOf<C extends GeneratedClass>() {
         };
 }
 
-/** A contract's provider, but without a state in what it sends. */
+/** Some wallets take the fees of sending out of the value otherwise, and a contract gets less than its getter says. */
+const WHOLE = { sendMode: SendMode.PAY_GAS_SEPARATELY };
+
+/** A contract's provider, whose messages arrive with their whole value. */
+export function withWholeValue(provider: ContractProvider): Pick<ContractProvider, 'internal'> {
+    return { internal: (via, args) => provider.internal(via, { ...WHOLE, ...args }) };
+}
+
+/** A contract's provider, but without a state in what it sends. Messages arrive with their whole value. */
 export function withoutState(
     provider: ContractProvider,
     address: Address,
@@ -91,6 +99,7 @@ export function withoutState(
     return {
         async internal(via: Sender, { bounce, value, body, ...rest }) {
             await via.send({
+                ...WHOLE,
                 ...rest,
                 to: address,
                 bounce: bounce ?? true,

@@ -83,7 +83,8 @@ export function settling(actor: Actor, waiting: WaitLimits = {}): Actor {
             throw new InsufficientFunds(wallet, balance, message.value);
         }
         // Otherwise some wallets take the fee out of the value, and a contract gets less than its getter says.
-        await actor.sender.send({ sendMode: SendMode.PAY_GAS_SEPARATELY, ...message });
+        const sendMode = message.sendMode ?? SendMode.PAY_GAS_SEPARATELY;
+        await actor.sender.send({ ...message, sendMode });
         await settle(actor, message, newest?.lt ?? 0n, waiting);
     };
     return { open: (contract) => actor.open(contract), address: wallet, sender: { address: wallet, send } };
