@@ -8,6 +8,7 @@ import { compileFunction } from 'node:vm';
 import ts from 'typescript';
 import * as wrappers from '@cocoon-market/wrappers';
 import { Actor, Channel } from '@cocoon-market/wrappers';
+import { CONFIG_ADDRESS, configAccount } from '../localnet/config';
 
 const README = readFileSync(join(__dirname, '..', 'wrappers', 'README.md'), 'utf8');
 const NETWORK = -239; // of the sandbox's config
@@ -33,6 +34,7 @@ async function runExample(given: Record<string, unknown>): Promise<Left> {
 it('the example of the wrappers opens a job and pays exactly what its voucher says', async () => {
     const blockchain = await Blockchain.create({ config: 'slim' });
     blockchain.now = 1_800_000_000;
+    await blockchain.setShardAccount(CONFIG_ADDRESS, configAccount(blockchain.config)); // of the network's prices
     const [client, payout] = await Promise.all(['client', 'payout'].map((name) => blockchain.treasury(name)));
     const actor = (wallet: typeof client): Actor => ({
         sender: wallet.getSender(),

@@ -2,6 +2,7 @@
  * The bounds of rules, so that a mistake is found before it is sent. They are those of contracts/protocol/params.tact
  * and fees.tact; tests/registry/bounds.spec.ts compares them.
  */
+import type { Address } from '@ton/core';
 import * as constants from '../build/Registry/Registry_Registry';
 import { type ChainPrices, computeFee, forwardFee, type Prices, type Size, storageFee, YEAR } from './prices';
 import { gas } from './protocol';
@@ -39,6 +40,16 @@ export function registerNodeValue(basechain: ChainPrices, body: Size): bigint {
     const reserves =
         rent(constants.NodeCells, constants.NodeBits) + rent(constants.ProviderCells, constants.ProviderBits);
     return fees + reserves;
+}
+
+/**
+ * nanoTON to attach to a SetUp of this owner besides the deposit: what `getSetUpValue` of the escrow says once it
+ * exists.
+ */
+export function setUpValue({ basechain, masterchain }: Prices, owner: Address): bigint {
+    // The rest of the value comes back to the owner, whose chain decides the price of that message.
+    const wayBack = owner.workChain === 0 ? basechain : masterchain;
+    return computeFee(basechain, gas.GasSetUp) + forwardFee(wayBack, { cells: 0n, bits: constants.ExcessesBits });
 }
 
 /** The minimum of a slash in nanoTON, six times the cost of a report. No GPU class may require less stake. */

@@ -15,6 +15,7 @@ import {
     nodeChanges,
     nodeStates,
     openJob,
+    pricesOf,
     proposeCode,
     readMarket,
     refundJob,
@@ -35,6 +36,7 @@ import {
     STAKE,
     Wallet,
 } from '../support/stake';
+import { networkConfig } from '../../localnet/config';
 import { readFleet } from '../../offchain/fleet';
 
 /** Another code that does the same: one instruction longer, NOP. */
@@ -101,7 +103,8 @@ describe('A new release of the channel', () => {
         const client = actorOf(market, owner);
         const [old, next] = [await channelCode(), nextVersion(await channelCode())];
         const voucherKey = pairOf('voucher');
-        const settings = { spendKey: Buffer.alloc(32), jobLimit: 0n, dayLimit: 0n };
+        const prices = pricesOf(networkConfig('2025')); // as in the sandbox, which has no account of its configuration
+        const settings = { spendKey: Buffer.alloc(32), jobLimit: 0n, dayLimit: 0n, prices };
         const job = {
             deposit: toNano('1'),
             end: blockchain.now! + 7200,

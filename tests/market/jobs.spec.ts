@@ -17,15 +17,16 @@ import {
     type Rates,
     RefusedMessage,
     setUpEscrow,
+    setUpValue,
     signingKey,
     walletActor,
 } from '@cocoon-market/wrappers';
 import { Market, type JobRequest, MarketError, type SpendKey } from '@cocoon-market/wrappers/market';
 import { chainFees } from '@cocoon-market/wrappers/market/quote';
-import { startLocalnet } from '../../localnet';
+import { type Localnet, startLocalnet } from '../../localnet';
 import { networkConfig } from '../../localnet/config';
 import { World } from '../indexer/support/world';
-import { START } from '../support/chain';
+import { type PriceLevel, START } from '../support/chain';
 import { keyOf, STAKE } from '../support/stake';
 
 const MODEL = 'Qwen/Qwen3-32B';
@@ -176,17 +177,36 @@ describe('A job', () => {
     });
 });
 
-it.each(['2025', '2026'] as const)('fees that are quoted are those of the escrow at prices of %s', async (prices) => {
-    const net = await startLocalnet({ clock: 'manual', now: START, prices });
-    try {
-        const client = new TonClient({ endpoint: net.url });
-        await net.faucet(wallet.address, toNano('50'));
-        const limits = { spendKey: spendKey.publicKey, jobLimit: 1n, dayLimit: 1n, deposit: toNano('20') };
-        const escrow = await setUpEscrow(walletActor(client, wallet, secretKey, FAST), limits);
-        const fees = chainFees(pricesOf(networkConfig(prices)).basechain, await channelCode());
+describe.each<PriceLevel>(['2025', '2026', 'tenfold'])('At the prices of %s', (prices) => {
+    let net: Localnet;
+    let client: TonClient;
+    beforeAll(async () => {
+        net = await startLocalnet({ clock: 'manual', now: START, prices });
+        client = new TonClient({ endpoint: net.url });
+    });
+    afterAll(() => net.close());
 
-        expect(fees).toEqual({ opening: await escrow.getOpenFeeOf(1n), ending: await escrow.getJobOrderFeeOf() });
-    } finally {
-        await net.close();
-    }
+    it.each([0, -1])('a wallet in workchain %i sets up an escrow and opens its first job', async (workchain) => {
+        const own = WalletContractV4.create({ workchain, publicKey });
+        await net.faucet(own.address, toNano('50'));
+        const actor = walletActor(client, own, secretKey, FAST);
+        const settings = { spendKey: spendKey.publicKey, jobLimit: 1n, dayLimit: 1n };
+
+        const escrow = await setUpEscrow(actor, { ...settings, deposit: 0n });
+        const newJob = {
+            deposit: toNano('1'),
+            end: net.now() + 7_200,
+            notice: 3_600,
+            voucherKey: voucherKey.publicKey,
+        };
+        await openJob(actor, { seqno: 0, job: { ...newJob, payout: Buffer.alloc(32, 9) } });
+
+        const network = pricesOf(networkConfig(prices));
+        expect(setUpValue(network, own.address)).toBe(await escrow.getSetUpValue());
+        expect((await escrow.getEscrowState()).seqno).toBe(1n);
+        expect(chainFees(network.basechain, await channelCode())).toEqual({
+            opening: await escrow.getOpenFeeOf(1n),
+            ending: await escrow.getJobOrderFeeOf(),
+        });
+    });
 });

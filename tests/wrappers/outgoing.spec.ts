@@ -1,5 +1,5 @@
 /** Messages for TonConnect and links say bit for bit what the same action sends. */
-import { Address, beginCell, Cell, internal, loadStateInit, storeMessageRelaxed, toNano } from '@ton/core';
+import { Address, beginCell, Cell, internal, loadStateInit, SendMode, storeMessageRelaxed, toNano } from '@ton/core';
 import type { Contract, SenderArguments } from '@ton/core';
 import {
     type Actor,
@@ -8,13 +8,18 @@ import {
     Escrow,
     messagesOfAction,
     parseMessage,
+    pricesOf,
     setUpEscrow,
     tonConnectMessage,
     transferLink,
 } from '@cocoon-market/wrappers';
+import { networkConfig } from '../../localnet/config';
 
 const WALLET = new Address(0, Buffer.alloc(32, 5));
-const settings = { spendKey: Buffer.alloc(32, 7), jobLimit: 1n, dayLimit: 2n, deposit: toNano('3') };
+const settings = {
+    ...{ spendKey: Buffer.alloc(32, 7), jobLimit: 1n, dayLimit: 2n, deposit: toNano('3') },
+    prices: pricesOf(networkConfig('2026')), // there is no chain to ask
+};
 const open: Actor['open'] = (contract) =>
     new Proxy(contract, {
         get: (target, name) => {
@@ -54,6 +59,14 @@ describe('A message of an action', () => {
         const hashOf = (message: typeof signed) => beginCell().store(storeMessageRelaxed(message)).endCell().hash();
         expect(hashOf(signed).toString('hex')).toBe(hashOf(whole).toString('hex'));
         expect(parseMessage(cellOf(payload!))).toMatchObject({ name: 'SetUp', fields: { deposit: settings.deposit } });
+    });
+
+    it('takes its whole value along, whatever the wallet does when it is told nothing', async () => {
+        const [deposit] = await messagesOfAction({ open }, WALLET, (actor) =>
+            depositTo(actor, { owner: WALLET, amount: toNano('1') }),
+        );
+
+        expect([sent.sendMode, deposit.sendMode]).toEqual([SendMode.PAY_GAS_SEPARATELY, SendMode.PAY_GAS_SEPARATELY]);
     });
 
     it('is a link with the same address, amount, body and state', () => {

@@ -2,25 +2,31 @@
  * What an app developer does with their own wallet, and what anyone may do for a job. Gateways and workers do most of
  * it.
  */
-import { Address, toNano } from '@ton/core';
+import { Address } from '@ton/core';
+import { setUpValue } from '../bounds';
 import { Channel, channelCode, SignedVoucher } from '../Channel';
 import { Escrow, EscrowSettings } from '../Escrow';
 import { NewJob } from '../signed/orders';
+import { readNetworkPrices } from '../market/chain';
+import type { Prices } from '../prices';
 import { errors } from '../protocol';
 import { RefusedMessage } from '../remedies';
 import { Actor, addressOf } from './actor';
 
-const SET_UP_VALUE = toNano('0.1'); // the account does not exist yet, so no getter says the value; the rest comes back
-const OPEN_VALUE = toNano('0.05'); // runs the escrow; the rest stays as a deposit
+/** Settings of an escrow, nanoTON to deposit, and what the network charges: by its present configuration unless given. */
+type SetUp = Omit<EscrowSettings, 'channelCode'> & Partial<EscrowSettings> & { deposit: bigint; prices?: Prices };
 
-/** Deploys or changes the actor's escrow and deposits (nanoTON); the channel code is this checkout's unless given. */
-export async function setUpEscrow(
-    actor: Actor,
-    { deposit, ...settings }: Omit<EscrowSettings, 'channelCode'> & Partial<EscrowSettings> & { deposit: bigint },
-) {
-    const escrow = actor.open(await Escrow.ofOwner(addressOf(actor)));
+/**
+ * Deploys or changes the actor's escrow and deposits (nanoTON); the channel code is this checkout's unless given.
+ * @throws {MarketError} `no-configuration` where there is no account of the network's configuration, unless `prices`
+ */
+export async function setUpEscrow(actor: Actor, { deposit, prices, ...settings }: SetUp) {
+    const owner = addressOf(actor);
+    const escrow = actor.open(await Escrow.ofOwner(owner));
     const code = settings.channelCode === undefined ? await channelCode() : settings.channelCode;
-    await escrow.sendSetUp(actor.sender, { ...settings, channelCode: code, deposit, value: deposit + SET_UP_VALUE });
+    // The account may not exist yet, so none of its getters can say the value. The rest comes back.
+    const value = deposit + setUpValue(prices ?? (await readNetworkPrices(actor)), owner);
+    await escrow.sendSetUp(actor.sender, { ...settings, channelCode: code, deposit, value });
     return escrow;
 }
 
@@ -47,7 +53,8 @@ export async function openJob(actor: Actor, { seqno, job }: { seqno: number; job
     if (next !== BigInt(seqno)) {
         throw new RefusedMessage(errors.ErrStaleSeqno, 'Escrow', escrow.address, 'Open');
     }
-    const value = job.deposit + (await escrow.getOpenFeeOf(1n)) + OPEN_VALUE;
+    // An escrow opens nothing below its reserve. What it may lack of that, or owe of rent, comes too, and stays there.
+    const value = job.deposit + (await escrow.getOpenFeeOf(1n)) + 2n * (await escrow.getReserve());
     await escrow.sendOpen(actor.sender, { value, seqno, jobs: [job] });
 }
 

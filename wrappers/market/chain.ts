@@ -1,6 +1,7 @@
 /** What the market asks of an endpoint: the client that a program has already, and the network's configuration. */
 import { Address, Cell, type Contract, type ContractProvider, Dictionary, type Transaction } from '@ton/core';
 import type { Actor } from '../actions/actor';
+import { type Prices, pricesOf } from '../prices';
 import { MarketError } from './errors';
 
 /**
@@ -89,6 +90,16 @@ export async function readConfiguration(client: MarketClient): Promise<Cell> {
         );
     }
     return data.refs[0];
+}
+
+/** What the network charges now. @throws {MarketError} `no-configuration` */
+export async function readNetworkPrices(client: MarketClient): Promise<Prices> {
+    const configuration = await readConfiguration(client);
+    try {
+        return pricesOf(configuration);
+    } catch (error) {
+        throw new MarketError('no-configuration', (error as Error).message, 'Use another endpoint.');
+    }
 }
 
 /** What GLOBALID answers under a configuration. */
