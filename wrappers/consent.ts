@@ -9,6 +9,9 @@ import { bytesToNumber, numberToHex } from './bytes';
 
 /** The rules name a code that this release of the wrappers does not know. */
 export class UnknownCode extends Error {
+    readonly code = 'UnknownCode';
+    readonly remedy = 'Use the release that the market runs, or agree to any code (anyCode) after reading it.';
+
     constructor(
         readonly kind: 'node' | 'dispute',
         readonly hash: string, // hex
@@ -16,8 +19,10 @@ export class UnknownCode extends Error {
     ) {
         super(
             `The market names a code of a ${kind} that is not this release's, ${hash} of depth ${depth}: whoever adopts it trusts it with all ` +
-                'the stake. Use the release that the market runs, or agree to any code (anyCode) after reading it',
+                'the stake',
         );
+        this.message += `. ${this.remedy}`;
+        this.name = 'UnknownCode';
     }
 }
 

@@ -107,6 +107,7 @@ export function refusalIn(error: unknown): number | undefined {
 
 /** A wallet holds less than a message takes along. Nothing was sent. Amounts in nanoTON. */
 export class InsufficientFunds extends Error {
+    readonly code = 'InsufficientFunds';
     readonly remedy = 'Send coins there. If it is not your address: a v5r1 wallet has another one on each network.';
 
     constructor(
@@ -123,6 +124,7 @@ export class InsufficientFunds extends Error {
 
 /** No code ran for a message, and it came back: nothing is deployed at its address, or it took too little for gas. */
 export class NotRun extends Error {
+    readonly code = 'NotRun';
     readonly remedy =
         'Its value is back, less the fees. Check the address and the network, deploy the contract first, or attach more.';
 
@@ -138,14 +140,39 @@ export class NotRun extends Error {
 
 /** Nothing of a message was seen in time. It may still arrive: look before it is sent again. */
 export class UnseenMessage extends Error {
+    readonly code = 'UnseenMessage';
+    readonly remedy = 'It may still arrive: look at the wallet before you send it again.';
+
     constructor(
         readonly address: Address,
         readonly seconds: number,
     ) {
-        super(
-            `No message of this wallet reached ${address.toString()} within ${seconds} s. It may still arrive: look at ` +
-                'the wallet before you send it again',
-        );
+        super(`No message of this wallet reached ${address.toString()} within ${seconds} s`);
+        this.message += `. ${this.remedy}`;
         this.name = 'UnseenMessage';
+    }
+}
+
+/** An actor has no `address`, and its sender does not know its wallet. Nothing was sent. */
+export class UnknownWallet extends Error {
+    readonly code = 'UnknownWallet';
+    readonly remedy = 'Give the actor an `address`, or make it with `walletActor`.';
+
+    constructor() {
+        super('This sender does not know its wallet');
+        this.message += `. ${this.remedy}`;
+        this.name = 'UnknownWallet';
+    }
+}
+
+/** A provider follows rules with another Dispute than that of this release. Nothing was sent. */
+export class ForeignDispute extends Error {
+    readonly code = 'ForeignDispute';
+    readonly remedy = 'Use the release of the rules that the provider follows.';
+
+    constructor(readonly provider: Address) {
+        super(`The provider ${provider.toString()} follows another Dispute code than this release's`);
+        this.message += `. ${this.remedy}`;
+        this.name = 'ForeignDispute';
     }
 }

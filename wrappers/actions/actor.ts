@@ -1,4 +1,5 @@
 import type { Address, Contract, OpenedContract, Sender } from '@ton/core';
+import { UnknownWallet } from '../remedies';
 
 /** Who acts, and through what: a wallet and the chain it is on. */
 export interface Actor {
@@ -8,13 +9,11 @@ export interface Actor {
     open<T extends Contract>(contract: T): OpenedContract<T>;
 }
 
-/** The wallet's address. Throws when neither actor nor sender know it. */
+/** The wallet's address. @throws {UnknownWallet} when neither actor nor sender know it */
 export function addressOf({ address, sender }: Pick<Actor, 'address' | 'sender'>): Address {
     const found = address ?? sender.address;
     if (found === undefined) {
-        throw new Error(
-            'This sender does not know its wallet: give the actor an `address`, or make it with `walletActor`',
-        );
+        throw new UnknownWallet();
     }
     return found;
 }

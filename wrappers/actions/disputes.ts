@@ -12,6 +12,7 @@ import { Accept, Fail, Result } from '../signed/payloads';
 import { tags } from '../signed/tags';
 import { jobHash } from '../signed/terms';
 import { Provider } from '../Provider';
+import { ForeignDispute } from '../remedies';
 import { Call } from '../sending';
 import { Actor } from './actor';
 import { bytesToNumber } from '../bytes';
@@ -35,7 +36,8 @@ export interface PreparedReport {
 }
 
 /**
- * The report of this evidence with its cost now. Throws if the provider follows another Dispute than this release's.
+ * The report of this evidence with its cost now.
+ * @throws {ForeignDispute} if the provider follows another Dispute than this release's
  */
 export async function prepareReport(chain: Pick<Actor, 'open'>, network: number, evidence: Evidence) {
     const { channel, terms } = evidence;
@@ -53,7 +55,7 @@ export async function prepareReport(chain: Pick<Actor, 'open'>, network: number,
     const provider = new Address(0, terms.provider);
     const { address: dispute } = await Dispute.ofFault(provider, fault);
     if (!(await followedAddress(chain, provider, fault)).equals(dispute)) {
-        throw new Error("The provider follows another Dispute code than this release's: use the release of its rules");
+        throw new ForeignDispute(provider);
     }
     return { node: node.address, body, value, bond, dispute } satisfies PreparedReport;
 }
