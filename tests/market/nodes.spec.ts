@@ -200,9 +200,26 @@ describe('A market', () => {
 
         const dear = market.quote({ model: MODEL, tokens: { prompt: 1_000, completion: 500 }, maxPrice: 249n });
         await expect(dear).rejects.toMatchObject({ code: 'no-node' });
-        await expect(
-            market.quote({ model: MODEL, tokens: { prompt: 1, completion: 1 }, queriesADay: 0 }),
-        ).rejects.toThrow(RangeError);
+    });
+
+    it.each<[string, object]>([
+        ['queriesADay', { queriesADay: 0 }],
+        ['queriesADay', { queriesADay: 1.5 }],
+        ['tier', { tier: 'TDX' }],
+        ['maxprice', { maxprice: 1n }],
+        ['maxPrice', { maxPrice: 1 }],
+        ['tokens.prompt', { tokens: { prompt: -1, completion: 1 } }],
+        ['tokens.output', { tokens: { prompt: 1, completion: 1, output: 1 } }],
+    ])('takes no request with a wrong %s, which would exclude nothing', async (field, change) => {
+        const request = { model: MODEL, tokens: { prompt: 1, completion: 1 }, ...change };
+
+        await expect(market.quote(request)).rejects.toMatchObject({ name: 'InvalidField', field: `request.${field}` });
+    });
+
+    it('takes no filter with a misspelt field', async () => {
+        const misspelt: object = { maxprice: 1n };
+
+        await expect(market.nodes(misspelt)).rejects.toMatchObject({ field: 'filter.maxprice' });
     });
 
     it('takes a catalogue only if it is the one that the registry names', async () => {

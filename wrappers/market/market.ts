@@ -6,14 +6,15 @@ import { depositTo } from '../actions/client';
 import { channelCode, type SignedVoucher } from '../Channel';
 import { type CatalogueModel, catalogueHash, parseCatalogue } from '../catalogue';
 import { numberToHex } from '../bytes';
+import { address, checkFields, InvalidField, optional, uint } from '../fields';
 import type { SigningKey } from '../keys';
 import { messagesOfAction, tonConnectMessage, transferLink } from '../outgoing';
-import { type ChainPrices, pricesOf } from '../prices';
+import type { ChainPrices } from '../prices';
 import { Registry } from '../Registry';
 import type { WaitLimits } from '../settling';
 import ownCatalogue from '../../params/catalogue.json';
 import { Announcements } from './announcements';
-import { type MarketClient, readConfiguration } from './chain';
+import { type MarketClient, readNetworkPrices } from './chain';
 import { type MarketPlace, readPlace, requireMarket } from './deployment';
 import { MarketError, UnknownModel } from './errors';
 import {
@@ -29,6 +30,7 @@ import { type LiveNode, readLiveNode } from './liveNode';
 import {
     byPrice,
     type CatalogueNames,
+    FILTER,
     modelHashOf,
     namesOf,
     type NodeFilter,
@@ -74,6 +76,7 @@ export interface SellingProvider {
     nodes: SellingNode[];
 }
 
+const REQUEST = { ...FILTER, queriesADay: optional(uint(32)), node: optional(address) };
 const PRICES_MS = 60_000;
 const unixSeconds = () => Math.floor(Date.now() / 1_000);
 
@@ -159,7 +162,7 @@ export class Market {
     /**
      * The open nodes that fit, the cheapest first. Each has no reason against it.
      *
-     * @throws {MarketError} `contradiction`
+     * @throws {InvalidField} for a filter that is none; {MarketError} `contradiction`
      *
      * @example
      * ```ts
@@ -176,7 +179,7 @@ export class Market {
      * Every open node, and why it does not fit; those that fit come first, the cheapest first. What a stranger wrote
      * in a listing neither throws nor hides another node.
      *
-     * @throws {MarketError} `contradiction`
+     * @throws {InvalidField} for a filter that is none; {MarketError} `contradiction`
      *
      * @example
      * ```ts
@@ -187,6 +190,11 @@ export class Market {
      * ```
      */
     async match(filter: NodeFilter = {}): Promise<SellingNode[]> {
+        checkFields('filter', FILTER, filter);
+        return this.matchChecked(filter);
+    }
+
+    private async matchChecked(filter: NodeFilter): Promise<SellingNode[]> {
         await this.announcements.refresh();
         const view = { names: this.names, now: this.now() };
         const nodes = this.announcements.nodes.map((node) => sellingNode(node, filter, view)).sort(byPrice);
@@ -214,7 +222,7 @@ export class Market {
      * What queries cost at the cheapest node that fits, or at the node that is named: nanoTON of answers, fees at the
      * network's present prices, and how much to deposit.
      *
-     * @throws {UnknownModel} with the names that are like it; {MarketError} `no-node`, `contradiction`,
+     * @throws {UnknownModel} with the names that are like it; {InvalidField}; {MarketError} `no-node`, `contradiction`,
      * `no-configuration`
      *
      * @example
@@ -229,11 +237,12 @@ export class Market {
      * ```
      */
     async quote(request: QuoteRequest): Promise<PriceQuote> {
-        const { model, queriesADay = 1 } = request;
-        if (!Number.isInteger(queriesADay) || queriesADay < 1) {
-            throw new RangeError(`queriesADay must be a whole number from 1 on, got ${queriesADay}`);
+        checkFields('request', REQUEST, request);
+        const { model, queriesADay } = request;
+        if (queriesADay === 0) {
+            throw new InvalidField('request.queriesADay', 'a whole number from 1 on', '0');
         }
-        const all = await this.match(request);
+        const all = await this.matchChecked(request);
         const offering = all.filter(({ price }) => price !== undefined);
         if (offering.length === 0) {
             const sold = all.flatMap(({ offers }) => offers.map((offer) => offer.model));
@@ -367,7 +376,7 @@ export class Market {
     /** Prices of the network, read at most once a minute. */
     private readPrices(): Promise<ChainPrices> {
         if (this.prices === undefined || Date.now() - this.prices.at > PRICES_MS) {
-            const basechain = readConfiguration(this.client).then((configuration) => pricesOf(configuration).basechain);
+            const basechain = readNetworkPrices(this.client).then((prices) => prices.basechain);
             this.prices = { at: Date.now(), basechain };
             basechain.catch(() => (this.prices = undefined));
         }

@@ -2,6 +2,7 @@
 import type { Address } from '@ton/core';
 import { numberToHex } from '../bytes';
 import { type CatalogueModel, modelKey } from '../catalogue';
+import { bigUint, objectOf, oneOf, optional, text, uint } from '../fields';
 import { type Hardware, type Offer, type Tier, tiers } from '../Node';
 import { noTokens, priceOf, type Rates, type TokenCounts, tokenKinds, TOKENS_PER_RATE } from '../price';
 import type { Announcement } from './announcements';
@@ -72,6 +73,13 @@ export interface NodeFilter {
     tier?: Tier; // at least
     region?: string; // exactly
 }
+
+/** The checks of a filter: a field that is misspelt would exclude nothing. */
+export const FILTER = {
+    ...{ model: optional(text(200)), maxPrice: optional(bigUint(128)), tier: optional(oneOf(tiers)) },
+    region: optional(text(64)),
+    tokens: optional(objectOf(Object.fromEntries(tokenKinds.map((kind) => [kind, optional(uint(32))])))),
+};
 
 /** The name that a hash has: the id of a catalogue's model, or its 64 hex digits. */
 export type CatalogueNames = ReadonlyMap<bigint, string>;
