@@ -10,6 +10,7 @@ import {
     Result,
     type SigningKey,
     signingKey,
+    Verifier,
 } from '@cocoon-market/wrappers';
 import { type ReceiptField, type ReceiptParts, verifyReceipt } from '@cocoon-market/wrappers/market';
 
@@ -152,6 +153,26 @@ describe('A receipt', () => {
 
         expect(wrongIn({ receipt: signed(Result, result, stranger), accept: undefined })).toEqual(['signature']);
         expect(wrongIn({ terms: { ...terms, receiptKey: Buffer.alloc(32) } })).toContain('signature');
+    });
+
+    it('that the node did not sign costs a bounded number of signatures, and few if the buyer kept everything', () => {
+        const forged = { receipt: signed(Result, result, signingKey(bytes(77))) };
+        const bare = { ...forged, network: NETWORK, channel, terms };
+        const free = { ...terms, rates: { prompt: 0n, cached: 0n, completion: 0n, reasoning: 0n } };
+        const ofNothing = signed(Result, { ...result, price: 0n }, signingKey(bytes(77)));
+        const verify = jest.spyOn(Verifier.prototype, 'verify');
+        const computed = (given: ReceiptParts) => {
+            verify.mockClear();
+            expect(verifyReceipt(given).right).toBe(false);
+            return verify.mock.calls.length;
+        };
+        try {
+            expect(computed({ ...parts, ...forged })).toBeLessThanOrEqual(70);
+            expect(computed(bare)).toBeLessThanOrEqual(450);
+            expect(computed({ ...bare, terms: free, receipt: ofNothing })).toBeLessThanOrEqual(560);
+        } finally {
+            verify.mockRestore();
+        }
     });
 
     it('that is truncated at any byte has its layout wrong, and never throws', () => {

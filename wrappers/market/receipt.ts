@@ -46,7 +46,8 @@ const NOT_KEPT = 'the answer was not kept';
 
 /**
  * Checks every field of the receipt of a result, without asking anybody. A field that was changed after the node signed
- * is found and named, if one bit or the whole of what the buyer expects there was changed. Never throws.
+ * is found and named, if the receipt was right before, and one bit or the whole of what the buyer expects there was
+ * changed. For that, at most 560 signatures are computed, and at most 70 if every part is given. Never throws.
  *
  * @example
  * ```ts
