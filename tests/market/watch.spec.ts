@@ -3,6 +3,7 @@ import { claimBody } from '@cocoon-market/wrappers';
 import { toNano, type Transaction } from '@ton/core';
 import { TonClient } from '@ton/ton';
 import { type ClaimEvent, type JobEvent, Market, type MarketClient } from '@cocoon-market/wrappers/market';
+import { forgetOldest, MAX_REMEMBERED } from '@cocoon-market/wrappers/market/watch';
 import { World, type WorldClient } from '../indexer/support/world';
 
 const POLL = { pollMs: 10 };
@@ -173,6 +174,22 @@ describe('A watcher', () => {
         await stop();
 
         expect(errors).toEqual([new Error('the disk is full'), new Error('the disk is full')]);
+    });
+
+    it('remembers the newest 10,000 events, and hands over nothing that is as old as one that it forgot', () => {
+        const delivered = new Map(Array.from({ length: MAX_REMEMBERED }, (_, i) => [`event ${i}`, BigInt(i)]));
+        expect(forgetOldest(delivered, 0n)).toBe(0n);
+
+        delivered.set('of another history', 1n);
+        delivered.set('newest', 20_000n);
+
+        expect(forgetOldest(delivered, 0n)).toBe(1n);
+        expect([delivered.size, delivered.has('event 0'), delivered.has('newest')]).toEqual([
+            MAX_REMEMBERED,
+            false,
+            true,
+        ]);
+        expect(forgetOldest(delivered, 5n)).toBe(5n);
     });
 
     it('hands over what another history has, and nothing again that both have', async () => {

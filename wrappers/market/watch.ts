@@ -17,8 +17,8 @@ import { nameOf, readHistory } from './history';
  */
 export interface JobEvent extends TransactionName {
     /**
-     * `leaving`: the escrow asked it to end. `returned`: money came home, of a job whose opening was seen: watch from
-     * the start to see all.
+     * `leaving`: the escrow asked it to end. `returned`: money came home, of a job whose opening was seen, one of the
+     * newest 10,000: watch from the start to see all.
      */
     type: 'opened' | 'leaving' | 'returned';
     channel: Address;
@@ -75,9 +75,13 @@ export type StopWatching = () => Promise<void>;
 
 const POLL_MS = 3_000;
 
+/** Events of which a watcher knows that it handed them over, and jobs that it saw open. */
+export const MAX_REMEMBERED = 10_000;
+
 /**
  * Hands every event of an account to the handler, oldest first and one after another. What was handed over is not
- * handed over again, even if the endpoint shows another history meanwhile.
+ * handed over again, even if the endpoint shows another history meanwhile. If that history is another one before the
+ * newest {@link MAX_REMEMBERED} events, only what comes after these is handed over.
  */
 export function watchAccount<E extends TransactionName>(
     client: MarketClient,
@@ -85,7 +89,7 @@ export function watchAccount<E extends TransactionName>(
     { prepare, onEvent }: { prepare(): Promise<(transaction: Transaction) => E[]>; onEvent(event: E): unknown },
     { pollMs = POLL_MS, from, onError = () => undefined }: WatchOptions,
 ): StopWatching {
-    const delivered = new Set<string>();
+    const delivered = new Map<string, bigint>(); // lt by name
     let place = from === 'start' ? undefined : from;
     let floor = from === 'start' ? 0n : from?.lt; // no event up to here is handed over; undefined: not known yet
     let isStopped = false;
@@ -104,10 +108,11 @@ export function watchAccount<E extends TransactionName>(
             }
             if (event.lt > floor && !delivered.has(name)) {
                 await onEvent(event);
-                delivered.add(name);
+                delivered.set(name, event.lt);
             }
         }
         place = newest;
+        floor = forgetOldest(delivered, floor);
     };
     const run = async () => {
         while (!isStopped) {
@@ -127,6 +132,23 @@ export function watchAccount<E extends TransactionName>(
         endPause();
         return running;
     };
+}
+
+/**
+ * Forgets the oldest of too many events, given as their lt by name. Returns the lt up to which nothing is handed over
+ * from now on.
+ */
+export function forgetOldest(delivered: Map<string, bigint>, floor: bigint): bigint {
+    const excess = delivered.size - MAX_REMEMBERED;
+    if (excess <= 0) {
+        return floor;
+    }
+    const oldest = [...delivered].sort(([, one], [, other]) => (one < other ? -1 : one > other ? 1 : 0));
+    for (const [name, lt] of oldest.slice(0, excess)) {
+        delivered.delete(name);
+        floor = lt > floor ? lt : floor;
+    }
+    return floor;
 }
 
 const keyOf = (event: object): string => ('channel' in event ? (event.channel as Address).toRawString() : '');
@@ -175,6 +197,9 @@ export function watchJobs(
         await onEvent(event);
         if (event.type === 'opened') {
             channels.add(channel);
+            if (channels.size > MAX_REMEMBERED) {
+                channels.delete(channels.values().next().value!); // the oldest
+            }
         }
     };
     const prepare = async () => (read ??= jobReader(await channelCodes()));
