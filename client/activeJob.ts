@@ -6,7 +6,7 @@ import { commonVersion, differenceOf, modelHash, type NodeInfo, RENT } from '../
 import { JobLink } from '../offchain/payer/jobLink';
 import type { Ledger, ResultEntry } from '../offchain/payer/ledger';
 import { JobMoney } from '../offchain/payer/money';
-import { WorkerDown, WorkerRefusal } from '../offchain/payer/workerErrors';
+import { ForeignVoucher, WorkerDown, WorkerRefusal } from '../offchain/payer/workerErrors';
 import type { TokenCounter } from '../offchain/tokens/bytes';
 import { type CheckedNode, readNode } from './chain';
 import type { ClientContext } from './context';
@@ -81,7 +81,7 @@ export class ActiveJob {
             requireMember: () => context.requireOpen(),
             network: stored.network,
             maxSigned: stored.maxSpend,
-            onUnpaid: () => undefined, // what was not taken is posted again, and settle() throws
+            onUnpaid: (error) => this.noteUnpaid(error), // what was not taken is posted again, and settle() throws
         });
         this.money.signingStop ??= stored.signingStop === '' ? undefined : stored.signingStop;
         this.ledger = this.money.ledger;
@@ -234,20 +234,32 @@ export class ActiveJob {
         this.session = withProcess(session, state.boot);
     }
 
+    /** Signs and posts what is owed now. @throws {WorkerBreach} and what a call to a worker throws */
+    async pay(): Promise<void> {
+        await this.money.flush().catch((error: unknown) => this.refuseVoucher(error));
+    }
+
     // A voucher of our key that says more than ours: this store is not the newest, so nothing is signed on top of it.
     private async adopt(voucher: Parameters<JobMoney['adopt']>[0]): Promise<void> {
-        try {
-            await this.money.adopt(voucher);
-        } catch {
-            const note = 'the worker shows a voucher that this client did not sign';
-            await this.abandon(note);
-            throw new WorkerBreach(`${note[0].toUpperCase()}${note.slice(1)}`);
-        }
+        await this.money.adopt(voucher).catch((error: unknown) => this.refuseVoucher(error));
         const { signingStop } = this.money;
         if (signingStop !== undefined && this.stored.signingStop === '') {
             await this.change({ signingStop, note: signingStop, phase: 'settling' });
             throw new ClientError('store_in_use', `Job ${this.stored.number}: ${signingStop}`, STORE_REMEDY);
         }
+    }
+
+    private noteUnpaid(error: unknown): void {
+        this.refuseVoucher(error).catch(() => undefined);
+    }
+
+    /** A node that shows a voucher of somebody else lies. Other errors are passed on. */
+    private async refuseVoucher(error: unknown): Promise<never> {
+        if (!(error instanceof ForeignVoucher)) {
+            throw error;
+        }
+        await this.abandon(error.message);
+        throw new WorkerBreach(error.message);
     }
 
     private noteReceipt({ number, receipt, entry, phase }: SavedQuery): void {

@@ -100,17 +100,19 @@ export class Client {
     /**
      * A client with its store for itself.
      *
-     * @throws {ClientError} `store_in_use`; an Error without wallet, spend key and owner, or with another wallet than
-     * the owner's
+     * @throws {ClientError} `store_in_use`; `bad_options` without wallet, spend key and owner, or with another wallet
+     * than the owner's
      */
     static async open(options: ClientOptions): Promise<Client> {
         const { market, chain, wallet, spendKey, store, limits, counters = {} } = options;
         if (wallet === undefined && (spendKey === undefined || options.owner === undefined)) {
-            throw new Error('A client needs a `wallet`, or a `spendKey` and its `owner`');
+            const remedy = 'Give one of the two.';
+            throw new ClientError('bad_options', 'A client needs a `wallet`, or a `spendKey` and its `owner`', remedy);
         }
         const owner = options.owner ?? addressOf(wallet!);
         if (spendKey === undefined && !owner.equals(addressOf(wallet!))) {
-            throw new Error('The `wallet` opens jobs of its own escrow only, and `owner` is another wallet');
+            const message = 'The `wallet` opens jobs of its own escrow only, and `owner` is another wallet';
+            throw new ClientError('bad_options', message, 'Leave `owner` out, or give its `spendKey`.');
         }
         const { address: escrow } = await Escrow.ofOwner(owner);
         const release = store.lock === undefined ? () => undefined : await store.lock();

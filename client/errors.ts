@@ -2,6 +2,7 @@
 
 /** Every kind of error of this package. */
 export type ClientErrorCode =
+    | 'bad_options' // a client or a store cannot be made of what it got
     | 'bad_request' // the request is none that a node answers; nothing was sent
     | 'over_limit' // it is above a limit that the caller set; nothing was signed
     | 'low_funds' // the job's money does not cover the query; nothing was sent
@@ -18,7 +19,8 @@ export type ClientErrorCode =
     | 'broken_off' // the answer ended before its signed ending, which is fetched later
     | 'clock' // a time of the node does not fit this machine's clock
     | 'breach' // the node broke the protocol: nothing more is paid
-    | 'store_in_use'; // another program has the store
+    | 'store_in_use' // another program has the store
+    | 'store_failed'; // the store does not answer, or did not take a value
 
 /** An error of this package. `remedy` says what to do. */
 export class ClientError extends Error {

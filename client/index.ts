@@ -1,6 +1,7 @@
 /** What a program needs that buys at a market without a gateway. */
+export { StreamedAnswer } from './answer';
 export { Client, type ClientOptions, type OpenJobRequest } from './client';
 export * from './errors';
-export { ClientJob, StreamedAnswer } from './job';
+export { ClientJob } from './job';
 export * from './store';
 export * from './types';

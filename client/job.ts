@@ -9,7 +9,9 @@ import {
     type Terms,
 } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
+import { StreamedAnswer } from './answer';
 import { type ChannelStanding, readChannel, readEscrow } from './chain';
+import { WorkerDown } from '../offchain/payer/workerErrors';
 import { ClientError } from './errors';
 import { ORDER_SECONDS } from './orders';
 import { type ActiveJob, workerError } from './activeJob';
@@ -17,37 +19,11 @@ import { fetchEndings } from './endings';
 import { askWorker } from './query';
 import { parametersOf } from './records';
 import { requestOf } from './request';
-import type { Delta, ClientJobPhase, ChatQuestion, JobAccount, Receipt, Settlement } from './types';
+import type { ClientJobPhase, ChatQuestion, JobAccount, Receipt, Settlement } from './types';
 
 const MAX_POLLS = 60;
-const ABSENT_READS = 3; // in a row that say that a channel is no more
+const ABSENT_READS = 3; // in a row, after which a channel is no more
 const ENDINGS_MS = 10_000;
-
-/** An answer as it arrives: a loop over it asks and pays. It can be read once. */
-export class StreamedAnswer implements AsyncIterable<Delta> {
-    /** The verified receipt; undefined until the answer has ended. */
-    receipt: Receipt | undefined;
-    private wasRead = false;
-
-    constructor(private readonly start: () => AsyncGenerator<Delta, Receipt>) {}
-
-    async *[Symbol.asyncIterator](): AsyncGenerator<Delta, void> {
-        if (this.wasRead) {
-            throw new ClientError('bad_request', 'This answer was read already', 'Ask again.');
-        }
-        this.wasRead = true;
-        this.receipt = yield* this.start();
-    }
-
-    /** The whole text of the first choice. */
-    async text(): Promise<string> {
-        let text = '';
-        for await (const delta of this) {
-            text += delta.choice === 0 ? delta.text : '';
-        }
-        return text;
-    }
-}
 
 /** An open job. Made by `Client.openJob` and `Client.jobs`. */
 export class ClientJob {
@@ -130,7 +106,7 @@ export class ClientJob {
             }
             const { prompt, cached, completion, reasoning, price, finish } = Result.decode(payloadOf(receipt));
             const tokens = { prompt, cached, completion, reasoning };
-            return [{ number, price, tokens, finish: finish, result: receipt, accept }];
+            return [{ number, price, tokens, finish, result: receipt, accept }];
         });
     }
 
@@ -162,13 +138,17 @@ export class ClientJob {
     }
 
     /**
-     * Pays what is owed and asks the worker to claim it and to end the job. Without a worker that does, and after a
-     * breach, the job is left: then its rest comes back by {@link refund} after the notice.
+     * Pays what is owed and asks the worker to claim it and to end the job. If a claim costs the worker more than the
+     * job is worth, and after a breach, the job is left: then its rest comes back by {@link refund} after the notice.
+     *
+     * @throws {ClientError} `worker_down` and `worker_refused`: nothing is lost, and the job can be settled again
+     * later, or left; `store_in_use`, `order_pending`
      */
     async settle(): Promise<Settlement> {
         const { state } = this;
         state.requirePhase('open', 'broken', 'settling', 'settled', 'leaving', 'ended');
-        if (state.phase === 'broken') {
+        const isBack = await this.takeBack();
+        if (isBack || state.phase === 'broken') {
             await this.leave();
         }
         if (state.phase === 'open') {
@@ -177,16 +157,22 @@ export class ClientJob {
         if (state.phase === 'settling') {
             await this.settleAtWorker();
         }
+        if (state.phase === 'settled' || state.phase === 'leaving') {
+            await this.noteEnd();
+        }
         return this.settlement();
     }
 
     /**
      * Asks the chain to let the client go after the notice. Pays what is owed before, if the worker takes it and broke
      * no rule.
+     *
+     * @throws {ClientError} `wrong_phase` if the job has ended, `order_pending`
      */
     async leave(): Promise<Settlement> {
         const { state } = this;
         const { context, stored } = state;
+        await this.takeBack();
         state.requirePhase('open', 'broken', 'settling', 'settled', 'leaving');
         if (state.phase === 'open' || state.phase === 'settling') {
             await state.money.flush().catch(() => undefined); // a worker that is away is not waited for
@@ -210,12 +196,15 @@ export class ClientJob {
 
     /** Takes home what remains of a job that was left or has ended. @throws {ClientError} `wrong_phase` if too early */
     async refund(): Promise<Settlement> {
-        const { context } = this.state;
+        const { context, stored } = this.state;
+        await this.takeBack();
         const reading = await this.channel();
         if (reading.type === 'active') {
             if (reading.refundAt > context.now()) {
                 const when = new Date(reading.refundAt * 1000).toISOString();
-                throw new ClientError('wrong_phase', `The job can be refunded from ${when} on`, 'Wait until then.');
+                const isLeft = reading.refundAt <= context.now() + stored.terms.notice;
+                const remedy = isLeft ? 'Wait until then.' : 'Wait until then, or leave() the job to get it earlier.';
+                throw new ClientError('wrong_phase', `The job can be refunded from ${when} on`, remedy);
             }
             await this.order('refund');
         }
@@ -223,45 +212,72 @@ export class ClientJob {
         return this.settlement();
     }
 
+    /**
+     * An endpoint that is behind shows no account, so an ended job whose account is there is one that is left. Nothing
+     * more is signed for it.
+     */
+    private async takeBack(): Promise<boolean> {
+        const { state } = this;
+        if (state.phase !== 'ended' || (await this.channel()).type !== 'active') {
+            return false;
+        }
+        await state.change({ phase: 'leaving', note: 'the chain shows its account again' });
+        return true;
+    }
+
     private async settleAtWorker(): Promise<void> {
         const { state } = this;
         let claims: boolean;
         try {
-            await this.recover();
-            await state.money.flush();
+            await state.connect().catch(requireTrust);
+            await fetchEndings(state, ENDINGS_MS);
+            await state.pay();
             claims = await state.link.end(state.stored.hash, state.key);
         } catch (error) {
-            throw workerError(error);
+            if (await this.noteEnd().catch(() => false)) {
+                return; // nobody had to ask for it
+            }
+            if (state.phase === 'settling') {
+                throw unsettled(error);
+            }
+            claims = false; // a breach was found, here or meanwhile
         }
-        if (state.phase !== 'settling') {
-            return; // a breach was found meanwhile
-        }
-        if (claims) {
+        if (claims && state.phase === 'settling') {
             await this.untilEnded();
-        } else {
-            await state.change({ note: 'worth less to the worker than a claim costs' });
-            await this.leave();
+            return;
         }
+        if (state.phase === 'settling') {
+            await state.change({ note: 'worth less to the worker than a claim costs' });
+        }
+        await this.leave();
     }
 
     /** Waits until the account has ended, or has paid all that was signed. */
     private async untilEnded(): Promise<void> {
         const { state } = this;
-        let absent = 0;
         await this.until(async () => {
-            const reading = await this.channel();
-            absent = reading.type === 'active' ? 0 : absent + 1;
-            if (absent >= ABSENT_READS) {
-                await state.change({ phase: 'ended' });
+            if (await this.noteEnd()) {
                 return true;
             }
             const { spent } = this;
-            if (reading.type === 'active' && state.phase === 'settling' && spent > 0n && reading.paid === spent) {
+            const isPaid = state.phase === 'settling' && spent > 0n && (await this.account())?.paid === spent;
+            if (isPaid) {
                 await state.change({ phase: 'settled' });
+            }
+            return isPaid;
+        });
+    }
+
+    /** True if the account is no more: several answers say so, because an endpoint may be behind. */
+    private async noteEnd(): Promise<boolean> {
+        for (let read = 1; (await this.channel()).type !== 'active'; read++) {
+            if (read === ABSENT_READS) {
+                await this.state.change({ phase: 'ended' });
                 return true;
             }
-            return false;
-        });
+            await this.pause();
+        }
+        return false;
     }
 
     private async until(holds: () => Promise<boolean>): Promise<boolean> {
@@ -269,9 +285,13 @@ export class ClientJob {
             if (await holds()) {
                 return true;
             }
-            await new Promise((resolve) => setTimeout(resolve, this.state.context.pollMs));
+            await this.pause();
         }
         return false;
+    }
+
+    private pause(): Promise<void> {
+        return new Promise((resolve) => setTimeout(resolve, this.state.context.pollMs));
     }
 
     private channel(): Promise<ChannelStanding> {
@@ -298,6 +318,23 @@ export class ClientJob {
         await chain.open(Escrow.fromAddress(escrow)).sendJobOrder({ ...head, job: parametersOf(stored), action });
     }
 }
+
+/** A node that sells no more, or takes no session, can be paid and asked to end the job all the same. */
+function requireTrust(error: unknown): void {
+    if (error instanceof WorkerDown || (error instanceof ClientError && error.code !== 'wrong_node')) {
+        throw error;
+    }
+}
+
+/** Why a worker did not end a job, with what to do then. */
+function unsettled(error: unknown): unknown {
+    const reason = workerError(error);
+    return reason instanceof ClientError && (reason.code === 'worker_down' || reason.code === 'worker_refused')
+        ? new ClientError(reason.code, reason.message, SETTLE_REMEDY, { cause: error })
+        : reason;
+}
+
+const SETTLE_REMEDY = 'Call settle() again later, or leave(): then the rest comes back by refund() after the notice.';
 
 export function overLimit(what: string, amount: bigint, limit: bigint): ClientError {
     const message = `${what} of ${amount} nanoTON is above this client's limit of ${limit}`;

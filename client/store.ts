@@ -3,6 +3,8 @@
  * written before what follows from it leaves, so a program that ends at any moment can go on.
  */
 
+import { ClientError } from './errors';
+
 /** A small store of texts. Two methods are enough. */
 export interface Store {
     /** The value of a key; undefined if there is none. */
@@ -51,10 +53,22 @@ export function localStore(name = 'cocoon', texts: Texts = pageStorage()): Store
 function pageStorage(): Texts {
     const { localStorage } = globalThis as { localStorage?: Texts };
     if (localStorage === undefined) {
-        throw new Error('There is no localStorage here: use fileStore of @cocoon-market/client/file, or memoryStore');
+        throw missing('localStorage');
     }
     return localStorage;
 }
+
+const missing = (what: string) =>
+    new ClientError(
+        'bad_options',
+        `There is no ${what} here`,
+        'Use fileStore of @cocoon-market/client/file in Node.js, or memoryStore.',
+    );
+
+const failed = (message: string, cause: unknown) =>
+    new ClientError('store_failed', message, 'Free some space, allow this page to store data, and try again.', {
+        cause,
+    });
 
 /** Holds a lock of the browser until it is given back. Old browsers have none: then nothing is locked. */
 async function lockOfPage(name: string): Promise<(() => void) | undefined> {
@@ -104,12 +118,15 @@ const TABLE = 'values';
 const resultOf = <T>(pending: Pending<T>): Promise<T> =>
     new Promise((resolve, reject) => {
         pending.onsuccess = () => resolve(pending.result);
-        pending.onerror = () => reject(new Error('The store does not answer', { cause: pending.error }));
+        pending.onerror = () => reject(failed('The store does not answer', pending.error));
     });
 
 /** A store in IndexedDB, which a page and its workers share, and which holds more than localStorage. */
 export function indexedStore(name = 'cocoon'): Store {
-    const { indexedDB } = globalThis as unknown as { indexedDB: Databases };
+    const { indexedDB } = globalThis as unknown as { indexedDB?: Databases };
+    if (indexedDB === undefined) {
+        throw missing('IndexedDB');
+    }
     let opened: Promise<Database> | undefined;
     const open = () => {
         const request = indexedDB.open(name, 1);
@@ -124,8 +141,7 @@ export function indexedStore(name = 'cocoon'): Store {
             const transaction = await begin('readwrite');
             const done = new Promise<void>((resolve, reject) => {
                 transaction.oncomplete = () => resolve();
-                transaction.onabort = () =>
-                    reject(new Error('The store did not take a value', { cause: transaction.error }));
+                transaction.onabort = () => reject(failed('The store did not take a value', transaction.error));
             });
             transaction.objectStore(TABLE).put(value, key);
             await done;

@@ -4,7 +4,7 @@ import { Address } from '@ton/core';
 import { isSignedVoucher, VOUCHER_ACCEPT_MS, VOUCHER_DELAY_MS } from '../link';
 import { Ledger, type ResultEntry, type VoucherAmounts } from './ledger';
 import type { WorkerCalls } from './jobLink';
-import { WorkerRefusal } from './workerErrors';
+import { ForeignVoucher, WorkerRefusal } from './workerErrors';
 
 const RETRY_MS = [200, 500, 1000, 2000, 5000];
 
@@ -200,7 +200,9 @@ export class JobMoney {
 
     /**
      * Takes a voucher of the worker that says more than ours. If this store was not lost, the machine was restored or
-     * its key is used by another gateway: nothing is signed on top of it. Throws if our key did not sign it.
+     * its key is used by another gateway: nothing is signed on top of it.
+     *
+     * @throws {ForeignVoucher} if our key did not sign it; what the store throws
      */
     async adopt(voucher: SignedVoucher): Promise<void> {
         const { cumulative, count } = this.ledger.voucher;
@@ -211,7 +213,7 @@ export class JobMoney {
             return;
         }
         if (!this.isOwn(voucher)) {
-            throw new Error('The worker has a voucher that this gateway did not sign');
+            throw new ForeignVoucher();
         }
         this.signingStop = 'the worker has a voucher of this key that says more than this store knows';
         await this.keep(voucher);

@@ -1,4 +1,4 @@
-/** The errors of a call to a worker: it refused, or did not answer. */
+/** The errors of a call to a worker: it refused, did not answer, or answered with what is not ours. */
 import type { RefusalCode, Session } from '../link';
 
 /** The worker refused without a signature: nothing is owed. */
@@ -29,6 +29,14 @@ export class WorkerDown extends Error {
         super(message, { cause });
         this.name = 'WorkerDown';
         this.unsent = UNSENT.includes(codeOf(cause));
+    }
+}
+
+/** The worker has a voucher that the key of the job did not sign. */
+export class ForeignVoucher extends Error {
+    constructor() {
+        super('The worker has a voucher that the key of its job did not sign');
+        this.name = 'ForeignVoucher';
     }
 }
 

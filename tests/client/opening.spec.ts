@@ -1,105 +1,25 @@
 /** A client that opens jobs while it is asked for them, and while it closes, on a chain that the test stands in for. */
-import { Client, memoryStore, type Store } from '@cocoon-market/client';
-import {
-    bytesToNumber,
-    Channel,
-    channelCode,
-    channelData,
-    Escrow,
-    jobNumber,
-    Node,
-    signingKey,
-} from '@cocoon-market/wrappers';
-import { Address, type Cell, type Contract } from '@ton/core';
+import { Client, memoryStore } from '@cocoon-market/client';
+import { bytesToNumber } from '@cocoon-market/wrappers';
 import { ActiveJob } from '../../client/activeJob';
-import { modelHash, toWire, wireVersions } from '../../offchain/link';
-import { account, SEEDS } from '../offchain/support/worker';
-
-const MODEL = 'Qwen/Qwen3-32B';
-const KEY = signingKey(Buffer.alloc(32, 9));
-const [OWNER, NODE, PROVIDER] = [account(1), account(2), account(3)];
-const RATES = { prompt: 1n, cached: 1n, completion: 1n, reasoning: 1n };
-const DEPOSIT = 10n ** 9n;
-const receiptKey = signingKey(SEEDS.receiptKey).publicKey;
-const encryptionKey = Buffer.alloc(32, 5);
-
-/** What a worker says of itself. It takes no job yet. */
-async function answerOf(url: string): Promise<Response> {
-    if (!url.endsWith('/v1/node')) {
-        return Response.json({ error: { code: 'paused', message: '' } }, { status: 503 });
-    }
-    const features: string[] = [];
-    const limits = {
-        minStep: 0n,
-        maxStep: DEPOSIT,
-        maxParallel: 4,
-        maxAnswer: 1 << 20,
-        minNotice: 600,
-        minDeposit: 0n,
-    };
-    const info = {
-        ...{ network: -3, node: NODE.toRawString(), provider: PROVIDER.toRawString(), payout: PROVIDER.toRawString() },
-        ...{ receiptKey, encryptionKey, attestation: { tier: 'open' }, wire: wireVersions, limits, processes: [] },
-        ...{ offers: [{ model: MODEL, rates: RATES, features }], channelCodes: [(await channelCode()).hash()] },
-    };
-    return Response.json(toWire(info));
-}
-
-/** An escrow that takes one order after the other, and the channels that it opened. */
-class StandInChain {
-    seqno = 0;
-    readonly channels = new Map<string, Cell>(); // data by account
-    taken: Promise<void> = Promise.resolve(); // when orders are taken
-
-    readonly open = <T extends Contract>(contract: T): never => {
-        const { address } = contract;
-        const getReading = async () => this.account(address);
-        const getKeyLiability = async () => ({ slashable: 1n });
-        const codeHash = channelCode().then((code) => bytesToNumber(code.hash()));
-        const getEscrowState = async () => ({
-            ...{ spendKey: bytesToNumber(KEY.publicKey), codeHash: await codeHash, seqno: BigInt(this.seqno) },
-        });
-        const methods =
-            contract instanceof Escrow
-                ? { getEscrowState, sendOpenJobs: (order: never) => this.take(address, order) }
-                : contract instanceof Node
-                  ? { getKeyLiability }
-                  : { getReading };
-        return methods as never;
-    };
-
-    private async account(address: Address) {
-        const data = this.channels.get(address.toRawString());
-        const isActive = data !== undefined || address.equals((await Escrow.ofOwner(OWNER)).address);
-        return { isActive, balance: DEPOSIT, code: data && (await channelCode()), data };
-    }
-
-    private async take(escrow: Address, order: { seqno: number; jobs: { deposit: bigint }[] }): Promise<void> {
-        await this.taken;
-        if (order.seqno !== this.seqno) {
-            throw new Error('the escrow takes another order next');
-        }
-        const { deposit: _, ...rest } = order.jobs[0] as never as Parameters<typeof channelData>[1] &
-            (typeof order.jobs)[0];
-        const parameters = { ...rest, job: jobNumber(this.seqno++) };
-        const { address } = await Channel.ofJob(escrow, parameters, await channelCode());
-        this.channels.set(address.toRawString(), channelData(escrow, parameters));
-    }
-}
+import { modelHash } from '../../offchain/link';
+import { account } from '../offchain/support/worker';
+import {
+    answerOf,
+    DEPOSIT,
+    KEY,
+    market,
+    MODEL,
+    NODE,
+    openClient,
+    openJob,
+    OWNER,
+    RATES,
+    StandInChain,
+} from './support/standIn';
 
 describe('A client that is asked for several things at once', () => {
-    const readNode = async () => ({
-        ...{ address: NODE, provider: PROVIDER, number: 0, endpoint: 'https://worker.example', receiptKey },
-        ...{ encryptionKey, payout: PROVIDER, isJailed: false },
-        offers: [{ model: bytesToNumber(modelHash(MODEL)), ...RATES }],
-    });
     const ask = jest.fn(answerOf);
-    const openClient = (chain: StandInChain, store: Store = memoryStore()) =>
-        Client.open({
-            ...{ market: { network: -3, readNode }, chain, spendKey: KEY, owner: OWNER, store, fetch: ask },
-            ...{ limits: { job: DEPOSIT, query: DEPOSIT }, pollMs: 1 },
-        });
-    const openJob = (client: Client) => client.openJob({ node: NODE, model: MODEL, deposit: DEPOSIT });
 
     it('opens two jobs with two orders, and forgets neither', async () => {
         const chain = new StandInChain();
@@ -118,7 +38,7 @@ describe('A client that is asked for several things at once', () => {
         const load = jest.spyOn(ActiveJob, 'load');
         const chain = new StandInChain();
         const store = memoryStore();
-        const client = await openClient(chain, store);
+        const client = await openClient(chain, { store });
         let take = () => {};
         chain.taken = new Promise((resolve) => (take = resolve));
 
@@ -135,7 +55,7 @@ describe('A client that is asked for several things at once', () => {
         expect([(await client.jobs()).length, load.mock.calls.length]).toEqual([1, 1]);
         await client.close();
         load.mockClear();
-        const again = await openClient(chain, store);
+        const again = await openClient(chain, { store });
         await Promise.all([again.jobs(), again.jobs()]);
         expect(load).toHaveBeenCalledTimes(1);
         load.mockRestore();
@@ -151,7 +71,7 @@ describe('A client that is asked for several things at once', () => {
         const chain = new StandInChain();
         let take = () => {};
         chain.taken = new Promise((resolve) => (take = resolve));
-        const client = await openClient(chain, { ...inner, put });
+        const client = await openClient(chain, { store: { ...inner, put } });
         const opening = openJob(client);
         while (puts < 2) {
             await new Promise((resolve) => setTimeout(resolve, 5));
@@ -164,7 +84,7 @@ describe('A client that is asked for several things at once', () => {
 
         expect(puts).toBe(before);
         await expect(client.jobs()).rejects.toMatchObject({ code: 'wrong_phase' });
-        expect(await (await openClient(chain, inner)).jobs()).toHaveLength(1);
+        expect(await (await openClient(chain, { store: inner })).jobs()).toHaveLength(1);
     });
 
     it('opens no job with a shorter notice than its node takes, and none of another wallet', async () => {
@@ -177,7 +97,7 @@ describe('A client that is asked for several things at once', () => {
         const wallet = { address: account(8), sender: {} as never };
         await expect(
             Client.open({
-                ...{ market: { network: -3, readNode }, chain, wallet, owner: OWNER, store: memoryStore() },
+                ...{ market, chain, wallet, owner: OWNER, store: memoryStore() },
                 limits: { job: DEPOSIT, query: DEPOSIT },
             }),
         ).rejects.toThrow('another wallet');
@@ -192,8 +112,8 @@ describe('A client that is asked for several things at once', () => {
         'http://intranet',
         'http://2130706433',
     ])('asks no worker at %s on mainnet, wherever its node leads', async (endpoint) => {
-        const market = { network: -239, readNode: async () => ({ ...(await readNode()), endpoint }) };
-        const options = { market, chain: new StandInChain(), spendKey: KEY, owner: OWNER, fetch: ask };
+        const mainnet = { network: -239, readNode: async () => ({ ...(await market.readNode()), endpoint }) };
+        const options = { market: mainnet, chain: new StandInChain(), spendKey: KEY, owner: OWNER, fetch: ask };
         const limits = { job: DEPOSIT, query: DEPOSIT };
         const client = await Client.open({ ...options, store: memoryStore(), limits });
         ask.mockClear();
@@ -207,10 +127,10 @@ describe('A client that is asked for several things at once', () => {
 
     it('opens a job for the model of a hash, and not for one whose name looks like that hash', async () => {
         const hash = modelHash(MODEL).toString('hex');
-        const market = {
+        const confusing = {
             network: -3,
             readNode: async () => {
-                const node = await readNode();
+                const node = await market.readNode();
                 return { ...node, offers: [{ model: bytesToNumber(modelHash(hash)), ...RATES }, ...node.offers] };
             },
         };
@@ -221,7 +141,8 @@ describe('A client that is asked for several things at once', () => {
                 ? response
                 : Response.json({ ...info, offers: [{ ...info.offers[0], model: hash }, ...info.offers] });
         };
-        const options = { market, chain: new StandInChain(), spendKey: KEY, owner: OWNER, store: memoryStore(), fetch };
+        const chain = new StandInChain();
+        const options = { market: confusing, chain, spendKey: KEY, owner: OWNER, store: memoryStore(), fetch };
         const client = await Client.open({ ...options, limits: { job: DEPOSIT, query: DEPOSIT }, pollMs: 1 });
 
         await client.openJob({ node: NODE, model: hash, deposit: DEPOSIT }).catch(() => undefined);

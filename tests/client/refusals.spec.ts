@@ -1,6 +1,6 @@
 /** What a client refuses of a worker that lies, and what it says of each lie. Nothing of a lie is paid. */
 import { type ChatQuestion, type ClientJob, memoryStore, type Store } from '@cocoon-market/client';
-import { Result, signingKey } from '@cocoon-market/wrappers';
+import { Result, signingKey, Voucher, voucherFor } from '@cocoon-market/wrappers';
 import { Address, type Contract } from '@ton/core';
 import { ActiveJob } from '../../client/activeJob';
 import type { ClientContext } from '../../client/context';
@@ -51,6 +51,7 @@ describe('A client and a worker that lies', () => {
         const { info, terms } = client;
         const escrow = new Address(0, terms.escrow);
         const getKeyLiability = async () => ({ slashable: 1n });
+        const getReading = async () => ({ isActive: false, balance: 0n }); // no channel is on chain
         const context: ClientContext = {
             network: chain.network,
             market: {
@@ -64,7 +65,7 @@ describe('A client and a worker that lies', () => {
                     isJailed: false,
                 }),
             },
-            chain: { open: <T extends Contract>(_contract: T) => ({ getKeyLiability }) as never },
+            chain: { open: <T extends Contract>(_contract: T) => ({ getKeyLiability, getReading }) as never },
             ...{ escrow, wallet: undefined, spendKey: signingKey(SEED), records: new Records(store, escrow) },
             ...{ limits: { job: 10n ** 9n, query: LIMIT }, counters: {}, fetch: lyingFetch },
             ...{
@@ -265,6 +266,39 @@ describe('A client and a worker that lies', () => {
             'broken',
             'the stored answer is another than the one that was sent',
         ]);
+    });
+
+    it('breaks off with a worker that answers a payment with a voucher that nobody signed', async () => {
+        const { job, state } = await openJob();
+        const foreign = { cumulative: '9999999', count: 1, signature: '00'.repeat(64) };
+        await job.ask(QUESTION).text();
+        answer = async (path, response) => (path === '/v1/voucher' ? Response.json({ voucher: foreign }) : response);
+
+        const abandon = jest.spyOn(state, 'abandon');
+        const note = 'The worker has a voucher that the key of its job did not sign';
+        expect(await job.settle()).toMatchObject({ note, spent: job.owed });
+        expect(abandon).toHaveBeenCalledWith(note);
+        await expect(job.ask(QUESTION).text()).rejects.toMatchObject({ code: 'wrong_phase' });
+    });
+
+    it('blames no node when its own store does not take the voucher of another program', async () => {
+        const inner = memoryStore();
+        let isFull = false;
+        const put = async (key: string, value: string) => {
+            if (isFull && key.endsWith('/voucher')) {
+                throw new Error('QuotaExceededError');
+            }
+            await inner.put(key, value);
+        };
+        const { job, state } = await openJob({ ...inner, put });
+        const hash = Voucher.hash(voucherFor(state.stored.network, state.channel, 9_999n, 1));
+        const voucher = { cumulative: '9999', count: 1, signature: state.key.sign(hash).toString('hex') };
+        answer = async (path, response) =>
+            path === '/v1/jobs' ? Response.json({ ...((await response.json()) as object), voucher }) : response;
+        isFull = true;
+
+        await expect(job.ask(QUESTION).text()).rejects.toThrow('QuotaExceededError');
+        expect(job.phase).toBe('open');
     });
 
     it('waits for no worker that sends a stored answer without end', async () => {
