@@ -5,6 +5,8 @@ import {
     Escrow,
     isTestOnly,
     jobHash,
+    modelKeyOf,
+    numberToBytes,
     type Rates,
     type SigningKey,
     tokenKinds,
@@ -208,7 +210,7 @@ export class Client {
         });
         requireNode(info, listed);
         // By the hash alone: the name of another model may look like a hash.
-        const target = /^[0-9a-f]{64}$/.test(model) ? Buffer.from(model, 'hex') : modelHash(model);
+        const target = numberToBytes(modelKeyOf(model));
         const offer = info.offers.find((one) => modelHash(one.model).equals(target));
         if (offer === undefined || offer.available === false) {
             throw unfit('does not offer the model now');

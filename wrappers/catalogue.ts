@@ -16,6 +16,11 @@ export function modelKey(id: string): bigint {
     return bytesToNumber(sha256(Buffer.from(id, 'utf8')));
 }
 
+/** The same of a model that is named by its catalogue id, or by the 64 hex digits of its hash. */
+export function modelKeyOf(model: string): bigint {
+    return /^[0-9a-f]{64}$/.test(model) ? BigInt(`0x${model}`) : modelKey(model);
+}
+
 /** The hash of a catalogue in the Registry: SHA-256 of the published file. */
 export function catalogueHash(file: Buffer): bigint {
     return bytesToNumber(sha256(file));

@@ -1,5 +1,5 @@
 /** Names of models. A chain has only the SHA-256 of an id, so a name proves itself. */
-import { modelKey, numberToHex } from '@cocoon-market/wrappers';
+import { modelKey, modelKeyOf, numberToHex } from '@cocoon-market/wrappers';
 import { catalogueIds } from '../fleet/catalogue';
 
 const SHORT = 12; // digits of a hash without a name
@@ -24,7 +24,7 @@ export class NameBook {
 
     /** The hash of an id or a hash. */
     hashOf(name: string): string {
-        return /^[0-9a-f]{64}$/i.test(name) ? name.toLowerCase() : numberToHex(modelKey(name));
+        return numberToHex(modelKeyOf(/^[0-9a-f]{64}$/i.test(name) ? name.toLowerCase() : name));
     }
 
     /** Where the page of a model is. */

@@ -5,7 +5,14 @@ export { MarketError, type MarketErrorCode, UnknownModel } from './errors';
 export type { JobHandle, JobRequest, PreparedSend, SpendKey } from './jobs';
 export type { LiveNode } from './liveNode';
 export { Market, type MarketOptions, type SellingProvider } from './market';
-export type { NodeFilter, ModelOffer, SellingNode } from './offers';
+export {
+    comparePrices,
+    type JudgedNode,
+    judgeNode,
+    type ModelOffer,
+    type NodeFilter,
+    type SellingNode,
+} from './offers';
 export type { ChainFees, DepositAdvice, PriceQuote, QuoteRequest } from './quote';
 export { verifyReceipt } from './receipt';
 export type { FieldCheck, ReceiptField, ReceiptParts, ReceiptReport } from './receiptParts';

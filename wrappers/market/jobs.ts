@@ -4,6 +4,7 @@ import { openJob as openByOwner } from '../actions/client';
 import { channelCodes } from '../actions/library';
 import { type Actor, addressOf } from '../actions/actor';
 import { bytesToNumber, numberToBytes } from '../bytes';
+import { modelKeyOf } from '../catalogue';
 import { Channel, type JobParameters, type SignedVoucher, voucherFor } from '../Channel';
 import { Escrow } from '../Escrow';
 import type { SigningKey } from '../keys';
@@ -19,7 +20,6 @@ import type { WaitLimits } from '../settling';
 import { type MarketClient, readAccount } from './chain';
 import { MarketError } from './errors';
 import type { LiveNode } from './liveNode';
-import { modelHashOf } from './offers';
 
 /**
  * The job that is wanted. Amounts in nanoTON, times in seconds.
@@ -127,7 +127,7 @@ export function ratesAt({ address, offers, isJailed }: LiveNode, { model, rates 
     if (isJailed) {
         throw unfit(`The provider of ${name} is in jail, or has too little stake`, 'Take another node.');
     }
-    const hash = modelHashOf(model);
+    const hash = modelKeyOf(model);
     const [offer, ...others] = offers.filter((each) => each.model === hash);
     if (offer === undefined || others.length > 0) {
         throw unfit(`${name} does not sell ${JSON.stringify(model.slice(0, 80))} now`, 'Take another node.');
@@ -164,7 +164,7 @@ export async function openAt(
     const { address: channel } = await Channel.ofJob(escrow, job, code);
     const terms: Terms = {
         ...{ escrow: escrow.hash, provider: node.provider.hash, node: node.address.hash },
-        ...{ receiptKey: node.receiptKey, payout, voucherKey, model: numberToBytes(modelHashOf(request.model)) },
+        ...{ receiptKey: node.receiptKey, payout, voucherKey, model: numberToBytes(modelKeyOf(request.model)) },
         ...{ rates, step, maxParallel, maxAnswer, notice, end: newJob.end },
     };
     const handle = { channel, escrow, number, deposit, terms, hash: jobHash(network, channel.hash, terms) };

@@ -4,7 +4,7 @@ import type { Address, SenderArguments } from '@ton/core';
 import type { Actor } from '../actions/actor';
 import { depositTo } from '../actions/client';
 import { channelCode, type SignedVoucher } from '../Channel';
-import { type CatalogueModel, catalogueHash, parseCatalogue } from '../catalogue';
+import { type CatalogueModel, catalogueHash, modelKeyOf, parseCatalogue } from '../catalogue';
 import { numberToHex } from '../bytes';
 import { address, checkFields, InvalidField, optional, uint } from '../fields';
 import type { SigningKey } from '../keys';
@@ -31,7 +31,6 @@ import {
     byPrice,
     type CatalogueNames,
     FILTER,
-    modelHashOf,
     namesOf,
     type NodeFilter,
     type SellingNode,
@@ -255,7 +254,7 @@ export class Market {
             const reason = `No node of ${JSON.stringify(model.slice(0, 80))} fits: ${reasons || 'it is another one'}`;
             throw new MarketError('no-node', reason, 'Ask for less, or see `match` for the reasons of each node.');
         }
-        const modelName = this.names.get(modelHashOf(model)) ?? numberToHex(modelHashOf(model));
+        const modelName = this.names.get(modelKeyOf(model)) ?? numberToHex(modelKeyOf(model));
         const { rates } = node.offers.find((offer) => offer.model === modelName)!;
         const basechain = await this.readPrices();
         return quoteOf(node, rates, request, { basechain, channelCode: await channelCode() });

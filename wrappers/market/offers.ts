@@ -1,7 +1,7 @@
 /** Nodes as a buyer sees them: what they sell, at which price, and why one does not fit. */
 import type { Address } from '@ton/core';
 import { numberToHex } from '../bytes';
-import { type CatalogueModel, modelKey } from '../catalogue';
+import { type CatalogueModel, modelKey, modelKeyOf } from '../catalogue';
 import { bigUint, objectOf, oneOf, optional, text, uint } from '../fields';
 import { type Hardware, type Offer, type Tier, tiers } from '../Node';
 import { noTokens, priceOf, type Rates, type TokenCounts, tokenKinds, TOKENS_PER_RATE } from '../price';
@@ -67,11 +67,11 @@ export interface ModelOffer {
  * ```
  */
 export interface NodeFilter {
-    model?: string; // id in the catalogue, or the 64 hex digits of its SHA-256
-    tokens?: Partial<TokenCounts>; // of a typical query; a million of prompt and of completion unless given
-    maxPrice?: bigint; // nanoTON of these tokens
-    tier?: Tier; // at least
-    region?: string; // exactly
+    model?: string | undefined; // id in the catalogue, or the 64 hex digits of its SHA-256
+    tokens?: Partial<TokenCounts> | undefined; // of a typical query; a million of prompt and of completion unless given
+    maxPrice?: bigint | undefined; // nanoTON of these tokens
+    tier?: Tier | undefined; // at least
+    region?: string | undefined; // exactly
 }
 
 /** The checks of a filter: a field that is misspelt would exclude nothing. */
@@ -92,35 +92,61 @@ export function namesOf(models: readonly Pick<CatalogueModel, 'id'>[]): Catalogu
     return new Map(models.map(({ id }) => [modelKey(id), id]));
 }
 
-/** The hash of a model by its id or its hash in hex. */
-export function modelHashOf(model: string): bigint {
-    return /^[0-9a-f]{64}$/.test(model) ? BigInt(`0x${model}`) : modelKey(model);
-}
-
 /** An announced node as a buyer sees it, `now` in unix seconds. */
 export function sellingNode(
     { address, provider, number, isKnown, listedAt, changedAt, parts }: Announcement,
     filter: NodeFilter,
     { names, now }: { names: CatalogueNames; now: number },
 ): SellingNode {
-    const { service, hardware, attestation } = parts;
+    const { service, hardware, attestation, offers = [] } = parts;
     const isInForce = attestation !== undefined && attestation.expiresAt > now;
-    const offers = (parts.offers ?? []).map((offer, _, all) => modelOffer(offer, all, names));
-    const modelHash = filter.model === undefined ? undefined : modelHashOf(filter.model);
-    const index = (parts.offers ?? []).findIndex(({ model }) => model === modelHash);
-    const node = {
-        ...{ address, provider, number, listedAt, changedAt, offers },
+    const node = { service, offers, tier: isInForce ? attestation.tier : ('open' as const), attestation };
+    const { price, reasons } = judgeNode(node, filter);
+    return {
+        ...{ address, provider, number, listedAt, changedAt, price },
+        offers: offers.map((offer) => modelOffer(offer, offers, names)),
         endpoint: service === undefined ? undefined : workerUrl(service.endpoint),
-        ...{ region: plainName(service?.region ?? ''), uptime: service?.uptime ?? 0 },
-        tier: isInForce ? attestation.tier : ('open' as const),
+        ...{ region: plainName(service?.region ?? ''), uptime: service?.uptime ?? 0, tier: node.tier },
         hardware: hardware && { ...hardware, model: plainName(hardware.model) },
-        price: index < 0 ? undefined : priceFor(offers[index].rates, filter.tokens ?? MILLION),
-        reasons: [] as string[],
+        reasons: isKnown ? reasons : ['It runs a code that this release does not know, so nothing of it is believed'],
     };
-    if (!isKnown) {
-        return { ...node, reasons: ['It runs a code that this release does not know, so nothing of it is believed'] };
-    }
-    return { ...node, reasons: reasonsAgainst(node, index < 0 ? undefined : offers[index], filter) };
+}
+
+/**
+ * What of a listing decides whether a node fits. `tier`: in force now; `attestation`: the newest one, also if it has
+ * ended.
+ *
+ * @example
+ * ```ts
+ * import type { JudgedNode } from '@cocoon-market/wrappers/market';
+ *
+ * const closed: JudgedNode = { service: undefined, offers: [], tier: 'open' };
+ * ```
+ */
+export interface JudgedNode {
+    service: { region: string; endpoint: string } | undefined; // texts as they are on chain
+    offers: readonly Offer[];
+    tier: Tier;
+    attestation?: { tier: Tier; expiresAt: number } | undefined; // unix seconds
+}
+
+/**
+ * Why a listed node does not fit, and what its answer costs: nanoTON of the filter's tokens, undefined without an offer
+ * of the model. The one definition for `Market.match` and the index of a market.
+ *
+ * @example
+ * ```ts
+ * import { type JudgedNode, judgeNode } from '@cocoon-market/wrappers/market';
+ *
+ * const fits = (node: JudgedNode, model: string) => judgeNode(node, { model }).reasons.length === 0;
+ * ```
+ */
+export function judgeNode(node: JudgedNode, filter: NodeFilter): { price: bigint | undefined; reasons: string[] } {
+    const { offers } = node;
+    const key = filter.model === undefined ? undefined : modelKeyOf(filter.model);
+    const offer = offers.find(({ model }) => model === key);
+    const price = offer && priceFor(offer, filter.tokens ?? MILLION);
+    return { price, reasons: reasonsAgainst(node, filter, { offer, price }) };
 }
 
 /**
@@ -139,59 +165,79 @@ export function priceFor(rates: Rates, tokens: Partial<TokenCounts>): bigint {
     );
 }
 
-function modelOffer({ model, ...rates }: Offer, all: readonly Offer[], names: CatalogueNames): ModelOffer {
-    return {
-        model: names.get(model) ?? numberToHex(model),
-        rates,
-        objection: objectionTo(rates, all.filter((other) => other.model === model).length),
-    };
+function modelOffer(offer: Offer, all: readonly Offer[], names: CatalogueNames): ModelOffer {
+    const { model, ...rates } = offer;
+    return { model: names.get(model) ?? numberToHex(model), rates, objection: objectionTo(offer, all) };
 }
 
-function objectionTo(rates: Rates, count: number): string | undefined {
+function objectionTo(offer: Offer, all: readonly Offer[]): string | undefined {
+    const count = all.filter(({ model }) => model === offer.model).length;
     if (count > 1) {
         return `It offers the model ${count} times, so its price is not known`;
     }
-    if (tokenKinds.every((kind) => rates[kind] === 0n)) {
+    if (tokenKinds.every((kind) => offer[kind] === 0n)) {
         return 'It asks nothing, so nobody would be paid for an answer';
     }
-    const dear = tokenKinds.find((kind) => rates[kind] > MAX_RATE);
+    const dear = tokenKinds.find((kind) => offer[kind] > MAX_RATE);
     return dear === undefined ? undefined : `It asks more than 1 TON for each ${dear} token`;
 }
 
 function reasonsAgainst(
-    node: Omit<SellingNode, 'reasons'>,
-    offer: ModelOffer | undefined,
-    { model, maxPrice, tier, region }: NodeFilter,
+    { service, offers, tier: current, attestation }: JudgedNode,
+    { model, tokens, maxPrice, tier, region }: NodeFilter,
+    { offer, price }: { offer: Offer | undefined; price: bigint | undefined },
 ): string[] {
     const reasons: string[] = [];
     if (model !== undefined && offer === undefined) {
         reasons.push('It does not offer the model');
     }
-    if (offer?.objection !== undefined) {
-        reasons.push(offer.objection);
+    const objection = offer && objectionTo(offer, offers);
+    if (objection !== undefined) {
+        reasons.push(objection);
     }
-    if (model === undefined && !node.offers.some(({ objection }) => objection === undefined)) {
+    if (model === undefined && offers.every((each) => objectionTo(each, offers) !== undefined)) {
         reasons.push('It offers nothing that can be bought');
     }
-    if (maxPrice !== undefined && node.price !== undefined && node.price > maxPrice) {
-        reasons.push(`It asks ${node.price} nanoTON, and the limit is ${maxPrice}`);
+    if (maxPrice !== undefined && price !== undefined && price > maxPrice) {
+        const unit = tokens === undefined ? 'for a million tokens of each kind' : 'a query';
+        reasons.push(`It asks ${price} nanoTON ${unit}, and the limit is ${maxPrice}`);
     }
-    if (tier !== undefined && tiers.indexOf(node.tier) < tiers.indexOf(tier)) {
-        reasons.push(`Its tier is ${node.tier}, and ${tier} is wanted`);
+    if (tier !== undefined && tiers.indexOf(current) < tiers.indexOf(tier)) {
+        const isOver = attestation !== undefined && attestation.tier !== current;
+        const was = isOver ? `was ${attestation.tier} until ${timeText(attestation.expiresAt)}` : `is ${current}`;
+        reasons.push(`Its tier ${was}, and ${tier} is required`);
     }
-    if (region !== undefined && node.region !== region) {
-        reasons.push(`Its region is ${JSON.stringify(node.region)}, and ${JSON.stringify(region)} is wanted`);
+    const place = plainName(service?.region ?? '');
+    if (region !== undefined && place !== region) {
+        reasons.push(`Its region is ${JSON.stringify(place)}, and ${JSON.stringify(region)} is required`);
     }
-    if (node.endpoint === undefined) {
+    if (service === undefined || workerUrl(service.endpoint) === undefined) {
         reasons.push('It lists no worker that can be asked');
     }
     return reasons;
 }
 
-/** Nodes by price, those without one last. */
-export function byPrice(one: SellingNode, other: SellingNode): number {
-    if (one.price !== other.price) {
-        return one.price === undefined ? 1 : other.price === undefined || one.price < other.price ? -1 : 1;
+const MAX_TIME = 8.64e12; // seconds that a Date holds
+
+const timeText = (at: number): string => new Date(Math.min(at, MAX_TIME) * 1000).toISOString();
+
+/**
+ * The order of prices: the lower one first, and at last nodes without one.
+ *
+ * @example
+ * ```ts
+ * import { comparePrices, type SellingNode } from '@cocoon-market/wrappers/market';
+ *
+ * const cheapestFirst = (nodes: SellingNode[]) => nodes.sort((one, other) => comparePrices(one.price, other.price));
+ * ```
+ */
+export function comparePrices(one: bigint | undefined, other: bigint | undefined): number {
+    if (one === undefined || other === undefined) {
+        return one === other ? 0 : one === undefined ? 1 : -1;
     }
-    return one.address.toRawString() < other.address.toRawString() ? -1 : 1;
+    return one < other ? -1 : one > other ? 1 : 0;
 }
+
+/** Nodes by price, and those of one price by address. */
+export const byPrice = (one: SellingNode, other: SellingNode): number =>
+    comparePrices(one.price, other.price) || (one.address.toRawString() < other.address.toRawString() ? -1 : 1);
