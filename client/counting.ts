@@ -1,6 +1,5 @@
-/** What a query may cost at most, by the tokenizer by which its job is counted. */
-import { maxRates, noTokens, priceOf, type Rates } from '@cocoon-market/wrappers';
-import { choicesOf, type ModelRequest, promptBound } from '../offchain/link';
+/** The counters of tokenizers, as a caller gives them. */
+import { type ModelRequest, promptBound } from '../offchain/link';
 import { byteCounter, type TokenCounter } from '../offchain/tokens/bytes';
 import type { TokenCounters } from './types';
 
@@ -20,24 +19,4 @@ export function counterOf(tokenizer: string, counters: TokenCounters): TokenCoun
         countPrompt: async (request) => ({ bound: bound(request), estimate: bound(request), texts: 0 }),
         text: count,
     };
-}
-
-/** The highest counts of a query that a node may bill. */
-export interface QueryBounds {
-    promptBound: number; // tokens
-    stopBound: number; // tokens of the longest stop string, for every choice
-}
-
-export function boundsOf(request: ModelRequest, counter: TokenCounter): QueryBounds {
-    const { stop } = request.body as { stop?: string | string[] | null };
-    const stops = typeof stop === 'string' ? [stop] : (stop ?? []);
-    const longest = Math.max(0, ...stops.map((one) => counter.text(one)));
-    return { promptBound: counter.promptBound(request), stopBound: longest * choicesOf(request) };
-}
-
-/** nanoTON that a query may cost at most. */
-export function maxCost(rates: Rates, { maxTokens }: ModelRequest, bounds: QueryBounds): bigint {
-    const { prompt, answer } = maxRates(rates);
-    const counts = { ...noTokens, prompt: bounds.promptBound, completion: maxTokens };
-    return priceOf(counts, { ...rates, prompt, completion: answer });
 }

@@ -1,8 +1,9 @@
 /** How queries end: what a node signed is verified and booked, and what was lost on the way is fetched. */
 import { answerRoot } from '@cocoon-market/wrappers';
-import { causeOf, CLOCK_TOLERANCE, RecordReader } from '../offchain/link';
-import type { SentQuery } from '../offchain/payer/check';
+import { causeOf, CLOCK_TOLERANCE } from '../offchain/link';
+import { sentQueryOf } from '../offchain/payer/check';
 import { Breach, IncomingAnswer, type SignedEnding } from '../offchain/payer/incoming';
+import { isNoEnding, maxStoredBytes, takeStored, undeliveredObjection } from '../offchain/payer/stored';
 import { WorkerRefusal } from '../offchain/payer/workerErrors';
 import type { ActiveJob } from './activeJob';
 import { counterOf } from './counting';
@@ -11,30 +12,14 @@ import type { SavedQuery } from './records';
 import type { Receipt } from './types';
 
 const RETRY_MS = [50, 200, 500, 1000, 2000];
-const OVERHEAD = 1 << 20; // bytes of records besides the answer
-
-const sentQueryOf = ({ stored }: ActiveJob, query: SavedQuery): SentQuery => {
-    const { number, request, ceiling, askedAt, promptBound, stopBound } = query;
-    const { rates } = stored.terms;
-    return { job: stored.hash, rates, number, request, ceiling, askedAt, promptBound, stopBound };
-};
 
 export function incomingOf(job: ActiveJob, query: SavedQuery, { late }: { late: boolean }): IncomingAnswer {
     const counter = counterOf(query.tokenizer, job.context.counters);
-    return new IncomingAnswer(sentQueryOf(job, query), job.verifier, query.secret!, counter, {
+    return new IncomingAnswer(sentQueryOf(job.stored, query), job.verifier, query.secret!, counter, {
         maxAnswer: job.stored.terms.maxAnswer,
         clock: () => ({ now: job.context.now(), tolerance: CLOCK_TOLERANCE }),
         late,
     });
-}
-
-/** The records a chunk completes; what is none of this protocol's is a breach. */
-export function parse(records: RecordReader, chunk: Buffer) {
-    try {
-        return records.push(chunk);
-    } catch (error) {
-        throw new Breach((error as Error).message);
-    }
 }
 
 /** Books a verified ending. Returns the receipt of a result, and throws for a decline or a fail. */
@@ -142,7 +127,7 @@ async function fetchEnding(
     const { hash, terms } = job.stored;
     let bytes: Buffer;
     try {
-        bytes = await job.link.stored(hash, query.number, terms.maxAnswer + OVERHEAD);
+        bytes = await job.link.stored(hash, query.number, maxStoredBytes(terms));
     } catch (error) {
         if (error instanceof WorkerRefusal) {
             return endMissing(job, query, error, attempt);
@@ -151,19 +136,12 @@ async function fetchEnding(
     }
     const incoming = incomingOf(job, query, { late: true });
     try {
-        for (const record of parse(new RecordReader(), bytes)) {
-            incoming.take(record);
-        }
-        const fetched = incoming.received;
-        const common = Math.min(fetched.length, received.length);
-        if (!fetched.subarray(0, common).equals(received.subarray(0, common))) {
-            throw new Breach('the stored answer is another than the one that was sent');
-        }
-        if (incoming.ending === undefined) {
+        const ending = takeStored(incoming, bytes, received);
+        if (ending === undefined) {
             return false; // still being made
         }
-        requireDelivered(job, query, incoming.ending);
-        await conclude(job, query, incoming, incoming.ending).catch((error: unknown) => {
+        requireDelivered(job, query, ending);
+        await conclude(job, query, incoming, ending).catch((error: unknown) => {
             if (!(error instanceof QueryRefused)) {
                 throw error;
             }
@@ -178,22 +156,21 @@ async function fetchEnding(
     }
 }
 
-// Rule 14: a worker sends one step for each query that runs before it is paid. What bills more was not delivered.
 function requireDelivered({ ledger, stored }: ActiveJob, query: SavedQuery, ending: SignedEnding): void {
     if (ending.type !== 'result') {
         return;
     }
+    const { number, concurrent } = query;
     const { price } = ending.result;
-    if (ledger.unpaidWith(query.number, price) > stored.terms.step * BigInt(query.concurrent)) {
-        const reason = `it bills ${price} nanoTON for an answer that was not delivered, more than a step ahead of what is paid`;
-        throw new Breach(`the result is refused: ${reason}`, ending.receipt);
+    const objection = undeliveredObjection(ledger, { number, price }, { step: stored.terms.step, concurrent });
+    if (objection !== undefined) {
+        throw new Breach(`the result is refused: ${objection}`, ending.receipt);
     }
 }
 
 // A number that the worker does not know was never accepted. It is not used again all the same.
 async function endMissing(job: ActiveJob, query: SavedQuery, error: WorkerRefusal, attempt: number): Promise<boolean> {
-    // What is no answer of this protocol comes from a proxy, and says nothing of the query.
-    if (['running', 'paused', 'shutting_down', 'unknown'].includes(error.code) || error.status >= 500) {
+    if (isNoEnding(error)) {
         return false;
     }
     if (error.code === 'unknown_job') {

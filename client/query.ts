@@ -10,10 +10,10 @@ import {
     RecordType,
     waits,
 } from '../offchain/link';
-import { Breach, ClockInDoubt, type IncomingAnswer, type SignedEnding } from '../offchain/payer/incoming';
+import { boundsOf, costBound } from '../offchain/payer/bounds';
+import { Breach, ClockInDoubt, type IncomingAnswer, recordsOf, type SignedEnding } from '../offchain/payer/incoming';
 import { WorkerDown, WorkerRefusal } from '../offchain/payer/workerErrors';
-import { boundsOf, maxCost } from './counting';
-import { conclude, fetchEndings, incomingOf, parse, refuse } from './endings';
+import { conclude, fetchEndings, incomingOf, refuse } from './endings';
 import { ClientError, WorkerBreach } from './errors';
 import { type ActiveJob, workerError } from './activeJob';
 import type { SavedQuery } from './records';
@@ -78,7 +78,7 @@ interface Leaving {
 async function send(job: ActiveJob, request: ModelRequest, { maxPrice }: QueryOptions): Promise<Leaving> {
     const { context, stored } = job;
     const bounds = boundsOf(request, job.counter);
-    const cost = maxCost(stored.terms.rates, request, bounds);
+    const cost = costBound(stored.terms.rates, { ...bounds, maxTokens: request.maxTokens });
     const ceiling = cost < maxPrice ? cost : maxPrice;
     if (ceiling > job.available) {
         throw new ClientError(
@@ -176,7 +176,7 @@ async function* follow(
     const pieces = new PieceReader();
     let cost = 0n;
     for await (const chunk of body) {
-        for (const record of parse(records, chunk)) {
+        for (const record of recordsOf(records, chunk)) {
             const frames = incoming.take(record);
             if (record.type === RecordType.Accept) {
                 onAccept();

@@ -1,20 +1,20 @@
 /** Fetches the endings of queries whose connection ended before their answer did. */
-import { RecordReader } from '../link';
 import { reporting } from '../process/log';
 import type { Tasks } from '../process/tasks';
 import type { StoredQuery } from '../store/gateway';
 import { counterOf } from '../tokens';
 import type { Closing } from './closing';
 import type { GatewayContext } from './context';
+import { sentQueryOf } from '../payer/check';
 import { Breach, IncomingAnswer, SignedEnding } from '../payer/incoming';
 import type { Lease } from './job';
 import { NotStored } from './notStored';
-import { conclude, parse, refuse, sentQueryOf } from './query';
+import { conclude, refuse } from './query';
+import { isNoEnding, maxStoredBytes, takeStored } from '../payer/stored';
 import { WorkerDown, WorkerRefusal } from '../payer/workerErrors';
 
 /** Pauses between attempts to reach a worker or the chain, milliseconds. */
 const RETRY_MS = [50, 200, 500, 1000, 2000, 5000, 15_000, 60_000];
-const OVERHEAD = 1 << 20; // bytes of records besides the answer
 
 export class Endings {
     /** `tasks`: what asks in the background until the gateway ends. */
@@ -63,7 +63,7 @@ export class Endings {
         }
         let bytes: Buffer;
         try {
-            bytes = await job.worker.stored(job.stored.hash, number, job.terms.maxAnswer + OVERHEAD);
+            bytes = await job.worker.stored(job.stored.hash, number, maxStoredBytes(job.terms));
         } catch (error) {
             if (error instanceof WorkerRefusal) {
                 return this.endMissing(lease, received, error, attempt);
@@ -74,7 +74,7 @@ export class Endings {
             throw error;
         }
         const incoming = new IncomingAnswer(
-            sentQueryOf(job, query),
+            sentQueryOf(job.stored, query),
             job.verifier,
             query.secret,
             counterOf(query.tokenizer),
@@ -85,20 +85,12 @@ export class Endings {
             },
         );
         try {
-            const records = new RecordReader();
-            for (const record of parse(records, bytes)) {
-                incoming.take(record);
-            }
-            const fetched = incoming.received;
-            const common = Math.min(fetched.length, received.length);
-            if (!fetched.subarray(0, common).equals(received.subarray(0, common))) {
-                throw new Breach('the stored answer is another than the one that was sent');
-            }
-            if (incoming.ending === undefined) {
+            const ending = takeStored(incoming, bytes, received);
+            if (ending === undefined) {
                 return false; // still being made
             }
-            requireDelivered(lease, incoming.ending);
-            this.closing.bookOutcome(job, await conclude(lease, incoming, incoming.ending));
+            requireDelivered(lease, ending);
+            this.closing.bookOutcome(job, await conclude(lease, incoming, ending));
         } catch (error) {
             if (!(error instanceof Breach)) {
                 throw error;
@@ -112,8 +104,7 @@ export class Endings {
     // A number that the worker does not know was never accepted. It is not used again all the same.
     private async endMissing(lease: Lease, received: Buffer, error: WorkerRefusal, attempt: number): Promise<boolean> {
         const { job } = lease;
-        // What is no answer of this protocol comes from a proxy, and says nothing of the query.
-        if (['running', 'paused', 'shutting_down', 'unknown'].includes(error.code) || error.status >= 500) {
+        if (isNoEnding(error)) {
             return false;
         }
         if (error.code === 'unknown_job') {

@@ -9,6 +9,7 @@ import type { JobLink } from '../payer/jobLink';
 import type { JobParts } from './jobParts';
 import type { Ledger } from '../payer/ledger';
 import { JobMoney } from '../payer/money';
+import { undeliveredObjection } from '../payer/stored';
 import { NotStored } from './notStored';
 import { requireMember } from './member';
 import { lackOf, type OfferFacts, type Needs } from './needs';
@@ -209,16 +210,10 @@ export class GatewayJob {
         }
     }
 
-    /**
-     * Why the result of a query whose connection ended is refused: it bills more than a worker sends before it is paid,
-     * which is one step for each query that runs (rules 5 and 14). So it bills more than was delivered and may have
-     * been on its way.
-     */
+    /** Why the result of a query whose connection ended is refused, see {@link undeliveredObjection}. */
     excessObjection({ number }: Lease, price: bigint): string | undefined {
-        const max = this.terms.step * BigInt(this.reservations.get(number)?.concurrent ?? 1);
-        return this.ledger.unpaidWith(number, price) > max
-            ? `it bills ${price} nanoTON for an answer that was not delivered, more than a step ahead of what is paid`
-            : undefined;
+        const concurrent = this.reservations.get(number)?.concurrent ?? 1;
+        return undeliveredObjection(this.ledger, { number, price }, { step: this.terms.step, concurrent });
     }
 
     /** The lease of a query without an ending; undefined if another task has it or the query has ended. */

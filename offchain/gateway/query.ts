@@ -1,24 +1,16 @@
 /**
  * One query at one job: the number goes to disk, the request leaves sealed, and every record is checked as it arrives.
  */
-import { maxRates, noTokens, priceOf, Rates, Refusal, Result } from '@cocoon-market/wrappers';
+import { priceOf, Rates, Refusal, Result } from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
 import type { Frame, ModelRequest } from '../link';
-import {
-    choicesOf,
-    keyCommitment,
-    querySecret,
-    RecordReader,
-    RecordType,
-    requestHash,
-    sealRequest,
-    waits,
-} from '../link';
+import { keyCommitment, querySecret, RecordReader, RecordType, requestHash, sealRequest, waits } from '../link';
 import type { StoredQuery } from '../store/gateway';
 import { counterOf } from '../tokens';
-import { SentQuery, ClockReading } from '../payer/check';
+import { boundsOf, costBound, type QueryBounds } from '../payer/bounds';
+import { ClockReading, sentQueryOf } from '../payer/check';
 import { Cut } from './cut';
-import { Breach, SignedEnding, IncomingAnswer } from '../payer/incoming';
+import { Breach, IncomingAnswer, recordsOf, SignedEnding } from '../payer/incoming';
 import type { GatewayJob, Lease } from './job';
 import { requireMember } from './member';
 import { NotStored } from './notStored';
@@ -34,37 +26,20 @@ export interface Question {
     preferences?: Preferences | undefined; // of the request, about nodes
     payer?: Payer; // the key that pays it, if keys are needed
     /** The maximal counts by the tokenizer that a node lists. */
-    bounds(tokenizer: string): QuestionBounds;
-}
-
-export interface QuestionBounds {
-    promptBound: number; // tokens
-    stopBound: number; // tokens of the longest stop string, for every choice
+    bounds(tokenizer: string): QueryBounds;
 }
 
 /** The question of a request; each tokenizer counts it once. */
 export function questionOf(modelRequest: ModelRequest, { isLimited }: { isLimited: boolean }): Question {
-    const { stop } = modelRequest.body as { stop?: string | string[] | null };
-    const stops = typeof stop === 'string' ? [stop] : (stop ?? []);
-    const byTokenizer = new Map<string, QuestionBounds>();
+    const byTokenizer = new Map<string, QueryBounds>();
     const bounds = (tokenizer: string) => {
-        let bound = byTokenizer.get(tokenizer);
-        if (bound === undefined) {
-            const counter = counterOf(tokenizer);
-            const countStop = (one: string) => (one.length > MAX_STOP ? Buffer.byteLength(one) : counter.text(one));
-            const longest = Math.max(0, ...stops.map(countStop));
-            bound = {
-                promptBound: counter.promptBound(modelRequest),
-                stopBound: longest * choicesOf(modelRequest),
-            };
-            byTokenizer.set(tokenizer, bound);
-        }
+        const bound = byTokenizer.get(tokenizer) ?? boundsOf(modelRequest, counterOf(tokenizer));
+        byTokenizer.set(tokenizer, bound);
         return bound;
     };
     return { modelRequest, needed: needsOf(modelRequest, isLimited), bounds };
 }
 
-const MAX_STOP = 1024; // characters of a stop string that is cut into tokens; a longer one counts by its bytes
 const ACCEPT_MS = 250; // from an accept until it is stored, unless the query ends before
 const END_MS = 1000; // from the signed ending to the end of the connection
 
@@ -93,18 +68,9 @@ export class BrokenOff extends Error {
     }
 }
 
-/** A stored query as the checks need it. */
-export function sentQueryOf(job: GatewayJob, query: StoredQuery): SentQuery {
-    const { number, request, ceiling, askedAt, promptBound, stopBound } = query;
-    return { job: job.stored.hash, rates: job.terms.rates, number, request, ceiling, askedAt, promptBound, stopBound };
-}
-
 /** nanoTON that a question may cost at most at these rates, by the tokenizer of the node. */
 export function maxCost(rates: Rates, { modelRequest, bounds }: Question, tokenizer: string): bigint {
-    const { promptBound } = bounds(tokenizer);
-    const { prompt, answer } = maxRates(rates);
-    const counts = { ...noTokens, prompt: promptBound, completion: modelRequest.maxTokens };
-    return priceOf(counts, { ...rates, prompt, completion: answer });
+    return costBound(rates, { ...bounds(tokenizer), maxTokens: modelRequest.maxTokens });
 }
 
 /** How a question is asked; `keep`: its query is stored whole, to be opened later. */
@@ -176,11 +142,17 @@ export async function ask(
         await confirm(lease, question, query, later);
         requireMember(job.store);
         const head = { ...shared, job: job.stored.hash, session: session.id, voucher: job.stored.voucher };
-        const incoming = new IncomingAnswer(sentQueryOf(job, query), job.verifier, secret, counterOf(tokenizer), {
-            maxAnswer: job.terms.maxAnswer,
-            clock,
-            late: false,
-        });
+        const incoming = new IncomingAnswer(
+            sentQueryOf(job.stored, query),
+            job.verifier,
+            secret,
+            counterOf(tokenizer),
+            {
+                maxAnswer: job.terms.maxAnswer,
+                clock,
+                late: false,
+            },
+        );
         // Most queries end sooner, and their ending is stored with the accept.
         let saving: NodeJS.Timeout | undefined;
         const saveAccept = () => {
@@ -271,7 +243,7 @@ async function follow(
 ): Promise<SignedEnding> {
     const records = new RecordReader();
     for (let next = await body.next(); next.done !== true; next = await body.next()) {
-        for (const record of parse(records, next.value)) {
+        for (const record of recordsOf(records, next.value)) {
             const frames = incoming.take(record);
             if (record.type === RecordType.Accept) {
                 onAccept();
@@ -300,15 +272,6 @@ async function letGo(body: AsyncIterator<Buffer>, cut: Cut): Promise<void> {
     }
     clearTimeout(late);
     cut.release();
-}
-
-/** The records a chunk completes; what is none of this protocol's is a breach. */
-export function parse(records: RecordReader, chunk: Buffer) {
-    try {
-        return records.push(chunk);
-    } catch (error) {
-        throw new Breach((error as Error).message);
-    }
 }
 
 function meter(job: GatewayJob, incoming: IncomingAnswer): void {

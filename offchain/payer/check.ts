@@ -18,6 +18,14 @@ export interface SentQuery {
     stopBound: number; // tokens of the longest stop string, which a node may produce and not deliver
 }
 
+/** A stored query as the checks need it. */
+export function sentQueryOf(
+    { hash, terms }: { hash: Buffer; terms: { rates: Rates } },
+    { number, request, ceiling, askedAt, promptBound, stopBound }: Omit<SentQuery, 'job' | 'rates'>,
+): SentQuery {
+    return { job: hash, rates: terms.rates, number, request, ceiling, askedAt, promptBound, stopBound };
+}
+
 /** The gateway's clock in unix seconds and the tolerance in seconds. */
 export interface ClockReading {
     now: number;

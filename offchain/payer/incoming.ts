@@ -4,7 +4,7 @@
  */
 import type { Accept, Refusal, Result, TokenCounts, Verifier } from '@cocoon-market/wrappers';
 import { answerRoot, contentHash, noTokens } from '@cocoon-market/wrappers';
-import type { Frame, WireRecord } from '../link';
+import type { Frame, RecordReader, WireRecord } from '../link';
 import { FrameReader, openReceipt, receiptLayouts, RecordType, MAX_RETRY_AFTER } from '../link';
 import type { SentQuery, ClockReading, Objection } from './check';
 import { checkAccept, isCut, isDoubtful, checkMeter, checkRefusal, checkResult, TimeObjection } from './check';
@@ -32,6 +32,15 @@ export type SignedEnding =
 
 const FREE_RECORDS = 16;
 const MIN_RECORD = 16; // bytes of a record of the answer, on average; a frame has more than twice as many
+
+/** The records a chunk completes; what is none of this protocol's is a breach. */
+export function recordsOf(reader: RecordReader, chunk: Buffer): WireRecord[] {
+    try {
+        return reader.push(chunk);
+    } catch (error) {
+        throw new Breach((error as Error).message);
+    }
+}
 
 /** One answer as it arrives. */
 export class IncomingAnswer {

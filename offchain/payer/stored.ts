@@ -1,0 +1,45 @@
+/** What is demanded of an answer that is fetched after its connection broke off. */
+import { RecordReader } from '../link';
+import { Breach, type IncomingAnswer, recordsOf, type SignedEnding } from './incoming';
+import type { Ledger } from './ledger';
+import type { WorkerRefusal } from './workerErrors';
+
+const OVERHEAD = 1 << 20; // bytes of records besides the answer
+
+/** Bytes that a worker may send for a stored answer. */
+export const maxStoredBytes = ({ maxAnswer }: { maxAnswer: number }): number => maxAnswer + OVERHEAD;
+
+/**
+ * Takes the stored records of a query. `received`: what of the answer had arrived. Returns its ending, undefined while
+ * it is still being made. Throws {@link Breach}.
+ */
+export function takeStored(incoming: IncomingAnswer, bytes: Buffer, received: Buffer): SignedEnding | undefined {
+    for (const record of recordsOf(new RecordReader(), bytes)) {
+        incoming.take(record);
+    }
+    const fetched = incoming.received;
+    const common = Math.min(fetched.length, received.length);
+    if (!fetched.subarray(0, common).equals(received.subarray(0, common))) {
+        throw new Breach('the stored answer is another than the one that was sent');
+    }
+    return incoming.ending;
+}
+
+/** True if a refusal says nothing of the query: it is asked for again. What is no answer of this protocol comes from a proxy. */
+export const isNoEnding = ({ code, status }: WorkerRefusal): boolean =>
+    ['running', 'paused', 'shutting_down', 'unknown'].includes(code) || status >= 500;
+
+/**
+ * Why the result of a query whose connection ended is refused: it bills more than a worker sends before it is paid,
+ * which is one step for each query that runs (rules 5 and 14). So it bills more than was delivered and may have been
+ * on its way. `concurrent`: the most queries without an ending at one time, this one among them.
+ */
+export function undeliveredObjection(
+    ledger: Ledger,
+    { number, price }: { number: number; price: bigint },
+    { step, concurrent }: { step: bigint; concurrent: number },
+): string | undefined {
+    return ledger.unpaidWith(number, price) > step * BigInt(concurrent)
+        ? `it bills ${price} nanoTON for an answer that was not delivered, more than a step ahead of what is paid`
+        : undefined;
+}
