@@ -16,7 +16,7 @@ import { Address } from '@ton/core';
 import { commonVersion, modelHash, type NodeInfo } from '../offchain/link';
 import { readEscrow, readNode } from './chain';
 import type { ClientContext } from './context';
-import { ClientError } from './errors';
+import { ClientError, closedError } from './errors';
 import { ClientJob, overLimit } from './job';
 import { ActiveJob, requireNode, workerError } from './activeJob';
 import { channelOf, nextNumber, order, takeUp } from './orders';
@@ -108,8 +108,8 @@ export class Client {
     static async open(options: ClientOptions): Promise<Client> {
         const { market, chain, wallet, spendKey, store, limits, counters = {} } = options;
         if (wallet === undefined && (spendKey === undefined || options.owner === undefined)) {
-            const remedy = 'Give one of the two.';
-            throw new ClientError('bad_options', 'A client needs a `wallet`, or a `spendKey` and its `owner`', remedy);
+            const message = 'A client needs a `wallet`, or a `spendKey` and its `owner`';
+            throw new ClientError('bad_options', message, 'Give one of the two.');
         }
         const owner = options.owner ?? addressOf(wallet!);
         if (spendKey === undefined && !owner.equals(addressOf(wallet!))) {
@@ -136,7 +136,7 @@ export class Client {
             halted: halted.signal,
             requireOpen: () => {
                 if (!isOpen) {
-                    throw closed();
+                    throw closedError();
                 }
             },
             ...{ market, chain, escrow, spendKey, limits, counters },
@@ -238,8 +238,7 @@ export class Client {
 
     /** Orders whose job the chain does not show yet, oldest first. `jobs()` takes them up, or gives them up. */
     async orders(): Promise<PendingOrder[]> {
-        const stored = await this.context.records.jobs();
-        const ordered = stored.filter(({ phase }) => phase === 'ordered');
+        const ordered = (await this.context.records.jobs()).filter(({ phase }) => phase === 'ordered');
         return ordered.map(({ model, deposit, orderedAt, channel }) => {
             return { model, deposit, orderedAt, address: new Address(0, channel) };
         });
@@ -276,7 +275,7 @@ export class Client {
 
     private requireOpen(): void {
         if (this.context.halted.aborted) {
-            throw closed();
+            throw closedError();
         }
     }
 
@@ -344,8 +343,6 @@ export class Client {
         };
     }
 }
-
-const closed = (): ClientError => new ClientError('wrong_phase', 'The client is closed', 'Open it again.');
 
 const within = (value: bigint, min: bigint, max: bigint): bigint => (value < min ? min : value > max ? max : value);
 

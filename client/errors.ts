@@ -35,6 +35,9 @@ export class ClientError extends Error {
     }
 }
 
+/** A client takes nothing more once it is closed. */
+export const closedError = (): ClientError => new ClientError('wrong_phase', 'The client is closed', 'Open it again.');
+
 /** The node declined a query, or accepted and failed it, and signed that. Nothing is owed for it. */
 export class QueryRefused extends ClientError {
     constructor(

@@ -14,7 +14,7 @@ import { boundsOf, costBound } from '../offchain/payer/bounds';
 import { Breach, ClockInDoubt, type IncomingAnswer, recordsOf, type SignedEnding } from '../offchain/payer/incoming';
 import { WorkerDown, WorkerRefusal } from '../offchain/payer/workerErrors';
 import { conclude, fetchEndings, incomingOf, refuse } from './endings';
-import { ClientError, WorkerBreach } from './errors';
+import { ClientError, closedError, WorkerBreach } from './errors';
 import { type ActiveJob, workerError } from './activeJob';
 import type { SavedQuery } from './records';
 import { requireFeatures } from './request';
@@ -42,7 +42,7 @@ export async function* askWorker(
 ): AsyncGenerator<Delta, Receipt> {
     job.requirePhase('open');
     if (job.context.halted.aborted) {
-        throw new ClientError('wrong_phase', 'The client is closed', 'Open it again.');
+        throw closedError();
     }
     await connected(job);
     job.requirePhase('open');

@@ -3,7 +3,7 @@ import { type JobParameters, loadTerms, type SignedVoucher, type Terms } from '@
 import { Address, Cell } from '@ton/core';
 import { termsToWire, toWire } from '../offchain/link';
 import type { ResultEntry } from '../offchain/payer/ledger';
-import { ClientError } from './errors';
+import { closedError } from './errors';
 import type { Store } from './store';
 import type { ClientJobPhase } from './types';
 
@@ -192,7 +192,7 @@ export class Records {
     private put(name: string, value: string): Promise<void> {
         const key = this.key(name);
         if (this.isClosed) {
-            return Promise.reject(new ClientError('wrong_phase', 'The client is closed', 'Open it again.'));
+            return Promise.reject(closedError());
         }
         const previous = this.writing.get(key) ?? Promise.resolve();
         const written = previous.catch(() => undefined).then(() => this.store.put(key, value));

@@ -25,7 +25,7 @@ export function takeStored(incoming: IncomingAnswer, bytes: Buffer, received: Bu
     return incoming.ending;
 }
 
-/** True if a refusal says nothing of the query: it is asked for again. What is no answer of this protocol comes from a proxy. */
+/** True if a refusal says nothing of the query. What is no answer of this protocol comes from a proxy. */
 export const isNoEnding = ({ code, status }: WorkerRefusal): boolean =>
     ['running', 'paused', 'shutting_down', 'unknown'].includes(code) || status >= 500;
 

@@ -206,7 +206,7 @@ describe('A market', () => {
         ['queriesADay', { queriesADay: 0 }],
         ['queriesADay', { queriesADay: 1.5 }],
         ['tier', { tier: 'TDX' }],
-        ['maxprice', { maxprice: 1n }],
+        ['max_price', { max_price: 1n }],
         ['maxPrice', { maxPrice: 1 }],
         ['tokens.prompt', { tokens: { prompt: -1, completion: 1 } }],
         ['tokens.output', { tokens: { prompt: 1, completion: 1, output: 1 } }],
@@ -217,9 +217,9 @@ describe('A market', () => {
     });
 
     it('takes no filter with a misspelt field', async () => {
-        const misspelt: object = { maxprice: 1n };
+        const misspelt: object = { max_price: 1n };
 
-        await expect(market.nodes(misspelt)).rejects.toMatchObject({ field: 'filter.maxprice' });
+        await expect(market.nodes(misspelt)).rejects.toMatchObject({ field: 'filter.max_price' });
     });
 
     it('takes a catalogue only if it is the one that the registry names', async () => {

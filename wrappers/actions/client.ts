@@ -13,7 +13,7 @@ import { errors } from '../protocol';
 import { RefusedMessage } from '../remedies';
 import { Actor, addressOf } from './actor';
 
-/** Settings of an escrow, nanoTON to deposit, and what the network charges: by its present configuration unless given. */
+/** Settings, nanoTON to deposit, and what the network charges: as its present configuration says unless given. */
 type SetUp = Omit<EscrowSettings, 'channelCode'> & Partial<EscrowSettings> & { deposit: bigint; prices?: Prices };
 
 /**

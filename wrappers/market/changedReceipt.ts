@@ -12,9 +12,9 @@ export const isSignedBy = (verifier: Verifier, payload: Buffer, receipt: Buffer)
     verifier.verify(cellHash(payload), receipt.subarray(-SIGNATURE_BYTES));
 
 /**
- * What the node signed, found by trying: one field as the buyer expects it, then each bit of the fields of which nothing
- * is expected. Undefined if none of these has the signature. A node signs only what agrees with itself, so what would
- * not is not tried: at most 560 signatures are computed, and at most 70 if the buyer has kept everything.
+ * What the node signed, found by trying: one field as the buyer expects it, then each bit of the fields of which
+ * nothing is expected. Undefined if none of these has the signature. A node signs only what agrees with itself, so what
+ * would not is not tried: at most 560 signatures are computed, and at most 70 if the buyer has kept everything.
  */
 export function signedResult(verifier: Verifier, says: Result, basis: ReceiptBasis): Result | undefined {
     const { receipt } = basis.parts;
