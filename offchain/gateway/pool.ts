@@ -391,11 +391,13 @@ export class JobPool {
         });
     }
 
-    /** The jobs with money beyond `job.maxOpen`: those that were used longest ago. */
+    /** The jobs with money beyond `job.maxOpen`: those that cannot be used now, and then those used longest ago. */
     private beyondMaxOpen(model: string): GatewayJob[] {
-        return this.usable(model, nothing())
+        const usable = new Set(this.usable(model, nothing()));
+        const rank = (job: GatewayJob) => (usable.has(job) ? 1 : 0);
+        return this.lasting(model, nothing())
             .filter((job) => job.available >= this.threshold(job))
-            .sort((one, other) => other.usedAt - one.usedAt || other.number - one.number)
+            .sort((a, b) => rank(b) - rank(a) || b.usedAt - a.usedAt || b.number - a.number)
             .slice(this.context.config.job.maxOpen);
     }
 

@@ -1,3 +1,4 @@
+// Longer than 350 lines because a start and a takeover take up the same orders, sessions, vouchers and queries.
 /** Takes up what was under way when a connection or the gateway itself ended: orders, sessions, vouchers, queries. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobState } from '../link';
@@ -74,6 +75,12 @@ export class Recovery {
         return this.retry(() => this.connect(job));
     }
 
+    // The newest first: they have most of their money, and the others may be more than `job.maxOpen`.
+    private reconnectAll(jobs: readonly GatewayJob[]): Promise<void>[] {
+        const newestFirst = jobs.filter(needsWorker).sort((a, b) => b.number - a.number);
+        return newestFirst.map((job) => this.reconnect(job));
+    }
+
     private retry(step: (attempt: number) => Promise<boolean>): Promise<void> {
         const { tasks } = this.parts;
         const failed = reporting(this.context.log, 'error', 'recovery failed and goes on');
@@ -88,7 +95,7 @@ export class Recovery {
             return true;
         });
         // A question may be asked at once in a job that is open. Its worker is asked meanwhile, and so is the chain.
-        const working = jobs.filter(needsWorker).map((job) => this.reconnect(job));
+        const working = this.reconnectAll(jobs);
         this.markLoaded();
         // Nobody's times are judged before.
         const { escrow, log } = this.context;
@@ -111,7 +118,7 @@ export class Recovery {
             await people.budgets.restore();
             const jobs = await this.load(this.moved);
             this.moved = []; // no sooner: whatever failed before, the next round does again
-            jobs.filter(needsWorker).forEach((job) => void this.reconnect(job));
+            void Promise.all(this.reconnectAll(jobs));
             const orders = this.takeUpOrders(jobs.filter(({ phase }) => phase === 'ordered'));
             this.ordersResolved = Promise.allSettled([this.ordersResolved, orders]);
             orders

@@ -1,6 +1,7 @@
 /** What a gateway does with its jobs from time to time: it moves ending ones on and looks at ended ones again. */
 import { Address } from '@ton/core';
 import { reporting } from '../process/log';
+import { inParallel } from '../process/parallel';
 import type { StoredJob } from '../store/gateway';
 import type { JobBook } from './book';
 import type { JobChannels } from './channels';
@@ -59,15 +60,16 @@ export class Sweep {
 
     private async settleAll(): Promise<void> {
         const { closing, pool } = this.parts;
-        for (const job of pool.exhausted()) {
+        // Each waits for the chain, so one after the other would take too long.
+        await inParallel(pool.exhausted(), async (job) => {
             if (!pool.exhausted().includes(job)) {
-                continue; // it was used while others were settled
+                return; // it was used while others were settled
             }
             const failed = reporting(this.context.log, 'warn', 'an exhausted job is not settled yet', {
                 job: job.number,
             });
             await closing.settle(job, 'used up').catch(failed);
-        }
+        });
     }
 
     private async moveOn(job: GatewayJob): Promise<void> {

@@ -7,7 +7,7 @@ import { Remedied } from '../process/errors';
 import { amountFromBytes } from '../store/database';
 import type { LogRole } from './facts';
 import { type ChainTime, Follower } from './follower';
-import { inParallel } from './parallel';
+import { inParallel } from '../process/parallel';
 import { readProviders } from './readings';
 import { locateSenders } from './senders';
 import type { FollowLimits, IndexerParts } from './parts';

@@ -3,7 +3,7 @@ import { parseProviderData } from '@cocoon-market/wrappers';
 import { Address, type Cell } from '@ton/core';
 import { sql } from 'kysely';
 import { amountFromBytes, amountToBytes } from '../store/database';
-import { inParallel } from './parallel';
+import { inParallel } from '../process/parallel';
 import type { IndexerParts } from './parts';
 import type { IndexStore } from './store';
 import { HistoryError, isSame } from './transaction';

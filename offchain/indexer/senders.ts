@@ -2,7 +2,7 @@
 import { Address } from '@ton/core';
 import { sql } from 'kysely';
 import { isClaimOrEnd } from './facts';
-import { inParallel } from './parallel';
+import { inParallel } from '../process/parallel';
 import type { IndexerParts } from './parts';
 import { HistoryError, proveTransaction } from './transaction';
 

@@ -73,7 +73,8 @@ describe('Many questions at once', () => {
         expect(jobs()).toHaveLength(2);
     });
 
-    it('jobs beyond job.maxOpen, as when others come back, are settled, the longest unused first', async () => {
+    /** Three jobs with a session at a gateway that may have two. */
+    async function oneJobTooMany() {
         const job = { deposit: '1000000000', step: '40000', maxParallel: 2 };
         await start({ config: { job: { ...job, maxOpen: 3 } } });
         await bench.post(ask);
@@ -87,12 +88,27 @@ describe('Many questions at once', () => {
         await bench.restart({ job: { ...job, maxOpen: 2 } });
         await bench.post(ask);
         await until(() => jobs().every((each) => each.session !== undefined));
-        const [first, second, third] = jobs();
-        first.usedAt += 10;
-        second.usedAt -= 10;
+        return jobs();
+    }
+
+    const areOpen = (all: ReturnType<typeof jobs>) => all.map(({ phase }) => phase === 'open');
+
+    it('jobs beyond job.maxOpen, as when others come back, are settled, the longest unused first', async () => {
+        const all = await oneJobTooMany();
+        all[0].usedAt += 10;
+        all[1].usedAt -= 10;
         await bench.gateway.sweep();
 
-        expect([first, second, third].map(({ phase }) => phase === 'open')).toEqual([true, false, true]);
+        expect(areOpen(all)).toEqual([true, false, true]);
+    });
+
+    it('of jobs beyond job.maxOpen, those that no worker has now are settled first', async () => {
+        const all = await oneJobTooMany();
+        all[1].usedAt += 10;
+        all[1].session = undefined;
+        await bench.gateway.sweep();
+
+        expect(areOpen(all)).toEqual([true, false, true]);
     });
 
     it("an escrow whose day's limit is used up opens no other job, and the questions wait", async () => {

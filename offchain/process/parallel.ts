@@ -1,6 +1,6 @@
 /** Work on several elements at a time. */
 
-const PARALLEL = 8; // at a time; the budget of the endpoint still counts
+const PARALLEL = 8; // at a time
 
 /** Runs `work` on each element, a few at a time; throws the first error when all that began are over. */
 export async function inParallel<T>(elements: readonly T[], work: (element: T) => Promise<void>): Promise<void> {
