@@ -1,8 +1,9 @@
-/** What is read at an address where no Dispute is. */
-import { Address } from '@ton/core';
+/** What is read at an address where no Dispute is, and what a Dispute refuses from anyone. */
+import { Address, beginCell, toNano } from '@ton/core';
 
 import { Dispute, NotDispute } from '@cocoon-market/wrappers';
 import { caseMarket, report, useCases } from '../support/cases';
+import { expectRefused } from '../support/chain';
 
 const market = useCases(() => caseMarket());
 const fileAt = (address: Address) => market().blockchain.openContract(Dispute.fromAddress(address)).getFile();
@@ -24,5 +25,21 @@ describe('The file of a case', () => {
         await report(market(), 'demand', job.report.demand(job.accept()));
 
         expect(await fileAt((await job.dispute('A3')).address)).toMatchObject({ class: 'A3', query: 1 });
+    });
+});
+
+describe('A Dispute', () => {
+    it.each([
+        ['an unknown opcode', beginCell().storeUint(0xc0c006ff, 32).storeUint(0, 64).endCell(), 130],
+        ['a comment', beginCell().storeUint(0, 32).storeStringTail('hello').endCell(), 130],
+        ['a body that is cut off', beginCell().storeUint(0xc0c00602, 32).storeUint(0, 64).endCell(), 9],
+    ])('refuses %s', async (_, body, exitCode) => {
+        const { job, stranger } = market();
+        await report(market(), 'demand', job.report.demand(job.accept()));
+        const { address } = await job.dispute('A3');
+
+        const result = await stranger.send({ to: address, value: toNano('1'), body });
+
+        expectRefused(result, { to: address, exitCode });
     });
 });

@@ -119,4 +119,16 @@ describe('Provider: before it has joined', () => {
         }
         expect((await provider.getProviderState()).surplus).toBe(0n);
     });
+
+    it('names nothing that could be taken out, and is in no jail', async () => {
+        const { blockchain, registry, owner } = await launchMarket();
+        const generated = await Provider.ofOwner(registry.address, owner.address);
+        await owner.send({ to: generated.address, value: VALUE, init: generated.init, bounce: false });
+        const provider = blockchain.openContract(generated);
+
+        expect(await provider.getUnbondable()).toBe(0n);
+        expect(await provider.getWithdrawable(0n)).toBe(0n);
+        expect(await provider.getStakeSlot(0n)).toMatchObject({ amount: 0n, unlockAt: 0n });
+        expect(await provider.getStanding()).toMatchObject({ jailed: false, cases: 0n, frozen: 0n });
+    });
 });

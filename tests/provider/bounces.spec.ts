@@ -2,6 +2,7 @@ import { Address, beginCell, Builder, toNano } from '@ton/core';
 import { internal } from '@ton/sandbox';
 
 import { nodeStates } from '../../wrappers/Node';
+import { caseMarket, report } from '../support/cases';
 import { expectSolvent, NodeMarket, nodeMarket, RATE } from '../support/stake';
 
 const VALUE = toNano('0.5');
@@ -52,6 +53,41 @@ describe('Bounces', () => {
         const result = await bounceBack(market, registry.address, provider.address, head(0xc0c00110));
 
         expect((await provider.getProviderState()).stake).toBe(before);
+        expect(result.transactions).toHaveTransaction({ from: provider.address, to: owner.address, success: true });
+        await expectSolvent(market);
+    });
+
+    it('of OpenCase end the case at provider and node, and the rest goes home to the owner', async () => {
+        const market = await caseMarket();
+        const { provider, node, job, owner } = market;
+        await report(market, 'demand', job.report.demand(job.accept()));
+        const dispute = await job.dispute('A3');
+        const { amount, receiptKey } = (await dispute.getFile())!;
+        expect(await provider.getStanding()).toMatchObject({ cases: 1n, frozen: amount });
+        const body = beginCell().storeUint(0xc0c00601, 32).storeUint(amount, 64).storeUint(0, 32).storeUint(0, 8);
+
+        const result = await bounceBack(
+            market,
+            dispute.address,
+            provider.address,
+            body.storeBuffer(receiptKey.subarray(0, 11)),
+        );
+
+        expect(await provider.getStanding()).toMatchObject({ cases: 0n, frozen: 0n });
+        expect(result.transactions).toHaveTransaction({ from: node.address, to: provider.address, success: true });
+        expect(result.transactions).toHaveTransaction({ from: provider.address, to: owner.address, success: true });
+        await expectSolvent(market);
+    });
+
+    it('of ReleaseShare end the case of a node that is no more', async () => {
+        const market = await caseMarket();
+        const { provider, node, job, owner } = market;
+        await report(market, 'demand', job.report.demand(job.accept()));
+        expect(await provider.getStanding()).toMatchObject({ cases: 1n });
+
+        const result = await bounceBack(market, node.address, provider.address, head(0xc0c00332));
+
+        expect(await provider.getStanding()).toMatchObject({ cases: 0n, frozen: 0n });
         expect(result.transactions).toHaveTransaction({ from: provider.address, to: owner.address, success: true });
         await expectSolvent(market);
     });

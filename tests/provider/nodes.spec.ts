@@ -77,6 +77,16 @@ describe('Provider: RegisterNode', () => {
         await expectSolvent(market);
     });
 
+    it('requires what a getter names, by class and number of GPUs', async () => {
+        const { provider } = await joinedMarket();
+
+        expect(await provider.getShareFor(0n, 3n)).toBe(3n * RATE);
+        expect(await provider.getShareFor(1n, 2n)).toBe(4n * RATE);
+        await expect(provider.getShareFor(2n, 1n)).rejects.toMatchObject({ exitCode: errors.ErrWrongClass });
+        await expect(provider.getShareFor(8n, 1n)).rejects.toMatchObject({ exitCode: errors.ErrWrongClass });
+        await expect(provider.getShareFor(0n, 0n)).rejects.toMatchObject({ exitCode: errors.ErrWrongClass });
+    });
+
     it('takes the value its getter names, not one nanoTON below', async () => {
         const market = await joinedMarket();
         const { provider, owner, codes } = market;
