@@ -6,14 +6,21 @@ const { TestEnvironment } = require('jest-environment-node');
 class SharedEnvironment extends TestEnvironment {
     constructor(config, context) {
         super(config, context);
+        const { COVERAGE } = process.env;
+        if (COVERAGE) this.recorder = new (require('./coverage.js').Recorder)(COVERAGE, context.testPath);
         this.global = globalThis;
         this.fakeTimersModern = new ModernFakeTimers({ config: config.projectConfig, global: globalThis });
         this.before = { env: { ...process.env }, cwd: process.cwd(), exit: process.exit };
     }
 
+    handleTestEvent(event) {
+        this.recorder?.handle(event);
+    }
+
     /** What a test file changes of the process is put back for the next one. */
     async teardown() {
         await super.teardown();
+        this.recorder?.finish();
         const { env, cwd, exit } = this.before;
         for (const name of Object.keys(process.env)) {
             if (!(name in env)) delete process.env[name];

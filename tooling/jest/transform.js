@@ -10,13 +10,13 @@ const swc = createTransformer({
     module: { type: 'commonjs' },
     sourceMaps: 'inline',
 });
-const generated = /\bbuild[\\/](\w+)[\\/]\1_\1\.ts$/;
+const codeFile = /\bbuild[\\/](\w+)[\\/]\1_\1\.ts$/;
 const ofTests = ['Probe', 'Foreign']; // no contracts of the market
 const embedded = /Cell\.fromHex\('[0-9a-f]+'\)/g;
 
 /** A generated file with the code that `artifacts` has for its contract; every other file as it is. */
 function withArtifacts(source, path, artifacts) {
-    const contract = generated.exec(path)?.[1];
+    const contract = codeFile.exec(path)?.[1];
     if (!artifacts || contract === undefined || ofTests.includes(contract)) return source;
     const file = join(artifacts, `${contract}.code.boc`);
     if (!existsSync(file)) {
@@ -32,6 +32,7 @@ function withArtifacts(source, path, artifacts) {
 const read = (source, path) => withArtifacts(source, path, process.env.ARTIFACTS);
 
 module.exports = {
+    codeFile,
     withArtifacts,
     canInstrument: swc.canInstrument,
     getCacheKey: (source, path, options) => swc.getCacheKey(read(source, path), path, options),
