@@ -329,7 +329,8 @@ export class Recovery {
             const lease = job.takeLease(query.number);
             return lease === undefined ? [] : [this.parts.endings.fetch(lease, query)];
         });
-        if (job.stored.voucher !== null && job.phase === 'open') {
+        // A killed gateway may have stored a result, and signed nothing yet.
+        if ((job.stored.voucher !== null || job.ledger.hasGrown) && job.phase === 'open') {
             job.money.start();
         }
         await Promise.race([Promise.all(fetched), sleep(START_MS, undefined, { ref: false })]);

@@ -4,7 +4,7 @@ import { WorkerClient } from '../../../offchain/gateway/workers';
 import { openGatewayStore } from '../../../offchain/store/sqliteGateway';
 import { join } from 'node:path';
 import { NETWORK, useMarket } from '../../support/market';
-import { ask, Bench, BenchOptions, SEED, startBench, until } from './support';
+import { ask, Bench, BenchOptions, MODEL, SEED, startBench, until } from './support';
 
 describe('A gateway that starts again', () => {
     const market = useMarket();
@@ -89,6 +89,18 @@ describe('A gateway that starts again', () => {
 
         await until(() => job().unfinished.length === 0);
         await until(() => bench.worker.only.vouchers.at(-1)?.count === 2);
+        expect(bench.worker.only.vouchers.at(-1)!.cumulative).toBe(bench.worker.only.cumulative);
+    });
+
+    it('rule 15: pays a stored result for which it had signed nothing when it ended', async () => {
+        await start();
+        await bench.gateway.opener.open(MODEL, new Set());
+        jest.spyOn(job().money, 'start').mockReturnValue(undefined); // killed before it signs
+        await bench.post(ask);
+        expect(job().ledger.count).toBe(1);
+        await restart();
+
+        await until(() => bench.worker.only.vouchers.at(-1)?.count === 1);
         expect(bench.worker.only.vouchers.at(-1)!.cumulative).toBe(bench.worker.only.cumulative);
     });
 
