@@ -16,6 +16,7 @@ interface JobCredit {
 
 interface Waiting {
     step: bigint;
+    mayRun: () => boolean; // by the credit of its job
     patienceMs: number;
     deadline: number; // of performance.now()
     end: (started: boolean) => void;
@@ -73,9 +74,12 @@ export class ClientAccount {
         this.startWaiting();
     }
 
-    /** Starts a query if there is credit and no other waits for it. Returns whether it did. */
-    startNow(step: bigint): boolean {
-        const starts = this.waiting.size === 0 && this.mayStart(step);
+    /**
+     * Starts a query if there is credit and no other waits for it. Returns whether it did. `mayRun`: whether its job
+     * has credit for it.
+     */
+    startNow(step: bigint, mayRun: () => boolean = () => true): boolean {
+        const starts = this.waiting.size === 0 && this.mayStart(step) && mayRun();
         this.open += starts ? step : 0n;
         return starts;
     }
@@ -84,8 +88,13 @@ export class ClientAccount {
      * Starts a query as soon as there is credit, after those that wait already. Resolves with false once `signal` is
      * aborted, or when no query of this client ran and no credit came for `seconds`.
      */
-    async startInTime(step: bigint, seconds: number, signal: AbortSignal): Promise<boolean> {
-        if (signal.aborted || this.startNow(step)) {
+    async startInTime(
+        step: bigint,
+        seconds: number,
+        signal: AbortSignal,
+        mayRun: () => boolean = () => true,
+    ): Promise<boolean> {
+        if (signal.aborted || this.startNow(step, mayRun)) {
             return !signal.aborted;
         }
         return new Promise((resolve) => {
@@ -93,6 +102,7 @@ export class ClientAccount {
             const leave = () => waiting.end(false);
             const waiting: Waiting = {
                 step,
+                mayRun,
                 patienceMs,
                 deadline: performance.now() + patienceMs,
                 end: (started) => {
@@ -108,6 +118,7 @@ export class ClientAccount {
             signal.addEventListener('abort', leave);
             this.waiting.add(waiting);
             this.timer ??= setInterval(() => this.checkWaiting(), POLL_MS);
+            this.startWaiting(); // those that came before may wait for the credit of another job
         });
     }
 
@@ -118,11 +129,11 @@ export class ClientAccount {
             if (waiting.step <= tooSmall) {
                 continue;
             }
-            if (this.mayStart(waiting.step)) {
+            if (!this.mayStart(waiting.step)) {
+                tooSmall = waiting.step;
+            } else if (waiting.mayRun()) {
                 this.open += waiting.step;
                 waiting.end(true);
-            } else {
-                tooSmall = waiting.step;
             }
         }
     }

@@ -141,14 +141,27 @@ export class WorkerJob extends JobEntry {
 
     /** True when `next` more nanoTON may be sent before another voucher. */
     maySend(next: bigint): boolean {
+        return this.hasCredit(this.started(), next);
+    }
+
+    /** True when the model of one more query may run before another voucher. */
+    mayRun(query: RunningCost): boolean {
+        return this.hasCredit([...this.started(), query], 0n);
+    }
+
+    private hasCredit(running: RunningCost[], next: bigint): boolean {
+        const { cumulative: ended, promised: paid } = this;
+        return maySend({ step: this.terms.step, ended, paid, running }, next);
+    }
+
+    private started(): RunningCost[] {
         const running: RunningCost[] = [];
         for (const query of this.running.values()) {
             if (query.started) {
                 running.push(query);
             }
         }
-        const { cumulative: ended, promised: paid } = this;
-        return maySend({ step: this.terms.step, ended, paid, running }, next);
+        return running;
     }
 
     /** Resolves when something changed that {@link maySend} depends on. */

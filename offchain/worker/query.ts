@@ -97,7 +97,7 @@ export class RunningQuery implements ActiveQuery {
     prepare(): void {
         const { job } = this;
         this.startTimer();
-        if (this.cutBy === undefined && job.client.startNow(job.terms.step)) {
+        if (this.cutBy === undefined && job.client.startNow(job.terms.step, this.mayRun)) {
             this.started = true;
             this.source.begin();
         }
@@ -162,7 +162,9 @@ export class RunningQuery implements ActiveQuery {
         }
     }
 
-    /** Rule 5: the model runs once there is credit over all jobs of this client. */
+    private readonly mayRun = () => this.job.mayRun(this);
+
+    /** Rule 5: the model runs once there is credit in its job, and over all jobs of this client. */
     private async waitForCredit(): Promise<void> {
         const { job, context } = this;
         if (this.started) {
@@ -172,7 +174,8 @@ export class RunningQuery implements ActiveQuery {
         if (!job.client.mayStart(job.terms.step)) {
             this.query.seat.yield();
         }
-        this.started = await job.client.startInTime(job.terms.step, context.config.creditSeconds, this.source.signal);
+        const { creditSeconds } = context.config;
+        this.started = await job.client.startInTime(job.terms.step, creditSeconds, this.source.signal, this.mayRun);
         this.waits = false;
         if (!this.started) {
             job.unpaid.spend();

@@ -260,6 +260,14 @@ export const workerAttacks: Attack[] = [
         removed: 'worker: the limit of unpaid steps (maySend)',
     },
     {
+        source: 'guarantee: one step for each running query',
+        attack: 'A client leaves almost a step unpaid, and has the prompt of another query computed on top of it.',
+        stoppedBy: 'The model of a query runs only once its prompt fits into what is left of the steps.',
+        file: 'tests/offchain/worker/stream.spec.ts',
+        test: 'an answer rule 5: has no model run whose prompt is more than what earlier results leave of a step',
+        removed: 'worker: the credit of the job before a model runs (mayRun)',
+    },
+    {
         source: 'payment channels: worthless vouchers',
         attack: 'The worker is shown a voucher above what the channel holds.',
         stoppedBy: 'It counts a voucher up to what is there and was paid.',

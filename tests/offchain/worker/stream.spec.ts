@@ -235,11 +235,26 @@ describe('an answer', () => {
     });
 
     it('counts earlier results that nobody paid against the next query', async () => {
+        fixture.backend.bound = 10;
         const client = await withJob();
         script(prompt, ...deltas(45, 20), end);
         await client.ask(1, 'one', { ceiling: CEILING, pays: false });
         const answer = await client.ask(2, 'one', { ceiling: CEILING, pays: false });
         expect(answer.result).toMatchObject({ finish: Finish.CutByClient, completion: 80 });
+    });
+
+    it('rule 5: has no model run whose prompt is more than what earlier results leave of a step', async () => {
+        await fixture.restart({ creditSeconds: 60 });
+        const client = await withJob();
+        script(prompt, ...deltas(45, 20), end);
+        await client.ask(1, 'one', { ceiling: CEILING, pays: false });
+        const waiting = client.ask(2, 'one', { ceiling: CEILING, pays: false });
+        await until(async () => (await client.state()).highest === 2);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+
+        expect(fixture.backend.requests).toHaveLength(1); // 910 of a step of 1,000 are unpaid, and a prompt may cost 100
+        await client.pay(client.voucher(910n * TOKEN, 1));
+        expect((await waiting).result).toMatchObject({ index: 2, finish: Finish.Stop });
     });
 
     it('rule 12: fails, at no price, when the backend fails before anything is sent', async () => {
