@@ -322,14 +322,13 @@ export class Recovery {
         }
     }
 
-    /** Fetches the endings of queries that nobody else fetches or streams, and pays; waits a moment for workers. */
+    /** Fetches endings that nobody else fetches or streams, and pays every stored one; waits a moment for workers. */
     private async takeUpQueries(job: GatewayJob): Promise<void> {
         const open = await this.context.store.openQueries(job.number);
         const fetched = open.flatMap((query) => {
             const lease = job.takeLease(query.number);
             return lease === undefined ? [] : [this.parts.endings.fetch(lease, query)];
         });
-        // A killed gateway may have stored a result, and signed nothing yet.
         if ((job.stored.voucher !== null || job.ledger.hasGrown) && job.phase === 'open') {
             job.money.start();
         }
