@@ -1,0 +1,73 @@
+import { randomOf } from '../soak/plan';
+import { violation } from './invariants';
+import { replayed, scopes, type ScopeName } from './scopes';
+import { searchAll, walk } from './search';
+import { copy, firstState, type State } from './state';
+import { after, enabled, type Step } from './steps';
+
+const DEPTH = 7; // `npm run model` goes further
+const names = Object.keys(scopes) as ScopeName[];
+
+/** The state after these steps, each of which must be possible. */
+function follow(steps: Step[], name: ScopeName = 'kills'): State {
+    return steps.reduce((state, step) => {
+        expect(enabled(state, scopes[name])).toContain(step);
+        return after(state, step, scopes[name]);
+    }, firstState());
+}
+
+const asked: Step[] = ['the app asks', 'the query arrives', 'a record arrives', 'the backend goes on'];
+
+describe('The model of one query', () => {
+    it.each(names)('holds after every sequence of steps: %s', (name) => {
+        const found = searchAll(scopes[name], DEPTH);
+
+        expect(found.violations).toEqual([]);
+        expect(found.sequences).toBeGreaterThan(500n);
+        expect(found.longestWayOut.steps).toBeLessThan(60);
+    });
+
+    it('counts every sequence of steps once', () => {
+        const count = (state: State, depth: number): bigint =>
+            depth === 0
+                ? 0n
+                : enabled(state, scopes.kills).reduce(
+                      (sum, step) => sum + 1n + count(after(state, step, scopes.kills), depth - 1),
+                      0n,
+                  );
+        expect(searchAll(scopes.kills, 5).sequences).toBe(count(firstState(), 5));
+    });
+
+    it('walks the same way with the same seed', () => {
+        const walked = (seed: number) => walk(replayed(scopes.kills), 30, randomOf(seed));
+        expect(walked(1)).toEqual(walked(1));
+        expect(walked(1)).not.toEqual(walked(2));
+    });
+
+    it('has a worker that ends what a killed one left with a result over what was stored', () => {
+        const steps: Step[] = [...asked, 'the backend goes on', 'the worker is killed', 'the worker starts'];
+        expect(follow(steps).worker.store.queries[0]!.ending).toMatchObject({ kind: 'result', frames: 1 });
+    });
+
+    describe('tells', () => {
+        const told = (change: (state: State) => void, steps: Step[] = asked) => {
+            const state = copy(follow(steps));
+            change(state);
+            return violation(state, scopes.kills);
+        };
+
+        it('nothing of an honest query', () => expect(told(() => undefined)).toBeUndefined());
+
+        it('that a worker goes on unpaid', () =>
+            expect(told(({ worker }) => void (worker.running!.sent = 6))).toContain('never unpaid'));
+
+        it('that a client signs more than it got', () =>
+            expect(told(({ gateway }) => void (gateway.store.voucher.cumulative = 1))).toContain('signs no more'));
+
+        it('that a voucher is lost', () =>
+            expect(told(({ seen }) => void (seen.acknowledged = 1))).toContain('acknowledged'));
+
+        it('that an accepted query is forgotten', () =>
+            expect(told(({ worker }) => void (worker.running = null))).toContain('runs or has an ending'));
+    });
+});
