@@ -5,14 +5,11 @@ import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { plain, SchemaDecoder } from './support/decoder';
+import { nodeMarket } from './support/stake';
+import { cellsByKey, ValueOf, writeType } from './support/schema';
 
 const vectors = <T>(name: string) =>
     JSON.parse(readFileSync(join(__dirname, 'vectors', `${name}.json`), 'utf8')) as T[];
-const SCHEMA = readFileSync(join(__dirname, '../docs/schema.tlb'), 'utf8');
-const lines = new Map(
-    Array.from(SCHEMA.matchAll(/^(\w+(?:#(\w+))? .*?) ?= (\w+);$/gm), ([, line, tag, name]) => [name, { line, tag }]),
-);
-
 const cellOf = (hex: string) => Cell.fromHex(hex);
 const bytesCell = (hex: string) => new Builder().storeBuffer(Buffer.from(hex, 'hex')).endCell();
 /** Fields of a vector with hex numbers as the decoder gives them. */
@@ -78,6 +75,20 @@ describe('A decoder made of docs/schema.tlb', () => {
         }
     });
 
+    it('reads what a node stores, through all its cells', async () => {
+        const { blockchain, node } = await nodeMarket();
+        const { accountState } = await blockchain.getContract(node.address);
+        const data = accountState?.type === 'active' ? accountState.state.data! : Cell.EMPTY;
+        const { receiptKey } = await node.getNodeState();
+        const { evidence } = await node.getNodeRecord();
+
+        expect(decoder.read('Node', data)).toMatchObject({ receiptKey: receiptKey.toString() });
+        const info = data.refs[0];
+        const [, , more] = info.refs;
+        expect(decoder.read('NodeInfo', info)).toMatchObject({ more: { attestation: null } });
+        expect(decoder.read('NodeRecord', more.refs[0])).toMatchObject({ evidence: evidence.toString() });
+    });
+
     it('refuses a message with a bit more, a bit less, or another opcode', () => {
         const body = write(beginCell(), 'Join', 'random', 'seed').endCell();
         const bits = body.bits;
@@ -94,42 +105,30 @@ describe('A decoder made of docs/schema.tlb', () => {
 
 type NumbersAre = 'random' | 'max';
 
-/** Writes a value of a type as its line in the schema says; what is random depends on the seed alone. */
+/** Values of the fields of a type; what is random depends on the seed alone. */
+function valuesOf(numbersAre: NumbersAre, seed: string): ValueOf {
+    return (type, path) => {
+        const digest = createHash('sha256').update(`${seed}.${path}`).digest();
+        const number = (bits: number) =>
+            numbersAre === 'max' ? 2n ** BigInt(bits) - 1n : BigInt(`0x${digest.toString('hex')}`) % 2n ** BigInt(bits);
+        const cell = beginCell().storeBuffer(digest).endCell();
+        const [, kind, size] = /^(uint|int|bits)(\d+)$/.exec(type) ?? [];
+        if (kind !== undefined) return number(Number(size) - (kind === 'int' ? 1 : 0));
+        if (type === 'Bool') return digest[0] % 2 === 0;
+        if (type === 'Grams') return number(120);
+        if (type === 'MsgAddressInt') return new Address(0, digest);
+        if (type === 'MsgAddress') return numbersAre === 'max' ? new Address(0, digest) : null;
+        if (type === '(Maybe ^Cell)') return numbersAre === 'max' ? cell : null;
+        return type === '(HashmapE 8 ^CodeId)' ? codesOf(numbersAre, `${seed}.${path}`) : cell;
+    };
+}
+
 function write(builder: Builder, name: string, numbersAre: NumbersAre, seed: string): Builder {
-    const { line, tag } = lines.get(name)!;
-    if (tag !== undefined) builder.storeUint(parseInt(tag, 16), 32);
-    for (const [, field, type] of line.matchAll(/(\w+):(\([^)]*\)|\S+)/g)) {
-        writeField(builder, type, numbersAre, `${seed}.${field}`);
-    }
-    return builder;
+    return writeType(builder, name, valuesOf(numbersAre, seed));
 }
 
-function writeField(builder: Builder, type: string, numbersAre: NumbersAre, seed: string): void {
-    const digest = createHash('sha256').update(seed).digest();
-    const number = (bits: number) =>
-        numbersAre === 'max' ? 2n ** BigInt(bits) - 1n : BigInt(`0x${digest.toString('hex')}`) % 2n ** BigInt(bits);
-    const cell = beginCell().storeBuffer(digest).endCell();
-    const [, kind, size] = /^(uint|int|bits)(\d+)$/.exec(type) ?? [];
-    if (kind === 'int') builder.storeInt(number(Number(size) - 1), Number(size));
-    else if (kind !== undefined) builder.storeUint(number(Number(size)), Number(size));
-    else if (type === 'Bool') builder.storeBit(digest[0] % 2 === 0);
-    else if (type === 'Grams') builder.storeCoins(number(120));
-    else if (type === 'MsgAddressInt') builder.storeAddress(new Address(0, digest));
-    else if (type === 'MsgAddress') builder.storeAddress(numbersAre === 'max' ? new Address(0, digest) : null);
-    else if (type === '^Cell') builder.storeRef(cell);
-    else if (type === '(Maybe ^Cell)') builder.storeMaybeRef(numbersAre === 'max' ? cell : null);
-    else if (type === 'Any') builder.storeSlice(cell.beginParse());
-    else if (type === '(HashmapE 8 ^CodeId)') {
-        const entries = [1, 200].map((key): [number, Cell] => {
-            return [key, write(beginCell(), 'CodeId', numbersAre, `${seed}.${key}`).endCell()];
-        });
-        builder.storeDict(dictionaryOf(entries));
-    } else if (lines.has(type)) write(builder, type, numbersAre, seed);
-    else throw new Error(`docs/schema.tlb has a type that this test does not write: ${type}`);
-}
-
-function dictionaryOf(entries: [number, Cell][]): Dictionary<number, Cell> {
-    const dictionary = Dictionary.empty(Dictionary.Keys.Uint(8), Dictionary.Values.Cell());
-    entries.forEach(([key, value]) => dictionary.set(key, value));
-    return dictionary;
+function codesOf(numbersAre: NumbersAre, seed: string): Dictionary<number, Cell> {
+    return cellsByKey(
+        [1, 200].map((key) => [key, write(beginCell(), 'CodeId', numbersAre, `${seed}.${key}`).endCell()]),
+    );
 }
