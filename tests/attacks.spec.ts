@@ -1,51 +1,14 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import ts from 'typescript';
+import { readFileSync } from 'node:fs';
 import { judge, TestOutcome, summary } from '../tooling/attacks';
 import { attacksPage, PAGE } from '../tooling/attacksPage';
 import { attacks, inapplicable, sources } from './attacks';
-
-const ROOT = join(__dirname, '..');
-
-/** Full names of the tests in a file, as patterns: `%s` and `${...}` stand for anything. Skipped ones are left out. */
-function namesIn(file: string): RegExp[] {
-    const source = ts.createSourceFile(file, readFileSync(join(ROOT, file), 'utf8'), ts.ScriptTarget.ES2022);
-    const names: RegExp[] = [];
-    const visit = (node: ts.Node, prefix: string): void => {
-        const called = ts.isCallExpression(node)
-            ? /^(describe|it)(\.each\b.*)?$/s.exec(node.expression.getText(source))
-            : null;
-        if (called !== null && ts.isCallExpression(node) && node.arguments.length > 1) {
-            const name = prefix + patternOf(node.arguments[0], source);
-            if (called[1] === 'it') {
-                names.push(new RegExp(`^${name}$`, 's'));
-            } else {
-                ts.forEachChild(node.arguments[1], (child) => visit(child, `${name} `));
-            }
-        } else {
-            ts.forEachChild(node, (child) => visit(child, prefix));
-        }
-    };
-    visit(source, '');
-    return names;
-}
-
-function patternOf(name: ts.Expression, source: ts.SourceFile): string {
-    const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/%[a-z]/g, '.*');
-    if (ts.isStringLiteralLike(name)) {
-        return escaped(name.text);
-    }
-    if (ts.isTemplateExpression(name)) {
-        return escaped(name.head.text) + name.templateSpans.map(({ literal }) => `.*${escaped(literal.text)}`).join('');
-    }
-    throw new Error(`A test's name is no text: ${name.getText(source)}`);
-}
+import { titlesIn } from './support/titles';
 
 describe('Attacks', () => {
     it('each name one test that exists', () => {
         const names = new Map<string, RegExp[]>();
         for (const { file } of attacks) {
-            names.set(file, names.get(file) ?? (existsSync(join(ROOT, file)) ? namesIn(file) : []));
+            names.set(file, names.get(file) ?? titlesIn(file));
         }
 
         const wrong = attacks.filter(
