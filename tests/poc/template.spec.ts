@@ -1,0 +1,83 @@
+/**
+ * A proof of concept in one file: copy it to tests/poc/<name>.spec.ts, change `attack`, and run
+ * `npm run build && npx jest tests/poc/<name>.spec.ts`. It passes while the attacker gains nothing, and fails when your
+ * attack works, with the amount. See "A proof of concept" in SECURITY.md.
+ */
+import { Address, beginCell, Cell, contractAddress, internal, storeMessageRelaxed, toNano } from '@ton/core';
+import { SendMessageResult } from '@ton/sandbox';
+import { claimBody } from '@cocoon-market/wrappers';
+import { expectConserved } from '../support/chain';
+import { Market, OpenJob, useMarket } from '../support/market';
+
+/** The accounts that the attacker controls. What they have after an attack and did not have before is the gain. */
+type Attackers = { address: Address }[];
+
+/** nanoTON that these accounts have more after the attack than before; negative if it cost them something. */
+async function gainOf({ blockchain }: Market, attackers: Attackers, attack: () => Promise<unknown>): Promise<bigint> {
+    const wealth = async () => {
+        const balances = attackers.map(async ({ address }) => (await blockchain.getContract(address)).balance);
+        return (await Promise.all(balances)).reduce((sum, balance) => sum + balance, 0n);
+    };
+    const before = await wealth();
+    await attack();
+    return (await wealth()) - before;
+}
+
+const market = useMarket(); // a client's escrow with 100 TON, on a chain of its own; before each test as it was then
+
+describe('A proof of concept', () => {
+    let job: OpenJob; // of 1 TON, opened by the client's spend key
+
+    beforeEach(async () => {
+        job = await market().openJob();
+    });
+
+    /** The attack: what the attacker sends, in order. This one claims with a voucher that the attacker made up. */
+    async function attack(): Promise<SendMessageResult> {
+        const { stranger } = market();
+        const forged = { cumulative: toNano('1'), count: 1, signature: Buffer.alloc(64, 1) };
+        return market().send(stranger, job.channel, { value: toNano('0.1'), body: claimBody(forged) });
+    }
+
+    it('shows whether the attacker gains: here a made-up voucher pays nothing', async () => {
+        const { stranger, blockchain } = market();
+
+        const gain = await gainOf(market(), [stranger], () => expectConserved(blockchain, attack));
+
+        expect(gain).toBeLessThanOrEqual(0n);
+    });
+
+    it('shows whether anyone loses: here the job keeps its money', async () => {
+        const before = await market().balanceOf(job.channel);
+
+        await attack();
+
+        expect(before - (await market().balanceOf(job.channel))).toBeLessThanOrEqual(0n);
+    });
+
+    it('would fail for a contract that can be robbed: the gain is measured to the nanoTON', async () => {
+        const { stranger, owner } = market();
+        const generous = await deployGenerous();
+        await market().send(owner, generous, { value: toNano('5'), bounce: false });
+        const toAttacker = internal({ to: stranger.address, value: 0n });
+        const message = beginCell().store(storeMessageRelaxed(toAttacker)).endCell();
+        const body = beginCell().storeRef(message).endCell();
+
+        const gain = await gainOf(market(), [stranger], () =>
+            market().send(stranger, generous, { value: toNano('0.1'), body }),
+        );
+
+        expect(gain).toBeGreaterThan(toNano('4.9'));
+        expect(gain).toBeLessThan(toNano('5.001')); // all that it had
+    });
+});
+
+/** A contract that sends whatever anyone asks it to, with all that it has. */
+async function deployGenerous(): Promise<{ address: Address }> {
+    // Drops the selector, takes the message in the body's reference, and sends it in mode 128.
+    const code = beginCell().storeBuffer(Buffer.from('ff0030d74c810080fb00', 'hex')).endCell();
+    const init = { code, data: Cell.EMPTY };
+    const address = contractAddress(0, init);
+    await market().send(market().owner, { address }, { value: 1_000_000n, init, bounce: false });
+    return { address };
+}
