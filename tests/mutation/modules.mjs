@@ -5,11 +5,11 @@
 export const modules = {
     signed: {
         mutate: ['wrappers/signed/{answer,layout,orders,payloads,terms}.ts', 'wrappers/keys.ts'],
-        tests: ['tests/signed.spec.ts', 'tests/market/receipt.spec.ts', 'tests/mutation/signed.spec.ts'],
+        tests: ['tests/signed.spec.ts', 'tests/market/receipt.spec.ts'],
     },
     credit: {
         mutate: ['offchain/worker/{allowance,credit,queryCost,damage}.ts'],
-        tests: ['tests/offchain/worker/credit.spec.ts', 'tests/offchain/doors/stores.spec.ts'],
+        tests: ['tests/offchain/worker/{credit,recordDamage}.spec.ts'],
     },
     ledger: {
         mutate: ['offchain/payer/{check,ledger}.ts'],
@@ -17,11 +17,11 @@ export const modules = {
     },
     payments: {
         mutate: ['offchain/payer/money.ts'],
-        tests: ['tests/offchain/gateway/money.spec.ts', 'tests/offchain/doors/stores.spec.ts'],
+        tests: ['tests/offchain/gateway/money.spec.ts'],
     },
     answers: {
         mutate: ['offchain/payer/incoming.ts'],
-        tests: ['tests/offchain/doors/frames.spec.ts', 'tests/offchain/gateway/incoming.spec.ts'],
+        tests: ['tests/offchain/gateway/incoming.spec.ts'],
     },
     prices: {
         mutate: ['wrappers/{money,price}.ts', 'wrappers/market/quote.ts'],

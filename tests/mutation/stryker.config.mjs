@@ -20,7 +20,7 @@ export default {
     ignorePatterns: ['temp', 'coverage', 'docs', 'examples', '**/dist'],
     disableTypeChecks: false, // nothing checks types here
     concurrency: Number(concurrency),
-    timeoutMS: 4000,
+    timeoutMS: 30_000, // a machine may be busy, and a mutant that is only late must not count as killed
     dryRunTimeoutMinutes: 15,
     allowConsoleColors: false,
 };
