@@ -6,7 +6,7 @@ describe('Crafted signatures and payloads', () => {
     const browser = keysOfBrowsers();
 
     it('get the same verdict of every verifier off chain and of the contracts, which follows from how they were made', async () => {
-        const { disagreements, good, families } = await compareSignatures({ cases: 160, seed: 1, browser });
+        const { disagreements, good, families } = await compareSignatures({ cases: 130, seed: 1, browser });
 
         expect(disagreements).toEqual([]);
         expect(good).toBeGreaterThan(10);

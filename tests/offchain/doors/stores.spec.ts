@@ -30,7 +30,7 @@ import {
 } from './damage';
 import { COUNT } from './fuzz';
 
-const FILES = Math.ceil(COUNT / 10); // each takes a hundred times as long as a row
+const FILES = Math.ceil(COUNT / 20); // each takes far longer than a row
 
 let folder: string;
 
