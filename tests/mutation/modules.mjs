@@ -25,7 +25,7 @@ export const modules = {
     },
     prices: {
         mutate: ['wrappers/{money,price}.ts', 'wrappers/market/quote.ts'],
-        tests: ['tests/{money,signed}.spec.ts', 'tests/market/{jobs,offers}.spec.ts'],
+        tests: ['tests/money.spec.ts', 'tests/market/{offers,prices}.spec.ts'],
     },
     workerStore: {
         mutate: ['offchain/store/{jobRows,jobSums,leftOut,sqlEarnings,sqlJobs,sqlQueries,sqliteJobs,sqliteQueries}.ts'],

@@ -4,6 +4,7 @@ import {
     answerTokens,
     billedCounts,
     frameTokens,
+    maySend,
     promptBoundPrice,
     stepCarriesFrames,
     tokensFor,
@@ -17,6 +18,18 @@ const NONE = { prompt: 0, cached: 0, completion: 0, reasoning: 0 };
 const MAX = 0xffff_ffff;
 
 describe('Credit by numbers', () => {
+    it('what may be sent before the next voucher: a step for each query that runs, and not one nanoTON more', () => {
+        const running = [
+            { sent: 30n, unmetered: 20n },
+            { sent: 10n, unmetered: 0n },
+        ];
+        const state = { step: 100n, ended: 50n, paid: 10n, running };
+        expect([maySend(state, 100n), maySend(state, 101n)]).toEqual([true, false]);
+        expect([maySend({ ...state, running: [], paid: 50n }, 0n), maySend({ ...state, running: [] }, 0n)]).toEqual([
+            ...[true, false],
+        ]);
+    });
+
     it('tokens that an amount pays', () => {
         expect([tokensFor(-1n, 1n), tokensFor(-1n, 0n), tokensFor(0n, 1n), tokensFor(0n, 0n)]).toEqual([0, 0, 0, MAX]);
         expect([tokensFor(9n, 5_000_000n), tokensFor(10n, 5_000_000n), tokensFor(1n, 1n)]).toEqual([1, 2, 1_000_000]);
@@ -111,6 +124,15 @@ describe('Billed counts by numbers', () => {
         expect(within(20n)).toEqual(counts(10, 4, 5, 1));
         expect(within(33n, { ...even, completion: 0n })).toEqual(counts(20, 5, 10, 8));
         expect(within(30n, { ...even, completion: 0n })).toEqual(counts(20, 5, 10, 5));
+    });
+
+    it('that a backend reported below its pieces are not raised to them by the ceiling', () => {
+        const low = { allCounted: false, textEstimate: { completion: 1, reasoning: 0 }, ceiling: 24n };
+        const meter = { ...ended.meter, completion: 1, reasoning: 5 };
+        expect(billed({ ...low, usage: { prompt: 20, completion: 2, reasoning: 1 } })).toEqual(counts(19, 2, 2, 1));
+        expect(billed({ ...low, meter, usage: { prompt: 20, completion: 1, reasoning: 2 } })).toEqual(
+            counts(19, 2, 0, 3),
+        );
     });
 });
 
