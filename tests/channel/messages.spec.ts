@@ -1,8 +1,8 @@
-import { beginCell, external, internal as transfer, SendMode, toNano } from '@ton/core';
+import { beginCell, Cell, external, internal as transfer, SendMode, toNano } from '@ton/core';
 import { internal } from '@ton/sandbox';
 import { claimBody, opcodes } from '@cocoon-market/wrappers';
 import { exitCodeOf, expectConserved, expectRefused, transactionsOn } from '../support/chain';
-import { bodyOf, OpenJob, plain, useMarket } from '../support/market';
+import { bodyOf, DAY, OpenJob, plain, useMarket } from '../support/market';
 
 describe('Channel: other messages', () => {
     const market = useMarket();
@@ -45,6 +45,30 @@ describe('Channel: other messages', () => {
         const rise = -(await market().fallOf(channel, () => market().send(market().stranger, channel, { value: 1n })));
 
         expect(rise).toBe(1n);
+    });
+
+    it.each<['payout' | 'stranger', 'claim' | 'claimLast' | 'refund', number]>([
+        ['payout', 'claim', 1],
+        ['stranger', 'claim', 2],
+        ['payout', 'claimLast', 2],
+        ['stranger', 'refund', 2],
+    ])('pays by messages that carry nothing but money: to the %s with %s', async (name, message, count) => {
+        const voucher = market().voucher(channel, toNano('0.3'));
+        const bodies = {
+            claim: claimBody(voucher),
+            claimLast: claimBody(voucher, { last: true }),
+            refund: bodyOf(opcodes.Refund),
+        };
+        market().blockchain.now! += message === 'refund' ? 31 * DAY : 0;
+
+        const value = toNano('0.5');
+        const result = await market().send(market()[name], channel, { value, body: bodies[message] });
+
+        const sent = transactionsOn(result, channel.address)[0].outMessages.values();
+        expect(sent.length).toBe(count);
+        for (const { info, init, body } of sent) {
+            expect([info.type, init, body.equals(Cell.EMPTY)]).toEqual(['internal', null, true]);
+        }
     });
 
     it('refuses an unknown opcode', async () => {
