@@ -1,4 +1,14 @@
-import { channelCode, computeFee, Escrow, forwardFee, gas, pricesOf, sizeOf } from '@cocoon-market/wrappers';
+import {
+    channelCode,
+    computeFee,
+    Escrow,
+    forwardFee,
+    gas,
+    pricesOf,
+    sizeOf,
+    storageFee,
+    YEAR,
+} from '@cocoon-market/wrappers';
 import { PriceLevel } from '../support/chain';
 import { useMarket } from '../support/market';
 
@@ -28,6 +38,12 @@ describe.each<PriceLevel>(['2025', '2026', 'tenfold'])('Escrow: values at the pr
         expect(await market().escrow.getOpenFeeOf(1n)).toBe(2n * job);
         expect(await market().escrow.getOpenFeeOf(4n)).toBe(5n * job);
         expect(await market().escrow.getMinDeposit()).toBe(computeFee(basechain, gas.GasWholeJob));
+    });
+
+    it('of what stays is the rent of a year of the largest escrow', async () => {
+        const largest = { cells: 75n, bits: 28_500n };
+
+        expect(await market().escrow.getReserve()).toBe(storageFee(chain().basechain, largest, YEAR));
     });
 
     it('of an order about a job are both runs and four messages', async () => {
