@@ -90,6 +90,17 @@ describe('Rules with shorter windows that a provider adopts', () => {
         await aside(market, unlockAt, () => withdraw(market));
     });
 
+    it('leave the longest of all windows in force that were followed since a node is open, however often rules change', async () => {
+        const market = await caseMarket();
+        await adopt(market, SHORT);
+        await adopt(market, SHORTEST);
+        await close(market);
+
+        const unlockAt = await unbondAll(market);
+
+        expect(unlockAt).toBe(market.blockchain.now! + HOLD);
+    });
+
     it('count alone once they were adopted without an open node and the hold of before is over', async () => {
         const market = await caseMarket();
         const { blockchain, provider, owner } = market;
