@@ -81,6 +81,7 @@ function arithmeticOf({ Int, If, And, Or, Not }) {
         add: (a, b) => a.add(b),
         sub: (a, b) => a.sub(b),
         times: (a, factor) => a.mul(of(factor)),
+        product: (a, b) => a.mul(b),
         over: (a, divisor) => a.div(of(divisor)), // Z3 rounds down for a divisor above 0, as Tact does
         min: (a, b) => If(a.le(b), a, b),
         max: (a, b) => If(a.ge(b), a, b),

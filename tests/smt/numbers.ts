@@ -6,6 +6,7 @@ export const bigints: Arithmetic<bigint, boolean> = {
     add: (a, b) => a + b,
     sub: (a, b) => a - b,
     times: (a, factor) => a * factor,
+    product: (a, b) => a * b,
     over: (a, divisor) => {
         const [quotient, rest] = [a / divisor, a % divisor];
         return rest < 0n ? quotient - 1n : quotient; // Tact rounds down, bigints towards 0

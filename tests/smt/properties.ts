@@ -4,12 +4,14 @@
  * that are wrong in one place, for which the solver must find inputs that break the property.
  */
 import {
+    accuse,
     Arithmetic,
     claim,
     claimByPayout,
     claimLast,
     Expressions,
     expressions,
+    largerLoss,
     leave,
     LineName,
     refund,
@@ -18,6 +20,7 @@ import {
     slotNames,
     topUp,
     Values,
+    verdict,
 } from './translation';
 
 type Range = readonly [min: bigint, max: bigint];
@@ -46,6 +49,8 @@ const JOB = { cumulative: UINT64, paid: UINT64, balance: SIGNED_COINS };
 const MESSAGE = { value: COINS, gas: COINS };
 const TO_BOTH = { payoutFee: COINS, callerFee: COINS };
 const LEDGER = { basis: UINT64, slashed: UINT64, disputed: UINT64, frozen: UINT64, asked: UINT64, amount: UINT64 };
+const REPORT = { basis: UINT64, slashed: UINT64, disputed: UINT64, frozen: UINT64, loss: UINT64, minSlash: COINS };
+const CLASSES = ['A1', 'A2', 'A3', 'B1'] as const;
 const STAKE = { stake: UINT64, ...Object.fromEntries(slotNames.map((name) => [name, UINT64])) };
 const SLASH = {
     ...{ amount: UINT64, counted: UINT64, ...STAKE, balance: SIGNED_COINS, ...MESSAGE, loss: UINT64, cost: COINS },
@@ -285,6 +290,149 @@ export const properties: Property[] = [
             };
         },
         mutants: [mutant('due', 'the balance is multiplied', (o, v) => o.times(v.balance, 2n ** 140n))],
+    },
+    {
+        about: 'slash',
+        says: 'A report of any class asks for no more than the share of the key still bears, and for something',
+        inputs: REPORT,
+        of: (o, v, e) => {
+            const reports = CLASSES.flatMap((faultClass) =>
+                [false, true].map((isRepeat) => accuse(o, v, { faultClass, isRepeat }, e)),
+            );
+            return {
+                assumed: o.atLeast(v.basis, v.slashed),
+                holds: o.all(
+                    ...reports.map(({ accepted, amount }) =>
+                        o.any(
+                            o.not(accepted),
+                            o.all(
+                                o.atLeast(o.sub(v.basis, v.slashed), amount),
+                                o.atLeast(amount, o.of(1n)),
+                                within(o, amount, UINT64),
+                            ),
+                        ),
+                    ),
+                ),
+            };
+        },
+        mutants: [
+            mutant('accused', 'the share is no limit', (o, v) => v.cost),
+            mutant('slashable', 'earlier slashes are not deducted', (o, v) => v.basis),
+        ],
+    },
+    {
+        about: 'slash',
+        says: 'Half of a slash for an A2 or A3 is the whole loss of the victim at least, if the share bears the slash',
+        inputs: REPORT,
+        of: (o, v, e) => {
+            const reports = (['A2', 'A3'] as const).flatMap((faultClass) =>
+                [false, true].map((isRepeat) => accuse(o, v, { faultClass, isRepeat }, e)),
+            );
+            return {
+                assumed: o.all(...reports.map(({ cost, slashable }) => o.atLeast(slashable, cost))),
+                holds: o.all(...reports.map(({ amount }) => o.atLeast(o.over(amount, 2n), v.loss))),
+            };
+        },
+        mutants: [
+            mutant('silent', 'a demand costs the loss once', (o, v) => v.loss),
+            mutant('decided', 'the excess is no minimum', (o, v) => o.max(v.part, v.minSlash)),
+        ],
+    },
+    {
+        about: 'slash',
+        says: 'A demand costs 2.02 times what was not delivered at most, a B1 a fifth of the share',
+        inputs: REPORT,
+        of: (o, v, e) => {
+            const of = (faultClass: 'A3' | 'B1') => accuse(o, v, { faultClass, isRepeat: true }, e);
+            return {
+                assumed: o.atLeast(v.basis, o.of(0n)),
+                holds: o.all(
+                    o.atLeast(o.times(v.loss, 202n), o.times(of('A3').amount, 100n)),
+                    o.atLeast(v.basis, o.times(of('B1').amount, 5n)),
+                ),
+            };
+        },
+        mutants: [
+            mutant('silent', 'the percentage is of the share', (o, v) =>
+                o.add(o.times(v.loss, 2n), o.over(v.basis, 50n)),
+            ),
+            mutant('part', 'the basis points are tenths of a percent', (o, v) =>
+                o.over(o.product(v.basis, v.points), 1000n),
+            ),
+        ],
+    },
+    {
+        about: 'slash',
+        says: 'A case freezes no more than the share bears, nor than all cases of the key dispute, and unfreezes nothing',
+        inputs: REPORT,
+        of: (o, v, e) => {
+            const { accepted, slashable, amount, disputed, frozen } = accuse(
+                o,
+                v,
+                { faultClass: 'A2', isRepeat: false },
+                e,
+            );
+            return {
+                assumed: o.all(accepted, o.atLeast(v.disputed, v.frozen)),
+                holds: o.all(
+                    o.equal(disputed, o.add(v.disputed, amount)),
+                    o.atLeast(frozen, v.frozen),
+                    o.atLeast(disputed, frozen),
+                    o.atLeast(o.max(v.frozen, slashable), frozen),
+                    o.any(o.equal(frozen, disputed), o.atLeast(frozen, slashable)),
+                ),
+            };
+        },
+        mutants: [
+            mutant('moreFrozen', 'all that is disputed is frozen', (o, v) => v.nextDisputed),
+            mutant('moreFrozen', 'a full share unfreezes', (o, v) => o.min(v.nextDisputed, v.slashable)),
+            mutant('moreFrozen', 'the newest case freezes nothing', (o, v) => v.frozen),
+        ],
+    },
+    {
+        about: 'slash',
+        says: 'A verdict within its maximum takes no more than the case can cost, and all of it at the maximum',
+        inputs: { amount: UINT64, points: [0n, 2000n], isRepeat: [0n, 1n] },
+        of: (o, v, e) => {
+            const max = o.choose(o.above(v.isRepeat, o.of(0n)), o.of(2000n), o.of(500n));
+            const { slash } = verdict(o, v, e);
+            return {
+                assumed: o.atLeast(max, v.points),
+                holds: o.all(
+                    within(o, slash, UINT64),
+                    o.atLeast(v.amount, slash),
+                    o.any(o.not(o.equal(v.points, max)), o.equal(slash, v.amount)),
+                ),
+            };
+        },
+        mutants: [
+            mutant('judged', 'each verdict is one of a repeat', (o, v) => o.over(o.product(v.amount, v.points), 2000n)),
+        ],
+    },
+    {
+        about: 'slash',
+        says: 'A larger loss of the same fault takes twice the difference at least, and no more than the fault can cost',
+        inputs: { amount: UINT64, loss: UINT64, lossBefore: UINT64, slashed: UINT64, minSlash: COINS },
+        of: (o, v, e) => {
+            const { accepted, slash } = largerLoss(o, v, e);
+            const twice = o.times(o.sub(v.loss, v.lossBefore), 2n);
+            return {
+                assumed: accepted,
+                holds: o.all(
+                    within(o, slash, UINT64),
+                    o.atLeast(v.amount, slash),
+                    o.atLeast(slash, o.min(v.amount, o.max(twice, v.minSlash))),
+                    o.atLeast(o.add(slash, v.slashed), v.amount),
+                ),
+            };
+        },
+        mutants: [
+            mutant('again', 'the fault is no limit', (o, v) => o.max(o.times(v.difference, 2n), v.minSlash)),
+            mutant('again', 'only what is left of the fault counts', (o, v) =>
+                o.max(o.sub(v.amount, v.slashed), o.of(0n)),
+            ),
+            mutant('difference', 'the difference counts as a nanoTON', (o) => o.of(1n)),
+        ],
     },
     {
         about: 'slash',

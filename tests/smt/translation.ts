@@ -12,6 +12,7 @@ export interface Arithmetic<N, B> {
     add(a: N, b: N): N;
     sub(a: N, b: N): N;
     times(a: N, factor: bigint): N;
+    product(a: N, b: N): N;
     /** Tact's division by a number above 0: rounded down. */
     over(a: N, divisor: bigint): N;
     min(a: N, b: N): N;
@@ -41,6 +42,12 @@ const line = (file: string, text: string, is: Expression): Line => ({ file: `con
 
 const [CHANNEL, NODE, PROVIDER] = ['channel.tact', 'node/reports.tact', 'provider/cases.tact'];
 const [LEDGER, BALANCES] = ['node/ledger.tact', 'protocol/balances.tact'];
+const [FAULTS, DISPUTE, FILE] = ['protocol/faults.tact', 'dispute.tact', 'dispute/file.tact'];
+
+/** Basis points of a share that a report asks for, for the first fault of a class and for a repeat. */
+export const basisPoints = { A1: [2000n, 10_000n], A2: [100n, 500n], A3: [100n, 200n], B1: [500n, 2000n] } as const;
+const SILENT_TIMES = 2n;
+const EXCESS_TIMES = 3n;
 
 /** Of faults.tact, as translation.spec.ts checks. */
 export const REWARD_BASIS_POINTS = 1000n;
@@ -67,6 +74,51 @@ export const lines = {
     refunded: line(CHANNEL, 'sendExactly(balance, escrow);', (o, { balance }) => balance),
     had: line(CHANNEL, 'throwUnless(ErrLowBalance, paid + balance >= msg.loadUint(64));', (o, { paid, balance }) =>
         o.add(paid, balance),
+    ),
+
+    silent: line(
+        FAULTS,
+        'return SilentTimes * loss + min(loss, basis) * basisPoints / 10000;',
+        (o, { loss, basis, points }) =>
+            o.add(o.times(loss, SILENT_TIMES), o.over(o.product(o.min(loss, basis), points), 10_000n)),
+    ),
+    part: line(FAULTS, 'let part = basis * basisPoints / 10000;', (o, { basis, points }) =>
+        o.over(o.product(basis, points), 10_000n),
+    ),
+    decided: line(
+        FAULTS,
+        'return max(max(part, minSlash()), faultClass == ClassExcess ? ExcessTimes * loss : 0);',
+        (o, { part, minSlash, isExcess, loss }) =>
+            o.max(o.max(part, minSlash), o.product(isExcess, o.times(loss, EXCESS_TIMES))),
+    ),
+    accused: line(
+        NODE,
+        'let amount = min(slashOf(breach.faultClass, basis, basisPoints, breach.loss), slashable);',
+        (o, { cost, slashable }) => o.min(cost, slashable),
+    ),
+    moreDisputed: line(LEDGER, 'ledger.disputed += amount;', (o, { disputed, amount }) => o.add(disputed, amount)),
+    moreFrozen: line(
+        LEDGER,
+        'ledger.frozen = max(ledger.frozen, min(ledger.disputed, slashable));',
+        (o, { frozen, nextDisputed, slashable }) => o.max(frozen, o.min(nextDisputed, slashable)),
+    ),
+    judged: line(
+        DISPUTE,
+        'self.close(msg.queryId, outcome, fault.amount * msg.basisPoints / maxBasisPoints);',
+        (o, { amount, points, isRepeat }) => {
+            const product = o.product(amount, points);
+            const [first, repeat] = basisPoints.B1.map((max) => o.over(product, max));
+            return o.choose(o.above(isRepeat, o.of(0n)), repeat, first);
+        },
+    ),
+    difference: line(FILE, 'let difference = fault.loss - file.loss;', (o, { loss, lossBefore }) =>
+        o.sub(loss, lossBefore),
+    ),
+    again: line(
+        FILE,
+        'file.slash = min(fault.amount, max(fault.amount - file.slashed, max(2 * difference, minSlash())));',
+        (o, { amount, slashed, difference, minSlash }) =>
+            o.min(amount, o.max(o.sub(amount, slashed), o.max(o.times(difference, 2n), minSlash))),
     ),
 
     slashable: line(NODE, 'let slashable = basis - ledger.slashed;', (o, { basis, slashed }) => o.sub(basis, slashed)),
@@ -155,6 +207,36 @@ export const functions: Record<string, { file: string; starts: string; sha256: s
         file: 'contracts/channel.tact',
         starts: 'inline fun topUp(',
         sha256: '8ef6163a009100de33eba67e2e830a4338b5265ce877255c79c15999c032ada1',
+    },
+    slashOf: {
+        file: 'contracts/protocol/faults.tact',
+        starts: 'fun slashOf(',
+        sha256: '81f26e59bc10aa166b961d62019903761d0184975cc00f470f2870e65dee130c',
+    },
+    basisPointsOf: {
+        file: 'contracts/protocol/faults.tact',
+        starts: 'fun basisPointsOf(',
+        sha256: '22f61b0eca19e4ac42185aee37df876a715881fb2c6a56d08423b4fad7009d8c',
+    },
+    accuse: {
+        file: 'contracts/node/reports.tact',
+        starts: '    fun accuse(',
+        sha256: '68b6b3e32d7ff948bac4e13f9829f2e51e3eb1d5b7b53ac803bbf1cea58e314c',
+    },
+    withCase: {
+        file: 'contracts/node/ledger.tact',
+        starts: 'inline fun withCase(',
+        sha256: '3a0e088ca6305c05b23738d61123a7c8274886c66294935467f54f9b73d95188',
+    },
+    submitVerdict: {
+        file: 'contracts/dispute.tact',
+        starts: '    receive(msg: SubmitVerdict) ',
+        sha256: '7d19c046bca2cbf1d7871eae6128e04c7fc8507b7943a9c71609a4590ef916f1',
+    },
+    withLargerLoss: {
+        file: 'contracts/dispute/file.tact',
+        starts: 'fun withLargerLoss(',
+        sha256: 'c5dfcd39831af2f56c7c4ae830a9496b6019559dd22cdcbb1a81366f43b885d8',
     },
     slashShare: {
         file: 'contracts/node/reports.tact',
@@ -306,6 +388,48 @@ export function leave<N, B>(o: Arithmetic<N, B>, v: Values<N>, e = expressions) 
 /** A TopUp, of `paid`, `balance` (before the message) and `signed`. */
 export function topUp<N, B>(o: Arithmetic<N, B>, v: Values<N>, e = expressions) {
     return { accepted: o.atLeast(e.had(o, v), v.signed) };
+}
+
+export type ClassName = keyof typeof basisPoints;
+
+/**
+ * A report to a Node, of a class and of whether it is a repeat. Of `basis`, the ledger of the key, `loss` and
+ * `minSlash`: what the case can cost, and the next ledger.
+ */
+export function accuse<N, B>(
+    o: Arithmetic<N, B>,
+    v: Values<N>,
+    { faultClass, isRepeat }: { faultClass: ClassName; isRepeat: boolean },
+    e = expressions,
+) {
+    const asked = { ...v, points: o.of(basisPoints[faultClass][isRepeat ? 1 : 0]) };
+    const part = e.part(o, asked);
+    const isExcess = o.of(faultClass === 'A2' ? 1n : 0n);
+    const cost =
+        faultClass === 'A3' ? e.silent(o, asked) : faultClass === 'B1' ? part : e.decided(o, { ...v, part, isExcess });
+    const slashable = e.slashable(o, v);
+    const amount = e.accused(o, { cost, slashable });
+    const nextDisputed = e.moreDisputed(o, { ...v, amount });
+    return {
+        accepted: o.above(amount, o.of(0n)),
+        ...{ cost, slashable, amount },
+        disputed: nextDisputed,
+        frozen: e.moreFrozen(o, { ...v, nextDisputed, slashable }),
+    };
+}
+
+/** A verdict at a Dispute, of `amount` (what the case can cost), `points`, and `isRepeat` (0 or 1): the slash. */
+export function verdict<N, B>(o: Arithmetic<N, B>, v: Values<N>, e = expressions) {
+    return { slash: e.judged(o, v) };
+}
+
+/**
+ * A second report of an A1 or A2, of `amount`, `loss`, `lossBefore` and `slashed` (of the reports before) and
+ * `minSlash`: whether it counts, and the slash.
+ */
+export function largerLoss<N, B>(o: Arithmetic<N, B>, v: Values<N>, e = expressions) {
+    const difference = e.difference(o, v);
+    return { accepted: o.above(difference, o.of(0n)), difference, slash: e.again(o, { ...v, difference }) };
 }
 
 /**
