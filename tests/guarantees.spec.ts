@@ -1,10 +1,12 @@
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { guaranteesOfReadme, guaranteesPage, PAGE } from '../tooling/guaranteesPage';
 import { tables } from './access';
 import { guarantees, NamedTest } from './guarantees';
 import { properties } from './smt/properties';
 import { titlesIn } from './support/titles';
 
+const ROOT = join(__dirname, '..');
 const all = Object.values(guarantees);
 
 describe('The page of guarantees', () => {
@@ -52,6 +54,17 @@ describe('The page of guarantees', () => {
         const proved = all.flatMap((guarantee) => guarantee.proved);
 
         expect(proved.filter((text) => !properties.some(({ says }) => says === text))).toEqual([]);
+    });
+
+    it('names predicates that their files have', () => {
+        const missing = all.flatMap(({ watched }) =>
+            Object.entries(watched).flatMap(([file, names]) => {
+                const source = readFileSync(join(ROOT, file), 'utf8');
+                return names.filter((name) => !source.includes(`'${name}'`) && !source.includes(`function ${name}(`));
+            }),
+        );
+
+        expect(missing).toEqual([]);
     });
 
     it('is what npm run generate makes of the list', () => {

@@ -1,3 +1,4 @@
+// Longer than 350 lines because it is one list.
 /**
  * What holds each guarantee of the README: tests, the rows of the access table, what is proved of the arithmetic, and
  * predicates of random play. docs/guarantees.md is generated from this list; tests/guarantees.spec.ts checks that
@@ -17,6 +18,8 @@ export interface Guarantee {
     access: Record<string, string[]>;
     /** Properties of tests/smt/properties.ts. */
     proved: string[];
+    /** Predicates of models that are searched or played at random: by file, the text or function that is checked. */
+    watched: Record<string, string[]>;
 }
 
 const test = (file: string, title: string): NamedTest => ({ file: `tests/${file}`, test: title });
@@ -72,6 +75,7 @@ export const guarantees: Record<number, Guarantee> = {
         proved: [
             'A refund sends the escrow the whole balance and the caller no more than its value, and leaves nothing',
         ],
+        watched: {},
     },
     2: {
         parts: [
@@ -112,6 +116,12 @@ export const guarantees: Record<number, Guarantee> = {
             'The last claim pays the payout what is due and the escrow all else, and leaves nothing',
             'A top-up, however large, is refused by a job that has had less than the highest voucher says',
         ],
+        watched: {
+            'tests/protocol/invariants.ts': [
+                'no acknowledged voucher is lost',
+                'the worker is paid for every voucher that it holds',
+            ],
+        },
     },
     3: {
         parts: [
@@ -152,6 +162,7 @@ export const guarantees: Record<number, Guarantee> = {
             'Leave only brings the refund nearer, never below the notice, and the time fits its 32 bits',
             'All claims of a job and its rest are exactly what it has had: no claim changes paid + balance',
         ],
+        watched: {},
     },
     4: {
         parts: [
@@ -180,6 +191,12 @@ export const guarantees: Record<number, Guarantee> = {
         ],
         access: {},
         proved: [],
+        watched: {
+            'tests/protocol/invariants.ts': [
+                'a worker is never unpaid beyond one step for the query that runs',
+                'a client is billed no more than a step beyond what arrived of a query',
+            ],
+        },
     },
     5: {
         parts: [
@@ -217,6 +234,7 @@ export const guarantees: Record<number, Guarantee> = {
             Node: ['ReportTwice', 'ReportExcess', 'DemandAnswer', 'ReportWrong'],
         },
         proved: [],
+        watched: {},
     },
     6: {
         parts: [
@@ -261,6 +279,12 @@ export const guarantees: Record<number, Guarantee> = {
             Dispute: ['OpenCase', 'PostPiece', 'PostFail', 'PostVoucher', 'SubmitVerdict', 'DecideCase'],
         },
         proved: [
+            'A report of any class asks for no more than the share of the key still bears, and for something',
+            'Half of a slash for an A2 or A3 is the whole loss of the victim at least, if the share bears the slash',
+            'A demand costs 2.02 times what was not delivered at most, a B1 a fifth of the share',
+            'A case freezes no more than the share bears, nor than all cases of the key dispute, and unfreezes nothing',
+            'A verdict within its maximum takes no more than the case can cost, and all of it at the maximum',
+            'A larger loss of the same fault takes twice the difference at least, and no more than the fault can cost',
             'All receipts of a key together cost no more than the share, and a slash no more than its message says',
             'The end of a case unfreezes only, leaves no more frozen than disputed, and none that the share cannot bear',
             'A slash takes no more than the Node says, its version counts, stake and slots are, and the account holds',
@@ -268,6 +292,12 @@ export const guarantees: Record<number, Guarantee> = {
             'The parts of victim, reporter and insurance add up to the slash; the victim comes first, and half is the most',
             'What a slash takes goes to victim, reporter and insurance, and the value of the message pays all else',
         ],
+        watched: {
+            'tests/protocol/invariants.ts': [
+                'no client holds two receipts that exclude each other',
+                'no honest worker is blamed',
+            ],
+        },
     },
     7: {
         parts: [
@@ -287,6 +317,7 @@ export const guarantees: Record<number, Guarantee> = {
         ],
         access: {},
         proved: [],
+        watched: {},
     },
     8: {
         parts: [
@@ -327,5 +358,6 @@ export const guarantees: Record<number, Guarantee> = {
         ],
         access: {},
         proved: [],
+        watched: {},
     },
 };

@@ -14,14 +14,14 @@ export const PAGE = join(ROOT, 'docs', 'guarantees.md');
 /** The guarantees of the README by their numbers, each as one line, links as their words. */
 export function guaranteesOfReadme(): Map<number, string> {
     const readme = readFileSync(join(ROOT, 'README.md'), 'utf8');
-    const [, list] = /^## What is guaranteed\n(.*?)^## |^Tests prove/ms.exec(readme) ?? [];
+    const [, list] = /^## What is guaranteed\n(.*?)^(?:## |Tests prove)/ms.exec(readme) ?? [];
     const items = Array.from((list ?? '').matchAll(/^(\d+)\. (.*(?:\n {3}.*)*)/gm), ([, number, text]) => {
         return [Number(number), text.replace(/\s+/g, ' ').replace(/ ?\(\[[^\]]*\]\([^)]*\)\)/g, '')] as const;
     });
     return new Map(items);
 }
 
-function section(number: number, text: string, { parts, access, proved }: Guarantee): string[] {
+function section(number: number, text: string, { parts, access, proved, watched }: Guarantee): string[] {
     const rows = Object.entries(access).map(([contract, messages]) => `${contract}: ${messages.join(', ')}`);
     return [
         `## Guarantee ${number}`,
@@ -35,6 +35,10 @@ function section(number: number, text: string, { parts, access, proved }: Guaran
         ...(rows.length === 0 ? [] : wrapped(`[Who may send what](access.md): ${rows.join('; ')}.`, '- ')),
         ...(proved.length === 0 ? [] : ['- Proved for all inputs ([proof.md](proof.md#arithmetic)):']),
         ...proved.flatMap((says) => wrapped(`${says}.`, '    - ')),
+        ...Object.entries(watched).flatMap(([file, names]) => [
+            ...wrapped(`Checked in every state of the models ([proof.md](proof.md)) by \`${file}\`:`, '- '),
+            ...names.flatMap((name) => wrapped(`${name}.`, '    - ')),
+        ]),
         '',
     ];
 }
