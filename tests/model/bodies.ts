@@ -26,7 +26,7 @@ export interface NewJob {
     voucherKey: Key;
     payout: Account;
     channel: Account; // the account that the job's data and the code give
-    malformed?: boolean;
+    malformed?: 'bit' | 'library' | 'proof'; // a bit too many, or an exotic cell
 }
 
 /** What the spend key signs: `signature` is over `orderText`. */
@@ -46,6 +46,7 @@ type Excess = { excessTo: Account };
  */
 export interface Unreadable {
     op: 'unreadable';
+    of?: string; // what it was made of
 }
 
 export type Body =
@@ -76,7 +77,7 @@ export type Body =
     | { op: 'leaveJob'; channel: Account; extra?: boolean }
     | { op: 'withdraw'; amount: bigint; extra?: boolean }
     | ({ op: 'openJobs'; total: bigint; jobs: readonly NewJob[] } & Order)
-    | ({ op: 'jobOrder'; channel: Account; action: number } & Order)
+    | ({ op: 'jobOrder'; job: Account; channel: Account; action: number } & Order) // job: any account with its first data
     // Registry
     | { op: 'registerProvider'; stake: bigint; codeVersion: number; owner: Account; rules: string }
     | { op: 'askRules'; rules: string }

@@ -1,6 +1,6 @@
 /** Channel, from docs/contracts/channel.md. */
 import type { Voucher } from './bodies';
-import { Call, min, Refusal, refuseIf, signed, State } from './state';
+import { Call, max, min, Refusal, refuseIf, signed, State } from './state';
 import type { Account, Channel } from './types';
 
 /** What a voucher key signs (docs/protocol.md, Signed payloads). */
@@ -27,7 +27,7 @@ export function onChannel(call: Call, channel: Channel): Channel | undefined {
             call.absorbs = true;
             return { ...channel, balance: channel.balance + value };
         case 'claim': {
-            refuseIf(body.cumulative <= channel.paid, 'ErrNothingNew');
+            refuseIf(body.cumulative <= channel.paid || channel.balance <= 0n, 'ErrNothingNew');
             requireVoucher(call, channel, body);
             call.needs(prices.claimValue);
             const amount = min(body.cumulative - channel.paid, channel.balance);
@@ -36,7 +36,7 @@ export function onChannel(call: Call, channel: Channel): Channel | undefined {
         }
         case 'claimLast': {
             refuseIf(from !== channel.payout, 'ErrNotPayout');
-            const isNew = body.cumulative > channel.paid;
+            const isNew = body.cumulative > channel.paid && channel.balance > 0n; // otherwise it pays nothing
             if (isNew) {
                 requireVoucher(call, channel, body);
             }
@@ -58,6 +58,10 @@ export function onChannel(call: Call, channel: Channel): Channel | undefined {
         case 'refund':
             refuseIf(now < channel.refundAt, 'ErrTooEarly');
             call.needs(prices.refundValue);
+            if (from === channel.escrow) {
+                call.pass(from, max(channel.balance, 0n) + value, { op: 'none' }); // one message carries both
+                return undefined;
+            }
             if (channel.balance > 0n) {
                 call.pay(channel.escrow, channel.balance);
             }

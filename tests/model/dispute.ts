@@ -1,7 +1,7 @@
 /** Dispute, from docs/contracts/dispute.md. */
 import type { BodyOf, Voucher } from './bodies';
 import { voucherText } from './channel';
-import { bondOf, isDecided } from './ledger';
+import { isDecided } from './ledger';
 import { isSigned } from './receipts';
 import { Call, DAY, inBasechain, max, min, Refusal, refuseIf, signed } from './state';
 import type { Account, CaseRules, Dispute, Fault, FaultClass, Receipt } from './types';
@@ -35,6 +35,7 @@ export function onDispute(call: Call, found: Dispute): Dispute | undefined {
     const { body, from, value } = call.message;
     switch (body.op) {
         case 'none':
+        case 'short':
             call.absorbs = true;
             return { ...found, balance: found.balance + value };
         case 'openCase':
@@ -76,7 +77,7 @@ export function onDispute(call: Call, found: Dispute): Dispute | undefined {
             call.pass(from, found.balance + value);
             return undefined;
         default:
-            throw new Refusal(body.op === 'short' ? '9' : '130');
+            throw new Refusal('130');
     }
 }
 
@@ -104,7 +105,7 @@ function openCase(call: Call, found: Dispute, { fault, rules }: BodyOf<'openCase
         return close(call, found, { guilty: true, slash: fault.amount, fault, rules, first: true }, value - rent);
     }
     found.state = 'open';
-    found.bond = bondOf(fault.class, fault.amount, prices.demandBond);
+    found.bond = fault.bond;
     found.balance += found.bond;
     found.answerBy = now + rules.response;
     found.decideFrom = found.answerBy + (fault.class === 'B1' ? rules.verdict : 0);
@@ -139,7 +140,8 @@ function requireDemand(call: Call, found: Dispute): { fault: Fault } {
 function requireResult(result: Receipt, fault: Fault): void {
     refuseIf(!isSigned(result, fault.key), 'ErrBadSignature');
     const fits = result.kind === 'result' && result.job === fault.job && result.number === fault.query;
-    refuseIf(!fits || (result.kind === 'result' && result.index === 0), 'ErrWrongJob');
+    refuseIf(result.kind === 'result' && result.index === 0, 'ErrMalformed');
+    refuseIf(!fits, 'ErrWrongJob');
 }
 
 function requireVoucher(call: Call, fault: Fault, { signature, cumulative, count }: Voucher): void {
@@ -175,7 +177,8 @@ function payBond(call: Call, found: Dispute, to: Account, costTo?: Account): voi
         call.pay(to, bond);
         return;
     }
-    call.pass(costTo, 0n, { op: 'none' });
+    // An answer that is no piece of 16 KiB costs less than a quarter of a bond, which pays for four of them.
+    call.sent.push({ from: call.self, to: costTo, value: 0n, most: bond / 4n, bounce: false, body: { op: 'none' } });
     call.pass(to, bond, { op: 'none' });
 }
 

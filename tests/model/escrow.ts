@@ -17,7 +17,7 @@ export function orderText(order: Omit<OpenJobs, 'signature'> | Omit<JobOrder, 's
     const head = [op, network, escrow, seqno, validUntil];
     return op === 'openJobs'
         ? [...head, order.total, ...order.jobs.map(textOfJob)].join(',')
-        : [...head, order.channel, order.action].join(',');
+        : [...head, order.job, order.action].join(',');
 }
 
 const textOfJob = ({ deposit, end, notice, voucherKey, payout, malformed }: NewJob): string =>
@@ -114,42 +114,33 @@ function onOpen(call: Call, escrow: Escrow, body: BodyOf<'open'>): Escrow {
     refuseIf(body.jobs.length < 1 || body.jobs.length > MAX_JOBS, 'ErrWrongCount');
     const balance = escrow.balance + value;
     refuseIf(balance < body.total + call.prices.escrowReserve, 'ErrLowBalance');
-    const fee = call.prices.openFee[body.jobs.length];
+    const fee = openFeeOf(call, escrow, body.jobs.length);
     call.openIf(balance < body.total + call.prices.escrowReserve + fee + call.prices.run, [
         'ErrLowBalance',
         'short',
         'noRun',
     ]);
-    let total = 0n;
-    for (const job of body.jobs) {
-        total += job.deposit;
-        requireJob(call, job, total, body.total);
+    const { total, places, broken } = openable(call, escrow, body);
+    if (broken !== undefined) {
+        throw broken;
     }
     call.range = [balance - total - fee, balance - total];
     const seqno = escrow.seqno + 1;
-    const deploys = body.jobs.map((job, place) => deploy(call, escrow, job, place));
-    call.sent.push(...deploys);
+    call.sent.push(...places.map((place) => deploy(call, escrow, body.jobs[place], place)));
     return { ...escrow, seqno, balance: balance - total };
 }
 
 /** Of the spend key: within the limits; a job that breaks a rule is left out. */
 function onOpenJobs(call: Call, escrow: Escrow, body: OpenJobs): Escrow {
+    // Cells below a job are more than the fee of the import counts.
+    refuseIf(escrow.spendKey !== undefined && body.jobs.some(({ malformed }) => malformed === 'proof'), 'ErrMalformed');
     requireOrder(call, escrow, body, orderText(body));
     refuseIf(body.jobs.length < 1 || body.jobs.length > MAX_JOBS, 'ErrWrongCount');
-    const next = count(call, escrow, body.total + call.prices.openFee[body.jobs.length]);
-    requireBalance(call, escrow, body.total, call.prices.openFee[body.jobs.length]);
-    let total = 0n;
-    let broken: Refusal | undefined;
-    for (const [place, job] of body.jobs.entries()) {
-        try {
-            requireJob(call, job, total + job.deposit, body.total, escrow.jobLimit);
-            total += job.deposit;
-            call.sent.push(deploy(call, escrow, job, place));
-        } catch (error) {
-            broken = error as Refusal;
-        }
-    }
-    const fee = call.prices.openFee[body.jobs.length];
+    const next = count(call, escrow, body.total + openFeeOf(call, escrow, body.jobs.length));
+    requireBalance(call, escrow, body.total, openFeeOf(call, escrow, body.jobs.length));
+    const { total, places, broken } = openable(call, escrow, body, escrow.jobLimit);
+    call.sent.push(...places.map((place) => deploy(call, escrow, body.jobs[place], place)));
+    const fee = openFeeOf(call, escrow, body.jobs.length);
     call.range = [escrow.balance - total - fee, escrow.balance - total];
     const opened = { ...next, seqno: escrow.seqno + 1, balance: escrow.balance - total };
     if (broken !== undefined) {
@@ -203,10 +194,41 @@ function requireBalance(call: Call, escrow: Escrow, total: bigint, fee: bigint):
     call.openIf(escrow.balance < total + escrowReserve + fee, ['ErrLowBalance']);
 }
 
+/** The places of jobs that break no rule, and the rule that the last broken one breaks. */
+function openable(
+    call: Call,
+    escrow: Escrow,
+    body: { jobs: readonly NewJob[]; total: bigint },
+    limit?: bigint,
+): { total: bigint; places: number[]; broken?: Refusal } {
+    let total = 0n;
+    let broken: Refusal | undefined;
+    const places: number[] = [];
+    for (const [place, job] of body.jobs.entries()) {
+        try {
+            requireJob(call, escrow, job, total + job.deposit, body.total, limit);
+            total += job.deposit;
+            places.push(place);
+        } catch (error) {
+            broken = error as Refusal;
+        }
+    }
+    return { total, places, ...(broken === undefined ? {} : { broken }) };
+}
+
+const openFeeOf = ({ prices }: Call, { code = 'plain' }: Escrow, jobs: number): bigint => prices.openFee[code][jobs];
+
 /** The rules of one job, in the order of their exit codes. */
-function requireJob(call: Call, job: NewJob, sum: bigint, total: bigint, limit?: bigint): void {
-    refuseIf(job.malformed === true, 'ErrMalformed');
-    refuseIf(job.deposit < call.prices.minDeposit, 'ErrLowDeposit');
+function requireJob(
+    call: Call,
+    { code = 'plain' }: Escrow,
+    job: NewJob,
+    sum: bigint,
+    total: bigint,
+    limit?: bigint,
+): void {
+    refuseIf(job.malformed !== undefined, 'ErrMalformed');
+    refuseIf(job.deposit < call.prices.minDeposit[code], 'ErrLowDeposit');
     refuseIf(limit !== undefined && job.deposit > limit, 'ErrOverJobLimit');
     refuseIf(sum > total, 'ErrWrongTotal');
     refuseIf(job.end <= call.now || job.end > call.now + MAX_END, 'ErrWrongEnd');
@@ -217,5 +239,6 @@ function requireJob(call: Call, job: NewJob, sum: bigint, total: bigint, limit?:
 function deploy(call: Call, escrow: Escrow, job: NewJob, place: number) {
     const init = channelOf(call.self, job, escrow.seqno * MAX_JOBS + place, escrow.code === 'library');
     const { channel: to, deposit: value } = job;
-    return { from: call.self, to, value, bounce: true, exact: true, body: { op: 'none' } as const, init };
+    // The escrow adds what the deployment costs, so that the channel begins with the whole deposit.
+    return { from: call.self, to, value, least: value, bounce: true, body: { op: 'none' } as const, init };
 }

@@ -46,7 +46,7 @@ export * from './receipts';
 export { hashOf } from './registry';
 export * from './state';
 export type * from './types';
-export { holdOf, NOTICE, SKEW, SPAN, windowsOf } from './windows';
+export { holdOf, longest, NOTICE, SKEW, SPAN, windowsOf } from './windows';
 
 export type Event =
     | { kind: 'create'; account: Account; contract: Contract } // a contract that a test deploys without a message
@@ -63,9 +63,9 @@ export const SMALL_PRICES: Prices = {
     run: 0n,
     claimValue: 2n,
     refundValue: 3n,
-    minDeposit: 10n,
+    minDeposit: { plain: 10n, library: 9n },
     escrowReserve: 7n,
-    openFee: [2n, 4n, 6n, 8n, 10n],
+    openFee: { plain: [2n, 4n, 6n, 8n, 10n], library: [1n, 3n, 5n, 7n, 9n] },
     jobOrderFee: 5n,
     setUpValue: 1n,
     leaveJobValue: 4n,
@@ -160,15 +160,16 @@ function deliver(state: State, index: number, facts: Facts): { state: State; out
     const existing = state.contracts.get(message.to);
     const receiver = existing ?? message.init;
     if (receiver === undefined) {
-        return message.bounce && !message.bounced && isContractAccount(message)
-            ? refused(state, index, 'noRun')
-            : credited(before, message);
+        return message.bounce && !message.bounced ? refused(state, index, 'noRun', facts) : credited(before, message);
     }
     const balance = facts.balance ?? (existing === undefined ? 0n : receiver.balance);
     const contract = { ...receiver, balance };
     before = withContract(before, message.to, contract);
     const call = new Call(before, message.to, message, facts);
     try {
+        if (facts.frozen) {
+            throw new Refusal('noRun');
+        }
         if (message.body.op === 'unreadable') {
             throw new Refusal(facts.code === undefined || facts.code === 'done' ? '9' : facts.code);
         }
@@ -187,9 +188,6 @@ function deliver(state: State, index: number, facts: Facts): { state: State; out
         throw error;
     }
 }
-
-/** Whether the receiver is meant to run code: a value for a plain account arrives there. */
-const isContractAccount = ({ body }: Message): boolean => body.op !== 'none' && body.op !== 'excesses';
 
 function handle(call: Call, contract: Contract): Contract | undefined {
     const { bounced } = call.message;

@@ -79,9 +79,8 @@ function placeAt(node: Node, key: Key, { class: faultClass, date }: Breach): Pla
 
 export function onReport(call: Call, node: Node, report: Report): Node {
     const { now, prices, message } = call;
-    refuseIf(node.state === 'new', 'ErrWrongState');
-    refuseIf(!inBasechain(message.from), 'ErrNotBasechain');
     const breach = breachOf(call.state.network, call.self, node.provider, now, report);
+    refuseIf(node.state === 'new', 'ErrWrongState');
     const key = report.terms.receiptKey;
     const place = placeAt(node, key, breach);
     refuseIf(breach.date > now, 'ErrTooEarly');
@@ -93,8 +92,9 @@ export function onReport(call: Call, node: Node, report: Report): Node {
     const asks = slashOf(breach.class, breach.loss, basis, repeat, 6n * prices.reportCost);
     const amount = min(asks, max(basis - ledger.slashed, 0n));
     const bond = bondOf(breach.class, amount, prices.demandBond);
-    call.needs(prices.report + bond);
     refuseIf(amount === 0n, 'ErrNoShare');
+    call.needs(prices.report + bond);
+    refuseIf(!inBasechain(message.from), 'ErrNotBasechain');
 
     const disputed = ledger.disputed + amount;
     const frozen = max(ledger.frozen, min(disputed, basis - ledger.slashed));

@@ -41,6 +41,7 @@ export function onNode(call: Call, node: Node): Node | undefined {
     const open = () => refuseIf(node.state !== 'open', 'ErrWrongState');
     switch (body.op) {
         case 'none':
+        case 'short':
             call.absorbs = true;
             return { ...node, balance: node.balance + value };
         case 'startNode':
@@ -51,6 +52,7 @@ export function onNode(call: Call, node: Node): Node | undefined {
             fromProvider();
             open();
             refuseIf(body.codeVersion !== node.codeVersion, 'ErrUnknownVersion');
+            refuseIf(body.change.kind === 'keys' && !body.byOwner, 'ErrNotOwner');
             apply(call, node, body);
             announce(call, node, body.excessTo, value);
             return node;
@@ -83,7 +85,7 @@ export function onNode(call: Call, node: Node): Node | undefined {
         case 'reportWrong':
             return onReport(call, node, body);
         default:
-            throw new Refusal(body.op === 'short' ? '9' : '130');
+            throw new Refusal('130');
     }
 }
 
@@ -107,6 +109,7 @@ function start(call: Call, node: Node, body: BodyOf<'startNode'>): Node {
 }
 
 function apply(call: Call, node: Node, { change, evidence }: BodyOf<'applyChange'>): void {
+    node.evidence = Math.max(node.evidence, evidence); // the longest that it has followed
     switch (change.kind) {
         case 'offers':
             return refuseIf(change.wrong === true, 'ErrWrongOffers');
@@ -116,21 +119,15 @@ function apply(call: Call, node: Node, { change, evidence }: BodyOf<'applyChange
             return refuseIf(change.wrong === true, 'ErrWrongAttestation');
         case 'keys':
             refuseIf(isWeak(change.receiptKey) || isWeak(change.encryptionKey), 'ErrWeakKey');
-            return setKeys(call, node, change, evidence);
+            return setKeys(call, node, change);
         case 'endKey':
-            return endKey(call, node, change.receiptKey, evidence);
+            return endKey(call, node, change.receiptKey);
         case 'other':
             return refuseIf(true, 'ErrUnknownChange');
     }
 }
 
-function setKeys(
-    call: Call,
-    node: Node,
-    { receiptKey, encryptionKey, oldEndsAt }: Change & { kind: 'keys' },
-    evidence: number,
-): void {
-    node.evidence = evidence;
+function setKeys(call: Call, node: Node, { receiptKey, encryptionKey, oldEndsAt }: Change & { kind: 'keys' }): void {
     node.encryptionKey = encryptionKey;
     if (receiptKey === node.receiptKey) {
         return;
@@ -149,18 +146,16 @@ function setKeys(
 export const freeSlots = (node: Node, now: number): number =>
     node.ended.filter((slot) => slot === undefined || slot.freeAt <= now).length;
 
-function endKey(call: Call, node: Node, key: Key, evidence: number): void {
+function endKey(call: Call, node: Node, key: Key): void {
     const endsAt = call.now + NOTICE;
     if (key === node.receiptKey) {
-        node.evidence = evidence;
         retire(call.now, node, endsAt);
         return;
     }
     const slot = node.ended.findIndex((each) => each?.key === key);
     refuseIf(slot < 0 || node.ended[slot]!.endsAt <= endsAt, 'ErrUnknownKey');
-    const freeAt = endsAt + SPAN + evidence;
+    const freeAt = endsAt + SPAN + node.evidence;
     node.ended = node.ended.map((each, index) => (index === slot ? { ...each!, endsAt, freeAt } : each));
-    node.evidence = evidence;
 }
 
 /** The share falls: for one hold it counts as it was. */
@@ -179,11 +174,7 @@ function replace(call: Call, node: Node, body: BodyOf<'applyHardware'>): Node {
         }
     }
     Object.assign(node, { share, gpus, gpuClass });
-    if (freed.share > 0n || freed.gpus > 0) {
-        free(call, node, freed, false, excessTo);
-    } else {
-        announce(call, node, excessTo, call.message.value);
-    }
+    free(call, node, freed, false, excessTo);
     return node;
 }
 
@@ -201,10 +192,10 @@ function free(
 }
 
 function stop(call: Call, node: Node, { evidence, hold, excessTo }: BodyOf<'stopNode'>): Node {
-    node.evidence = evidence;
+    node.evidence = Math.max(node.evidence, evidence);
     const endsAt = call.now + NOTICE;
     retire(call.now, node, endsAt);
-    const freeAt = endsAt + SPAN + evidence;
+    const freeAt = endsAt + SPAN + node.evidence;
     node.ended = node.ended.map((each) =>
         each !== undefined && each.endsAt > endsAt ? { ...each, endsAt, freeAt } : each,
     );
@@ -220,8 +211,8 @@ export function onNodeBounce(call: Call, node: Node): Node {
     const { body, value } = call.message;
     if (body.op === 'announceSelf' && body.first && node.state === 'open') {
         const freed = { share: node.share, gpus: node.gpus };
-        retire(call.now, node, call.now);
-        Object.assign(node, { state: 'closed', share: 0n, gpus: 0, clearAt: call.now });
+        // Nobody had a job with it: it can be cleared at once.
+        Object.assign(node, { state: 'closed', share: 0n, gpus: 0, clearAt: 0, receiptKey: undefined });
         free(call, node, freed, true, node.owner, false);
         return node;
     }

@@ -65,11 +65,10 @@ export function onRegisterNode(call: Call, provider: Provider, body: BodyOf<'reg
 export function onChangeNode(call: Call, provider: Provider, body: BodyOf<'changeNode'>): Provider {
     const { codeVersion, change, node } = body;
     const { byOwner } = requireOperator(call, provider);
-    refuseIf(change.kind === 'keys' && !byOwner, 'ErrNotOperator');
     requireVersion(provider, codeVersion);
     call.needs(call.prices.changeNode);
     const version = versionOf(provider, codeVersion);
-    const slashable = change.kind === 'keys' ? version.maxShare : 0n;
+    const slashable = change.kind === 'keys' && byOwner ? version.maxShare : 0n;
     count(provider, codeVersion, { slashable: version.slashable + slashable });
     const { evidence } = provider.windows;
     const excessTo = call.message.from;

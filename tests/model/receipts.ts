@@ -1,7 +1,7 @@
 /** What receipts prove (docs/protocol.md, docs/contracts/dispute.md). */
 import type { BodyOf } from './bodies';
 import { refuseIf, signed } from './state';
-import type { Accept, Account, Breach, Key, Receipt, RefusalReceipt, Result, Signature, Terms } from './types';
+import type { Accept, Account, Breach, Key, Receipt, RefusalReceipt, Result, Terms } from './types';
 
 /** A receipt without its signature. */
 export type Unsigned = Receipt extends infer R ? (R extends Receipt ? Omit<R, 'signature'> : never) : never;
@@ -16,7 +16,7 @@ export const textOf = (receipt: Unsigned): string =>
         .map(([, value]) => String(value))
         .join(',');
 
-export const signReceipt = <T extends Unsigned>(key: Key, receipt: T): T & { signature: Signature } => ({
+export const signReceipt = (key: Key, receipt: Unsigned): Receipt => ({
     ...receipt,
     signature: signed(key, textOf(receipt)),
 });
@@ -31,7 +31,6 @@ const MAX_PIECES = 64;
 export function breachOf(network: number, self: Account, provider: Account, now: number, report: Report): Breach {
     const receipts = receiptsOf(report);
     const { terms, channel } = report;
-    refuseIf(!isReadable(report), 'ErrMalformed');
     const job = jobOf(network, channel, terms);
     refuseIf(terms.provider !== provider || terms.node !== self, 'ErrWrongJob');
     refuseIf(
@@ -42,6 +41,7 @@ export function breachOf(network: number, self: Account, provider: Account, now:
         receipts.some((receipt) => !isSigned(receipt, terms.receiptKey)),
         'ErrBadSignature',
     );
+    refuseIf(!isReadable(report), 'ErrMalformed');
     const rest = { job, about: '', firstPiece: 0 };
     switch (report.op) {
         case 'reportTwice': {
@@ -59,8 +59,8 @@ export function breachOf(network: number, self: Account, provider: Account, now:
         }
         case 'demandAnswer': {
             const { number, request, ceiling, deadline } = report.accept as Accept;
-            refuseIf(report.firstPiece > MAX_PIECES, 'ErrNoFault');
             refuseIf(now <= deadline, 'ErrTooEarly');
+            refuseIf(report.firstPiece > MAX_PIECES, 'ErrNoFault');
             const loss = ceiling < terms.step ? ceiling : terms.step;
             const { firstPiece } = report;
             return { ...rest, class: 'A3', query: number, date: deadline, loss, about: request, firstPiece };

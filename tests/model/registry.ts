@@ -41,7 +41,7 @@ export function onRegistry(call: Call, registry: Registry): Registry {
             refuseIf(call.state.contracts.get(from)?.kind !== 'node', 'ErrNotNode');
             return done({}, 'NodeAnnounced', body.excessTo);
         case 'announceDemand':
-            refuseIf(body.endsAt < now, 'ErrExpired');
+            refuseIf(body.endsAt <= now, 'ErrExpired');
             return done({}, 'DemandAnnounced');
         case 'proposeChange': {
             fromGovernor();
@@ -76,7 +76,7 @@ export function onRegistry(call: Call, registry: Registry): Registry {
             refuseIf(registry.nextGovernor === undefined || from !== registry.nextGovernor, 'ErrNotGovernor');
             return done({ governor: from, nextGovernor: undefined }, 'GovernorChanged');
         default:
-            throw new Refusal(body.op === 'short' ? '9' : '130');
+            throw new Refusal('130');
     }
 }
 

@@ -17,6 +17,7 @@ export function onProvider(call: Call, provider: Provider): Provider | undefined
     const step = () => call.needs(call.prices.stakeStep);
     switch (body.op) {
         case 'none':
+        case 'short':
             call.absorbs = true;
             return { ...provider, balance: provider.balance + call.message.value };
         case 'join':
@@ -105,7 +106,7 @@ export function onProvider(call: Call, provider: Provider): Provider | undefined
         case 'shareReleased':
             return onShareReleased(call, provider, body);
         default:
-            throw new Refusal(body.op === 'short' ? '9' : '130');
+            throw new Refusal('130');
     }
 }
 
@@ -122,7 +123,7 @@ function onJoin(call: Call, provider: Provider, body: BodyOf<'join'>): Provider 
 }
 
 function unbond(call: Call, provider: Provider, amount: bigint): void {
-    refuseIf(amount === 0n || amount > provider.stake, 'ErrWrongAmount');
+    refuseIf(amount === 0n, 'ErrWrongAmount');
     refuseIf(provider.stake - amount < requiredStake(provider), 'ErrLowStake');
     const place = provider.slots.findIndex((slot) => slot === undefined);
     refuseIf(place < 0, 'ErrNoSlot');

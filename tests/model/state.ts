@@ -14,6 +14,8 @@ export interface Message {
     bounce: boolean;
     bounced?: boolean; // a message on its way back
     external?: boolean; // an order: no value, the receiver pays for its import
+    least?: bigint; // fees do not take it below this amount
+    most?: bigint; // prices do not make it more than this amount
     exact?: boolean; // the value is a promise to the nanoTON; otherwise fees are paid out of it
     body: Body;
     init?: Contract; // what it deploys at `to` if nothing is there
@@ -25,9 +27,10 @@ export interface Prices {
     run: bigint;
     claimValue: bigint;
     refundValue: bigint;
-    minDeposit: bigint;
+    /** Of jobs with this code. */
+    minDeposit: Readonly<Record<'plain' | 'library', bigint>>;
     escrowReserve: bigint;
-    openFee: readonly bigint[]; // by the number of jobs
+    openFee: Readonly<Record<'plain' | 'library', readonly bigint[]>>; // by the number of jobs
     jobOrderFee: bigint;
     setUpValue: bigint;
     leaveJobValue: bigint;
@@ -78,6 +81,8 @@ export interface Facts {
     code?: Code;
     /** The value of a refused message did not cover its return and stayed. */
     stayed?: boolean;
+    /** The account owes so much rent that it runs no code until somebody restores it. */
+    frozen?: boolean;
 }
 
 export class Refusal extends Error {

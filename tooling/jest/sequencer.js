@@ -11,7 +11,7 @@ const LONG = [
     ['dispute', 'fees.spec'],
     ['dispute', 'settle.spec'],
     ['benchmarks', 'gas.spec'],
-    ['tests', 'property'],
+    ['tests', 'fuzz'],
     ['worker', 'restart.spec'],
     ['gateway', 'process.spec'],
     ['localnet', 'main.spec'],

@@ -1,4 +1,0 @@
-/** The reference that the contracts are compared with. */
-export * from './faults';
-export { holdOf } from './stake';
-export * from './state';
