@@ -323,7 +323,7 @@ replace<(this: EmulatedAccount, snapshot: Snapshot) => void>(SmartContract.proto
             return original.call(this, snapshot); // it throws the right error
         }
         this._account = snapshot.stored;
-        this.parsedAccount = snapshot.account;
+        this.parsedAccount = undefined; // read again when somebody needs it
         this.lastTxTime = snapshot.lastTxTime;
         this._verbosity = snapshot.verbosity && { ...snapshot.verbosity };
     };
