@@ -3,7 +3,8 @@
  * what `npm run coverage` recorded. `-- --help` shows the flags.
  */
 import { parseArgs } from 'node:util';
-import { ContractName, CONTRACTS } from './proof/records';
+import { coverageOf } from './coverage';
+import { ContractName, CONTRACTS, records } from './proof/records';
 import { campaign, counts, storedResults, Results, shuffled } from './proof/campaign';
 import { Compiler } from './proof/compiler';
 import { breaches, listed, MutationReport, reportOf, table } from './proof/report';
@@ -85,6 +86,15 @@ function isSurvivor(results: Results, id: string): boolean {
     return result !== undefined && counts(result) && !['killed', 'endless'].includes(result.outcome);
 }
 
+/** Without a recording of this very code no test would be found for any mutant. */
+function requireRecording(contracts: ContractName[]): void {
+    const recorded = records();
+    const unrecorded = contracts.find((contract) => coverageOf(contract, recorded).executed === 0);
+    if (unrecorded !== undefined) {
+        throw new Error(`Nothing is recorded of the code of ${unrecorded}: npm run coverage`);
+    }
+}
+
 async function main(args: string[]): Promise<void> {
     let flags: Flags | undefined;
     try {
@@ -99,6 +109,9 @@ async function main(args: string[]): Promise<void> {
         return;
     }
     console.error(`seed ${flags.seed}`);
+    if (!flags.report) {
+        requireRecording(flags.contracts);
+    }
     const reports: MutationReport[] = [];
     for (const contract of flags.contracts) {
         reports.push(await reportFor(contract, flags));

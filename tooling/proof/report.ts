@@ -65,7 +65,7 @@ export function reportOf(
         ...{ contract, mutants: mutants.length, tried: tried.length },
         ...{ refused: of('refused'), same: of('same'), duplicates: of('duplicate') },
         ...{ killed, endless: of('endless'), survived: lives.length, equivalent },
-        percent: different === 0 ? 100 : Math.floor((killed / different) * 10_000) / 100,
+        percent: different === 0 ? 0 : Math.floor((killed / different) * 10_000) / 100,
         operators: Object.fromEntries(operators) as MutationReport['operators'],
         survivors: lives,
     };
