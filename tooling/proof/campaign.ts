@@ -9,14 +9,10 @@ import type { MutantAnswer, Beginning, MutantTask } from './worker';
 
 const STORE = join(ROOT, 'node_modules/.cache/cocoon/mutants');
 /** Milliseconds without a word after which a process is ended: its mutant never comes to an end. */
-const SILENCE = 120_000;
-/** What a file of tests may take of what it took when it was recorded, besides. */
-const PATIENCE = 6;
-
-export type Outcome = MutantAnswer['outcome'] | 'endless';
+const SILENCE = 1_800_000;
 
 export interface MutantResult {
-    outcome: Outcome;
+    outcome: MutantAnswer['outcome'];
     operator: Mutant['operator'];
     line: number;
     code?: string;
@@ -84,11 +80,10 @@ export async function campaign(
                 });
                 const ms = Math.round(performance.now() - started);
                 const { operator, line } = mutant;
-                const { last, ...result } = answer;
-                results[mutant.id] = { ...result, operator, line, ms };
+                results[mutant.id] = { ...answer, operator, line, ms };
                 store(contract, results);
                 say(`${contract} ${done()}/${next} ${answer.outcome} in ${ms} ms: ${mutant.id}`);
-                if (last === true || answer.outcome === 'endless') {
+                if (answer.outcome === 'endless') {
                     process.end();
                     process = new Asked();
                 }
@@ -111,16 +106,16 @@ class Asked {
         this.#process.kill('SIGKILL');
     }
 
-    async ask(task: MutantTask): Promise<Omit<MutantAnswer, 'outcome'> & { outcome: Outcome }> {
+    async ask(task: MutantTask): Promise<MutantAnswer> {
         const child = this.#process;
         if (child.exitCode !== null) {
             throw new Error(`The process ended before ${task.mutant.id}`);
         }
         return new Promise((done, fail) => {
             let timer: NodeJS.Timeout;
-            const wait = (ms: number) => {
+            const wait = () => {
                 clearTimeout(timer);
-                timer = setTimeout(() => finish(() => done({ outcome: 'endless' })), ms);
+                timer = setTimeout(() => finish(() => done({ outcome: 'endless' })), SILENCE);
             };
             const finish = (what: () => void) => {
                 clearTimeout(timer);
@@ -129,14 +124,14 @@ class Asked {
             };
             const hear = (message: MutantAnswer | Beginning) => {
                 if ('begins' in message) {
-                    wait(SILENCE + PATIENCE * message.ms);
+                    wait();
                 } else {
                     finish(() => done(message));
                 }
             };
             const ended = () => finish(() => fail(new Error(`The process ended at ${task.mutant.id}`)));
             child.on('message', hear).on('exit', ended);
-            wait(SILENCE);
+            wait();
             child.send(task);
         });
     }

@@ -15,25 +15,21 @@ export interface MutantTask {
 
 /**
  * What is answered. `refused`: it does not compile. `same`: the code is that of the original. `duplicate`: the code is
- * that of a mutant of before. `unseen`: no test executes what differs.
+ * that of a mutant of before. `endless`: a test did not end. `unseen`: no test executes what differs.
  */
 export interface MutantAnswer {
-    outcome: 'refused' | 'same' | 'duplicate' | 'killed' | 'survived' | 'unseen';
+    outcome: 'refused' | 'same' | 'duplicate' | 'killed' | 'endless' | 'survived' | 'unseen';
     /** Hash of the code. */
     code?: string;
     /** The test that failed. */
     by?: string;
     /** Tests that ran. */
     ran?: number;
-    /** Nothing more can be asked of this process. */
-    last?: boolean;
 }
 
-/** Says what begins, so that the parent knows what takes too long. */
+/** Says that a file of tests begins, so that the parent knows that the process lives. */
 export interface Beginning {
     begins: string;
-    /** Milliseconds that it took when it was recorded. */
-    ms: number;
 }
 
 const files = records();
@@ -58,17 +54,16 @@ async function answer({ contract, mutant, codes }: MutantTask): Promise<MutantAn
     const chosen = tools.selection.of(compiled.code, mutant.file);
     suite ??= await Suite.create();
     let ran = 0;
-    for (const { file, tests, ms } of chosen) {
-        process.send!({ begins: file, ms } satisfies Beginning);
+    for (const { file, tests } of chosen) {
+        process.send!({ begins: file } satisfies Beginning);
         const outcome = await suite.run(file, { contract, code: compiled.code, tests });
         ran += outcome.ran;
         if (outcome.failed !== undefined) {
             tools.selection.killed(file, mutant.file);
-            const last = outcome.endless;
-            if (!last) {
+            if (!outcome.endless) {
                 await confirm(contract, file, outcome.failed);
             }
-            return { outcome: 'killed', code, by: `${file}: ${outcome.failed}`, ran, ...(last ? { last } : {}) };
+            return { outcome: outcome.endless ? 'endless' : 'killed', code, by: `${file}: ${outcome.failed}`, ran };
         }
     }
     return { outcome: chosen.length === 0 ? 'unseen' : 'survived', code, ran };
