@@ -278,6 +278,7 @@ export function connect(state: State): void {
     if (state.chain.word === 'absent') {
         return; // the worker shows no job to anybody while it does not see the channel
     }
+    worker.readChannel(state);
     gateway.session = node.boot;
     gateway.hasConnected = true;
     gateway.highest = Math.max(gateway.highest, node.store.queries.length);

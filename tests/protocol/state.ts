@@ -35,6 +35,7 @@ export interface WorkerStore {
     cumulative: number;
     voucher: Voucher;
     receipts: number; // that were signed
+    isPoor: boolean; // the channel, as it was last read
     isRetired: boolean; // its receipt key
 }
 
@@ -133,7 +134,15 @@ const NONE: Voucher = { cumulative: 0, count: 0 };
 export function firstState(): State {
     return {
         worker: {
-            store: { queries: [], index: 0, cumulative: 0, voucher: NONE, receipts: 0, isRetired: false },
+            store: {
+                queries: [],
+                index: 0,
+                cumulative: 0,
+                voucher: NONE,
+                receipts: 0,
+                isPoor: false,
+                isRetired: false,
+            },
             backup: null,
             mark: 0,
             isUp: true,

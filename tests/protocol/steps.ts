@@ -155,7 +155,10 @@ const rules = {
     'the worker claims': {
         when: ({ worker: { isUp, store }, chain }) =>
             isUp && chain.word === 'truth' && !chain.isClosed && store.voucher.cumulative > chain.paid,
-        then: ({ worker: { store }, chain }) => void (chain.paid = store.voucher.cumulative),
+        then: (state) => {
+            worker.readChannel(state);
+            state.chain.paid = state.worker.store.voucher.cumulative;
+        },
     },
     'the worker is killed': {
         when: (state, scope) => state.worker.isUp && kills(state, scope),

@@ -37,6 +37,7 @@ export function admit(state: State, scope: Scope, { bare = false } = {}): void {
         wire.records.push({ kind: 'refused', code: 'internal' });
         return;
     }
+    readChannel(state);
     if (!bare) {
         takeVoucher(state, scope, voucher);
     }
@@ -44,7 +45,7 @@ export function admit(state: State, scope: Scope, { bare = false } = {}): void {
         wire.records.push({ kind: 'refused', code: 'wrong_terms' });
         return;
     }
-    if (chain.word === 'poor') {
+    if (worker.store.isPoor) {
         sign(state, number, DECLINE);
         wire.records.push({ kind: 'ending', ending: DECLINE });
         return;
@@ -54,6 +55,11 @@ export function admit(state: State, scope: Scope, { bare = false } = {}): void {
     const isStarted = mayStart(state, scope);
     worker.running = { number, sent: 0, committed: 0, meter: 0, isStarted, isWaiting: false };
     wire.records.push({ kind: 'accept' });
+}
+
+/** What the chain shows now is stored. An earlier state than the stored one changes nothing. */
+export function readChannel({ worker: { store }, chain: { word } }: State): void {
+    store.isPoor = word === 'poor' || (store.isPoor && word !== 'truth');
 }
 
 /** Rules 4 and 5: the backend gives the next piece, or the end. */
@@ -195,6 +201,9 @@ export function start(state: State): void {
     }
     worker.isUp = true;
     worker.boot++;
+    if (worker.store.voucher.cumulative > 0) {
+        readChannel(state); // there may be something to claim
+    }
     for (const [i, query] of worker.store.queries.entries()) {
         if (query !== null && query.ending === null && !isStale(worker.store)) {
             const { stored: frames } = query;

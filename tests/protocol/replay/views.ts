@@ -115,6 +115,7 @@ async function gatewayView(world: World, highest: number): Promise<View['gateway
         hasSession: job?.session !== undefined,
         isSigning:
             job !== undefined &&
+            (phase === 'open' || phase === 'settling') &&
             job.money.paused === undefined &&
             world.payments.waits(job.money) &&
             job.ledger.hasGrown &&
