@@ -1,11 +1,13 @@
 import { randomOf } from '../soak/plan';
+import * as gateway from './gateway';
 import { violation } from './invariants';
 import { replayed, scopes, type ScopeName } from './scopes';
 import { searchAll, walk } from './search';
 import { copy, firstState, type State } from './state';
-import { after, enabled, type Step } from './steps';
+import { after, enabled, rules, type Step } from './steps';
+import * as worker from './worker';
 
-const DEPTH = 7; // `npm run model` goes further
+const DEPTH = 6; // `npm run model` goes further
 const names = Object.keys(scopes) as ScopeName[];
 
 /** The state after these steps, each of which must be possible. */
@@ -23,7 +25,7 @@ describe('The model of one query', () => {
         const found = searchAll(scopes[name], DEPTH);
 
         expect(found.violations).toEqual([]);
-        expect(found.sequences).toBeGreaterThan(500n);
+        expect(found.sequences).toBeGreaterThan(200n);
         expect(found.longestWayOut.steps).toBeLessThan(60);
     });
 
@@ -47,6 +49,54 @@ describe('The model of one query', () => {
     it('has a worker that ends what a killed one left with a result over what was stored', () => {
         const steps: Step[] = [...asked, 'the backend goes on', 'the worker is killed', 'the worker starts'];
         expect(follow(steps).worker.store.queries[0]!.ending).toMatchObject({ kind: 'result', frames: 1 });
+    });
+
+    it.each<[string, Step, (state: State) => void, string]>([
+        [
+            'acknowledges a voucher that it does not store',
+            'the voucher arrives',
+            ({ gateway: { post }, seen }) => void (seen.acknowledged = post!.cumulative),
+            'no acknowledged voucher is lost',
+        ],
+        [
+            'forgets the query whose client is gone',
+            'the connection breaks',
+            (state) => {
+                state.worker.running = null;
+                state.gateway.live = 0;
+            },
+            'every accepted query runs or has an ending',
+        ],
+        [
+            'signs again at its start',
+            'the worker starts',
+            (state) => {
+                state.worker.store.queries.forEach((query) => query && (query.ending = null));
+                worker.start(state);
+            },
+            'nothing is signed twice, and no honest party refuses what another says',
+        ],
+        [
+            'does not pay what it fetched',
+            'the ending is fetched',
+            (state) => gateway.forget(state, gateway.open(state)[0]),
+            'every result is paid',
+        ],
+        [
+            'signs more than it got',
+            'the gateway signs',
+            ({ gateway: client }) => {
+                client.store.voucher = { cumulative: 100, count: 0 };
+                client.isDue = false;
+            },
+            'a client signs no more than results and what arrived',
+        ],
+    ])('is told from one with a party that %s', (_, step, fault, violated) => {
+        const planted = jest.spyOn(rules[step], 'then').mockImplementation(fault);
+        const { violations } = searchAll(scopes.losses, 10);
+        planted.mockRestore();
+
+        expect(violations.map((found) => found.violated)).toContain(violated);
     });
 
     describe('tells', () => {

@@ -64,7 +64,7 @@ const idle = (when: (state: State) => boolean): Rule => ({
     then: (state) => void state.used.forgeries++,
 });
 
-const rules = {
+const list = {
     'the app asks': {
         when: (state, { queries }) =>
             gateway.pays(state) &&
@@ -294,7 +294,10 @@ const rules = {
     },
 } satisfies Record<string, Rule>;
 
-export type Step = keyof typeof rules;
+export type Step = keyof typeof list;
+
+/** Every step, and when it can happen. */
+export const rules: Record<Step, Rule> = list;
 
 const names = Object.keys(rules) as Step[];
 
@@ -329,13 +332,13 @@ function isPaid(state: State): boolean {
 
 /** The steps that can happen now. */
 export function enabled(state: State, scope: Scope): Step[] {
-    return names.filter((name) => (rules[name] as Rule).when(state, scope));
+    return names.filter((name) => rules[name].when(state, scope));
 }
 
 /** The state after a step. */
 export function after(state: State, step: Step, scope: Scope): State {
     const next = copy(state);
-    (rules[step] as Rule).then(next, scope);
+    rules[step].then(next, scope);
     gateway.settle(next);
     return next;
 }
@@ -347,7 +350,7 @@ export function finish(state: State, scope: Scope): { way: Step[]; end: State } 
     const way: Step[] = [];
     let end = copy(state);
     while (way.length < MAX_WAY_OUT) {
-        const step = WAY_OUT.find((name) => (rules[name] as Rule).when(end, honest));
+        const step = WAY_OUT.find((name) => rules[name].when(end, honest));
         if (step !== undefined) {
             way.push(step);
             end = after(end, step, honest);

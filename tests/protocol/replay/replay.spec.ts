@@ -5,7 +5,7 @@ import { replay } from './replay';
 import { tracesOf } from './traces';
 
 const SEED = 1;
-const TRACES = 4; // `npm run test:traces` takes 200
+const TRACES = 3; // `npm run test:traces` takes 200
 const DEPTH = 6;
 
 describe('A real gateway and a real worker', () => {
