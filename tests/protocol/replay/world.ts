@@ -59,7 +59,7 @@ class PayoutWallet implements ClaimWallet {
         for (const { to, value, body } of transfers) {
             const cumulative = (body as Cell).beginParse().skip(32).loadUintBig(64); // after the opcode
             this.claimed = cumulative > this.claimed ? cumulative : this.claimed;
-            await this.market.send(payout, { address: to }, { value, body: body as Cell });
+            await this.market.send(payout, { address: to }, { value, body: body });
         }
     }
 }
