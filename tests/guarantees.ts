@@ -177,6 +177,20 @@ export const guarantees: Record<number, Guarantee> = {
                         'offchain/worker/nothing.spec.ts',
                         'A client that pays nothing gets one step of work over three jobs with four queries each, and no more',
                     ),
+                    test(
+                        'offchain/worker/stream.spec.ts',
+                        'an answer rule 5: has no model run whose prompt is more than what earlier results leave of a step',
+                    ),
+                ],
+            },
+            {
+                says: 'Neither loses more, whatever is killed, lost or forged',
+                tests: [
+                    test(
+                        'protocol/replay/replay.spec.ts',
+                        'A real gateway and a real worker are where the model is, after each step of some traces',
+                    ),
+                    test('protocol/model.spec.ts', 'The model of one query tells that a worker goes on unpaid'),
                 ],
             },
             {
