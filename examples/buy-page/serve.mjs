@@ -23,9 +23,9 @@ const KINDS = {
 /** Serves a folder on the loopback interface; resolves with its URL, and with what ends it. */
 export async function serve(folder, port = 0) {
     const server = createServer(async ({ url }, response) => {
-        const { pathname } = new URL(url, 'http://localhost');
-        const path = join(folder, normalize(pathname === '/' ? '/index.html' : pathname));
         try {
+            const { pathname } = new URL(url, 'http://localhost');
+            const path = join(folder, normalize(pathname === '/' ? '/index.html' : pathname));
             const body = path.startsWith(folder) ? await readFile(path) : undefined;
             response.writeHead(200, {
                 'content-type': KINDS[extname(path)] ?? 'application/octet-stream',

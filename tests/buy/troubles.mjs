@@ -72,7 +72,7 @@ export const checks = {
             globalThis.cocoonLocalWallet.tonconnect.send = () => new Promise(() => undefined);
         });
         await visit.setUp();
-        await visit.says('#pending', 'Your wallet was asked for the deposit and the limits, 3.1 TON');
+        await visit.says('#pending', 'Your wallet was asked for the deposit and the limits, 3.00');
         assert.equal(await visit.page.isDisabled('#set-up-send'), true);
         await visit.requireSound('wallet-silent');
         await visit.page.reload();
@@ -136,6 +136,15 @@ export const checks = {
         assert.equal(await focused(), 'Local wallet');
         await page.keyboard.press('Enter');
         await visit.says('#money', 'In your deposit');
+    },
+    'the page does not work inside another page, which could make a person click on it': async (visit) => {
+        await visit.open();
+        await visit.page.goto(`data:text/html,<iframe src="${visit.url}" width=900 height=900></iframe>`);
+        const [, frame] = visit.page.frames();
+        await frame.waitForFunction(() =>
+            globalThis.document.getElementById('state')?.textContent.includes('does not work inside another page'),
+        );
+        assert.equal(await frame.isVisible('#connect'), false);
     },
     'the page lets in no script of others': async (visit) => {
         const html = await (await fetch(visit.url)).text();

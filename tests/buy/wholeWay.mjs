@@ -24,7 +24,7 @@ export async function wholeWay(visit, { width, height, colorScheme, trouble }) {
     await page.fill('#deposit', '3');
     await visit.says('#loss', 'at most 2 TON a day (UTC)');
     await visit.says('#loss', 'never more than your deposit of 3 TON');
-    await visit.says('#asked', '3.1 TON');
+    await visit.says('#asked', '3.00');
     await shot('2-limits');
     if (trouble === 'wallet says no') {
         visit.answer = 'dismiss';

@@ -14,7 +14,8 @@ import { RefusedMessage } from '../remedies';
 import { Actor, addressOf } from './actor';
 
 /** Settings, nanoTON to deposit, and what the network charges: as its present configuration says unless given. */
-type SetUp = Omit<EscrowSettings, 'channelCode'> & Partial<EscrowSettings> & { deposit: bigint; prices?: Prices };
+type SetUp = Omit<EscrowSettings, 'channelCode'> &
+    Partial<EscrowSettings> & { deposit: bigint; prices?: Prices; queryId?: bigint };
 
 /**
  * Deploys or changes the actor's escrow and deposits (nanoTON); the channel code is this checkout's unless given.

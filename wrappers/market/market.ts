@@ -9,7 +9,7 @@ import { numberToHex } from '../bytes';
 import { address, checkFields, InvalidField, optional, uint } from '../fields';
 import type { SigningKey } from '../keys';
 import { messagesOfAction, tonConnectMessage, transferLink } from '../outgoing';
-import type { ChainPrices } from '../prices';
+import type { Prices } from '../prices';
 import { Registry } from '../Registry';
 import type { WaitLimits } from '../settling';
 import ownCatalogue from '../../params/catalogue.json';
@@ -96,7 +96,7 @@ const unixSeconds = () => Math.floor(Date.now() / 1_000);
  */
 export class Market {
     private readonly announcements: Announcements;
-    private prices: { at: number; basechain: Promise<ChainPrices> } | undefined;
+    private newestPrices: { at: number; prices: Promise<Prices> } | undefined;
 
     private constructor(
         /** What GLOBALID answers on its network. */
@@ -256,7 +256,7 @@ export class Market {
         }
         const modelName = this.names.get(modelKeyOf(model)) ?? numberToHex(modelKeyOf(model));
         const { rates } = node.offers.find((offer) => offer.model === modelName)!;
-        const basechain = await this.readPrices();
+        const { basechain } = await this.prices();
         return quoteOf(node, rates, request, { basechain, channelCode: await channelCode() });
     }
 
@@ -372,14 +372,30 @@ export class Market {
         return links[0];
     }
 
-    /** Prices of the network, read at most once a minute. */
-    private readPrices(): Promise<ChainPrices> {
-        if (this.prices === undefined || Date.now() - this.prices.at > PRICES_MS) {
-            const basechain = readNetworkPrices(this.client).then((prices) => prices.basechain);
-            this.prices = { at: Date.now(), basechain };
-            basechain.catch(() => (this.prices = undefined));
+    /**
+     * What the network charges by its present configuration, read at most once a minute.
+     *
+     * @throws {MarketError} `no-configuration`
+     *
+     * @example
+     * ```ts
+     * import { type Actor, setUpEscrow } from '@cocoon-market/wrappers';
+     * import type { Market } from '@cocoon-market/wrappers/market';
+     *
+     * async function setUp(market: Market, actor: Actor, spendKey: Buffer) {
+     *     const limits = { jobLimit: 1_000_000_000n, dayLimit: 5_000_000_000n };
+     *     const prices = await market.prices(); // else the action reads them itself
+     *     return setUpEscrow(actor, { ...limits, spendKey, deposit: 5_000_000_000n, prices });
+     * }
+     * ```
+     */
+    prices(): Promise<Prices> {
+        if (this.newestPrices === undefined || Date.now() - this.newestPrices.at > PRICES_MS) {
+            const prices = readNetworkPrices(this.client);
+            this.newestPrices = { at: Date.now(), prices };
+            prices.catch(() => (this.newestPrices = undefined));
         }
-        return this.prices.basechain;
+        return this.newestPrices.prices;
     }
 
     /**

@@ -1,8 +1,8 @@
 /** The jobs of the page: their meters, questions and answers, vouchers and receipts, and how they end. */
 import { amountOf, ton } from '../src/amounts';
 import { bytesOfHex, checkBytes, reportText } from '../src/receipts';
-import { wordsOf } from '../src/words';
-import { byId, element, setFigures, setText, shortAddress, shortName, show, timeOf } from './parts';
+import { shortName, wordsOf } from '../src/words';
+import { byId, element, setFigures, setText, shortAddress, show, timeOf } from './parts';
 
 const PHASES = {
     open: '',
@@ -11,6 +11,8 @@ const PHASES = {
     settled: 'The provider is paid. Leave the job to take the rest home.',
     leaving: 'You left this job.',
 };
+
+const SHOW_MS = 100; // between two showings of an answer that arrives
 
 /** Cards of jobs by their address. A card stays as it is while the page refreshes, with what was written in it. */
 export class JobCards {
@@ -56,9 +58,29 @@ export class JobCards {
             const text = `${shortName(job.model)}: ${ton(job.spent)} of ${ton(job.deposit)} spent`;
             const details = element('details', { children: [element('summary', { text }), body] });
             details.dataset.job = name;
-            details.addEventListener('toggle', () => details.open && this.page.run(() => papers(body, account, job)));
+            details.addEventListener(
+                'toggle',
+                () => details.open && this.page.run(() => this.openEnded(body, account, job)),
+            );
             list.append(details);
         }
+    }
+
+    /** Shows the papers of a job that is over; and a way to leave it, if the chain shows its account all the same. */
+    async openEnded(body, account, job) {
+        await papers(body, account, job);
+        if ((await job.account()) === undefined) return;
+        const text = 'The chain shows money of this job again: take it home';
+        const leave = element('button', { type: 'button', text });
+        leave.onclick = () => {
+            leave.disabled = true;
+            void this.page.run(async () => {
+                await job.leave().finally(() => (leave.disabled = false));
+                body.parentElement.remove();
+                await this.page.refresh();
+            });
+        };
+        body.prepend(leave);
     }
 }
 
@@ -167,17 +189,28 @@ class JobCard {
         const bubble = element('div', { className: 'said', children: [said, cost] });
         parts['.talk'].append(own, bubble);
         this.update(this.view);
+        let [written, price, shownAt] = ['', 0n, 0];
+        const showSoFar = () => {
+            said.textContent = written;
+            cost.textContent = `${ton(price)} so far`;
+            parts['.talk'].scrollTop = parts['.talk'].scrollHeight;
+            this.update(this.view);
+            shownAt = performance.now();
+        };
         try {
             for await (const delta of answer) {
-                said.textContent += delta.choice === 0 ? delta.text : '';
-                cost.textContent = `${ton(delta.cost)} so far`;
-                parts['.talk'].scrollTop = parts['.talk'].scrollHeight;
-                this.update(this.view);
+                written += delta.choice === 0 ? delta.text : '';
+                price = delta.cost;
+                // A node may send its answer in any number of pieces: the page must stay able to stop it.
+                if (performance.now() - shownAt >= SHOW_MS) showSoFar();
             }
-            const { price, tokens } = answer.receipt;
-            cost.textContent = `${ton(price)}, ${tokens.prompt + tokens.cached + tokens.completion} tokens. Receipt checked.`;
-            this.messages = [...question, { role: 'assistant', content: said.textContent }];
+            showSoFar();
+            const { receipt } = answer;
+            const { tokens } = receipt;
+            cost.textContent = `${ton(receipt.price)}, ${tokens.prompt + tokens.cached + tokens.completion} tokens. Receipt checked.`;
+            this.messages = [...question, { role: 'assistant', content: written }];
         } catch (error) {
+            showSoFar();
             const wasCut = this.cut.signal.aborted;
             cost.textContent = wasCut ? 'Stopped. What was delivered is paid.' : 'No whole answer.';
             if (!wasCut) {

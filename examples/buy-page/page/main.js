@@ -1,15 +1,15 @@
 /** The page that buys: one market, one wallet, and what this browser keeps for it. */
 import { indexedStore } from '@cocoon-market/client'; // first, because it brings the Buffer that @ton/core expects
-import { formatTon } from '@cocoon-market/wrappers';
+import { formatTon, maxRates } from '@cocoon-market/wrappers';
 import { TonClient } from '@ton/ton';
 import { Account, networkName } from '../src/account';
-import { amountOf, limitsOf, lossOf, rateText, SET_UP_VALUE, ton } from '../src/amounts';
+import { amountOf, limitsOf, lossOf, rateText, ton } from '../src/amounts';
 import { WalletRejected } from '../src/outbox';
 import { readSettings } from '../src/settings';
 import { Shop } from '../src/shop';
-import { wordsOf } from '../src/words';
+import { shortName, wordsOf } from '../src/words';
 import { JobCards } from './jobs';
-import { byId, element, setFigures, setText, shortAddress, shortName, show, timeOf } from './parts';
+import { byId, element, setFigures, setText, shortAddress, show, timeOf } from './parts';
 import { WalletLink } from './wallet';
 
 const NAME = 'cocoon-buy';
@@ -48,6 +48,10 @@ class Page {
             event.preventDefault();
             this.run(() => this.openJob(), 'job-problem');
         });
+        if (globalThis.top !== globalThis.self) {
+            setText(byId('state'), 'This page does not work inside another page, which could make you click on it.');
+            return;
+        }
         if (globalThis.isSecureContext !== true || navigator.locks === undefined) {
             setText(
                 byId('state'),
@@ -222,14 +226,14 @@ class Page {
     showLoss() {
         const { account } = this;
         if (account === undefined) return;
-        const { escrow } = account;
+        const { escrow, setUpFee } = account;
         try {
             const limits = limitsOf(this.limitTexts(), escrow.balance);
             setText(byId('loss'), lossOf(limits, escrow.balance));
-            const asked = limits.deposit + SET_UP_VALUE;
             setText(
                 byId('asked'),
-                `Your wallet will be asked for ${ton(asked)}. What the chain does not use of the last ${ton(SET_UP_VALUE)} comes back.`,
+                `Your wallet will be asked for ${ton(limits.deposit + setUpFee)}. ` +
+                    `What the chain does not use of the last ${ton(setUpFee)} comes back.`,
             );
         } catch (error) {
             setText(byId('loss'), error.message);
@@ -289,7 +293,8 @@ class Page {
         const chosen = document.querySelector('input[name=choice]:checked')?.value ?? this.choices[0]?.id;
         const rows = this.choices.map(({ id, name, rates, region, tier, worker }) => {
             const input = element('input', { type: 'radio', name: 'choice', value: id, checked: id === chosen });
-            const price = `Answers ${rateText(rates.completion)}, questions ${rateText(rates.prompt)}`;
+            const { prompt, answer } = maxRates(rates); // also of cached and reasoning tokens: a node decides which are
+            const price = `Answers ${rateText(answer)}, questions ${rateText(prompt)}`;
             const place = [tier === 'open' ? 'not attested' : `attested: ${tier}`, region, worker]
                 .filter(Boolean)
                 .join(', ');

@@ -39,7 +39,5 @@ const SHORT = 6; // characters at either end
 
 export const shortAddress = (text) => `${text.slice(0, SHORT)}…${text.slice(-SHORT)}`;
 
-export const shortName = (name) => (/^[0-9a-f]{64}$/.test(name) ? `model ${name.slice(0, 12)}…` : name.slice(0, 80));
-
 export const timeOf = (seconds) =>
     new Date(seconds * 1000).toLocaleString([], { dateStyle: 'medium', timeStyle: 'short' });

@@ -3,14 +3,15 @@ import { Client, type ClientJob, type PendingOrder } from '@cocoon-market/client
 import {
     type Actor,
     bytesToNumber,
-    channelCode,
     Escrow,
     messagesOfAction,
+    setUpEscrow,
+    setUpValue,
     type SigningKey,
     withdrawDeposit,
 } from '@cocoon-market/wrappers';
 import type { Address, SenderArguments } from '@ton/core';
-import { type Limits, SET_UP_VALUE, ton } from './amounts';
+import { type Limits, ton } from './amounts';
 import { spendKey } from './keys';
 import { type Connector, Outbox, type SendKind, type SendOutcome } from './outbox';
 import { checkReceipts, type CheckedReceipt } from './receipts';
@@ -59,6 +60,7 @@ const NO_ESCROW: EscrowView = {
 
 export class Account {
     escrow: EscrowView = NO_ESCROW;
+    setUpFee = 0n; // nanoTON that the wallet is asked for besides the deposit; what the chain does not use comes back
     orders: PendingOrder[] = [];
     jobs: JobCardView[] = []; // that are not over
     ended: ClientJob[] = [];
@@ -112,6 +114,7 @@ export class Account {
     async refresh(): Promise<SendOutcome> {
         const outcome = await this.outbox.look();
         this.escrow = await this.readEscrow();
+        this.setUpFee = setUpValue(await this.shop.market.prices(), this.wallet.address);
         if (!this.isOpening) {
             const open = await this.client.jobs();
             this.orders = await this.client.orders();
@@ -123,12 +126,9 @@ export class Account {
 
     /** Asks the wallet for a deposit, which may be 0, and for the key and the limits of this browser. */
     async setUp(connector: Connector, { deposit, jobLimit, dayLimit }: Limits): Promise<void> {
-        const settings = { jobLimit, dayLimit, spendKey: this.key.publicKey, channelCode: await channelCode() };
-        await this.ask(connector, 'setUp', async (actor) => {
-            const value = deposit + SET_UP_VALUE;
-            const escrow = actor.open(await Escrow.ofOwner(this.wallet.address));
-            await escrow.sendSetUp(actor.sender, { ...settings, deposit, value, queryId: randomId() });
-        });
+        const prices = await this.shop.market.prices();
+        const settings = { deposit, jobLimit, dayLimit, spendKey: this.key.publicKey, queryId: randomId(), prices };
+        await this.ask(connector, 'setUp', (actor) => setUpEscrow(actor, settings));
     }
 
     /** Asks the wallet to take home all that is in the escrow, except its reserve. */

@@ -1,9 +1,6 @@
 /** Amounts that a person writes, and what they mean. Amounts are nanoTON. */
 import { formatTon, parseTon } from '@cocoon-market/wrappers';
 
-/** What a wallet is asked for besides the deposit; what the chain does not use comes back. */
-export const SET_UP_VALUE = 100_000_000n;
-
 const MAX = 1_000_000n * 1_000_000_000n; // no form takes more
 
 /** nanoTON of what was written. @throws an Error that says how to write an amount */

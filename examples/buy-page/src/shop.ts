@@ -1,7 +1,7 @@
 /** The market behind the page: what is sold, at which price. */
 import { memoryStore, type Store } from '@cocoon-market/client';
-import { modelKey, numberToHex, type Rates } from '@cocoon-market/wrappers';
-import { Market } from '@cocoon-market/wrappers/market';
+import { maxRates, modelKey, numberToHex, type Rates } from '@cocoon-market/wrappers';
+import { comparePrices, Market, type SellingNode } from '@cocoon-market/wrappers/market';
 import type { Address } from '@ton/core';
 import type { PageChain } from './chain';
 import type { Settings } from './settings';
@@ -42,19 +42,30 @@ export class Shop {
         return this.market.network;
     }
 
-    /** What can be bought now, the cheapest answer first. */
+    /** What can be bought now, see {@link choicesOf}. */
     async choices(): Promise<Choice[]> {
-        const nodes = await this.market.nodes();
-        const all = nodes.flatMap(({ address, offers, endpoint, region, tier }) =>
-            offers
-                .filter(({ objection }) => objection === undefined && endpoint !== undefined)
-                .map(({ model, rates }) => {
-                    const id = `${address.toRawString()}/${model}`;
-                    const name = this.names.get(model) ?? model;
-                    return { id, node: address, model, name, rates, region, tier, worker: new URL(endpoint!).host };
-                }),
-        );
-        all.sort((one, other) => (one.rates.completion < other.rates.completion ? -1 : 1));
-        return all.slice(0, MAX_CHOICES);
+        return choicesOf(await this.market.nodes(), this.names);
     }
+}
+
+/**
+ * What nodes sell, the cheapest first: by a million tokens of question and of answer, each at the highest rate that a
+ * node can bill it at. A low rate of one kind brings nobody to the top. `names`: of models, by their hashes.
+ */
+export function choicesOf(nodes: readonly SellingNode[], names: ReadonlyMap<string, string>): Choice[] {
+    const all = nodes.flatMap(({ address, offers, endpoint, region, tier }) =>
+        offers
+            .filter(({ objection }) => objection === undefined && endpoint !== undefined)
+            .map(({ model, rates }) => {
+                const id = `${address.toRawString()}/${model}`;
+                const name = names.get(model) ?? model;
+                return { id, node: address, model, name, rates, region, tier, worker: new URL(endpoint!).host };
+            }),
+    );
+    return all.sort((one, other) => comparePrices(highest(one), highest(other))).slice(0, MAX_CHOICES);
+}
+
+function highest({ rates }: Choice): bigint {
+    const { prompt, answer } = maxRates(rates);
+    return prompt + answer;
 }

@@ -53,3 +53,9 @@ export function isUnreachable(error: unknown): boolean {
     };
     return isAxiosError === true || (name === 'TypeError' && /fetch|network/i.test(message ?? ''));
 }
+
+const MAX_NAME = 80; // characters
+
+/** The name of a model, which may be a stranger's: no mark of direction may turn the amounts beside it around. */
+export const shortName = (name: string): string =>
+    /^[0-9a-f]{64}$/.test(name) ? `model ${name.slice(0, 12)}…` : name.slice(0, MAX_NAME).replace(/[^\x20-\x7e]/g, '?');
