@@ -3,12 +3,8 @@
  * Exit code 0 if everything holds at the end, 1 if not.
  */
 import { formatTon } from '@cocoon-market/wrappers';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
-import { toWire } from '../../offchain/link';
-import { countsText, numberOf, checksText } from '../soak/report';
+import { longRun } from '../soak/command';
+import { checksText, countsText } from '../soak/report';
 import { type ClusterReport, runCluster } from './cluster';
 
 const USAGE = `npm run test:cluster -- [--rounds N] [--seed N] [--folder DIR] [--apps N] [--json]
@@ -40,44 +36,18 @@ function textOf({ load, kills, pauses, times, checks, ...report }: ClusterReport
     ].join('\n');
 }
 
-async function main(): Promise<void> {
-    const { values } = parseArgs({
-        options: {
-            rounds: { type: 'string', default: '200' },
-            seed: { type: 'string' },
-            folder: { type: 'string' },
-            processes: { type: 'string', default: '2' },
-            apps: { type: 'string', default: '6' },
-            allowance: { type: 'string', default: '5' },
-            json: { type: 'boolean', default: false },
-            help: { type: 'boolean', default: false },
-        },
-    });
-    if (values.help) {
-        console.log(USAGE);
-        return;
-    }
-    const seed = numberOf('seed', values.seed ?? `${Math.floor(Math.random() * 2 ** 32)}`, 0);
-    const folder = values.folder === undefined ? mkdtempSync(join(tmpdir(), 'cluster-')) : resolve(values.folder);
-    console.error(`seed ${seed}, folder ${folder}`);
-    const ending = new AbortController();
-    process.once('SIGINT', () => ending.abort());
-    const report = await runCluster({
-        signal: ending.signal,
-        ...{ seed, folder, say: console.error },
-        rounds: numberOf('rounds', values.rounds, 1),
-        processes: numberOf('processes', values.processes, 1),
-        apps: numberOf('apps', values.apps, 1),
-        allowanceMs: 1000 * numberOf('allowance', values.allowance, 0),
-    });
-    console.log(values.json ? JSON.stringify(toWire(report)) : textOf(report));
-    process.exitCode = report.passed ? 0 : 1;
-    if (report.passed && values.folder === undefined) {
-        rmSync(folder, { recursive: true });
-    }
-}
-
-main().catch((error: unknown) => {
-    console.error(`test:cluster: ${(error as Error).stack ?? String(error)}`);
-    process.exitCode = 1;
+longRun({
+    ...{ name: 'cluster', usage: USAGE, textOf },
+    defaults: { rounds: '200', processes: '2', apps: '6', allowance: '5' },
+    read: (number) => ({
+        rounds: number('rounds', 1),
+        processes: number('processes', 1),
+        apps: number('apps', 1),
+        allowanceMs: 1000 * number('allowance', 0),
+    }),
+    run: (options) => {
+        const ending = new AbortController();
+        process.once('SIGINT', () => ending.abort());
+        return runCluster({ ...options, signal: ending.signal });
+    },
 });

@@ -2,13 +2,9 @@
  * `npm run soak`: a market under load whose processes are killed at random moments. Exit code 0 if everything holds at
  * the end, 1 if not.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-import { parseArgs } from 'node:util';
 import { formatTon } from '@cocoon-market/wrappers';
-import { toWire } from '../../offchain/link';
-import { checksText, countsText, numberOf } from './report';
+import { longRun } from './command';
+import { checksText, countsText } from './report';
 import { soak, type SoakReport } from './soak';
 
 const USAGE = `npm run soak -- [--minutes N] [--seed N] [--folder DIR] [--apps N] [--json]
@@ -35,41 +31,12 @@ function textOf({ load, kills, trends, checks, ...report }: SoakReport): string 
     ].join('\n');
 }
 
-async function main(): Promise<void> {
-    const { values } = parseArgs({
-        options: {
-            minutes: { type: 'string', default: '20' },
-            seed: { type: 'string' },
-            folder: { type: 'string' },
-            apps: { type: 'string', default: '4' },
-            'kill-every': { type: 'string', default: '12' },
-            json: { type: 'boolean', default: false },
-            help: { type: 'boolean', default: false },
-        },
-    });
-    if (values.help) {
-        console.log(USAGE);
-        return;
-    }
-    const seed = numberOf('seed', values.seed ?? `${Math.floor(Math.random() * 2 ** 32)}`, 0);
-    const folder = values.folder === undefined ? mkdtempSync(join(tmpdir(), 'soak-')) : resolve(values.folder);
-    console.error(`seed ${seed}, folder ${folder}`);
-    const report = await soak({
-        minutes: numberOf('minutes', values.minutes, 0.1),
-        seed,
-        folder,
-        apps: numberOf('apps', values.apps, 1),
-        killEveryMs: 1000 * numberOf('kill-every', values['kill-every'], 1),
-        say: console.error,
-    });
-    console.log(values.json ? JSON.stringify(toWire(report)) : textOf(report));
-    process.exitCode = report.passed ? 0 : 1;
-    if (report.passed && values.folder === undefined) {
-        rmSync(folder, { recursive: true });
-    }
-}
-
-main().catch((error: unknown) => {
-    console.error(`soak: ${(error as Error).stack ?? String(error)}`);
-    process.exitCode = 1;
+longRun({
+    ...{ name: 'soak', usage: USAGE, defaults: { minutes: '20', apps: '4', 'kill-every': '12' }, textOf },
+    read: (number) => ({
+        minutes: number('minutes', 0.1),
+        apps: number('apps', 1),
+        killEveryMs: 1000 * number('kill-every', 1),
+    }),
+    run: soak,
 });
