@@ -5,7 +5,6 @@
  * npm run test:buy [-- WORDS …]   with words, only checks whose name has one of them. Exit code 1 if anything fails, or
  *                                 if there is no Chromium
  */
-import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -14,7 +13,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { buildPage } from '../../examples/buy-page/build.mjs';
 import { localSettings, serve } from '../../examples/buy-page/serve.mjs';
-import { findChromium, openBrowser } from '../page/browser.mjs';
+import { runChecks, withChromium } from '../page/browser.mjs';
 import { Visit } from './visit.mjs';
 import { wholeWay } from './wholeWay.mjs';
 import * as troubles from './troubles.mjs';
@@ -28,66 +27,46 @@ const SIZES = [
     { width: 1920, height: 1080, colorScheme: 'light', trouble: 'two tabs' },
 ];
 
-async function run(path) {
+/** A check as a visit; its problems are told with what failed. */
+const visiting = (use) => async (at) => {
+    const visit = new Visit(at);
+    try {
+        await use(visit);
+        await visit.close();
+    } catch (error) {
+        await visit.shoot(`failed-${visit.number}`).catch(() => undefined);
+        await visit.end();
+        const also = [...visit.problems, ...visit.failures.slice(-5)].join(', ');
+        throw new Error(`${also} ${error.stack}`.slice(0, 1500), { cause: error });
+    }
+};
+
+const wholeWays = SIZES.map((size) => [
+    `the whole way at ${size.width} px, ${size.colorScheme}, with ${size.trouble}`,
+    (visit) => wholeWay(visit, size),
+]);
+
+await withChromium(async (browser) => {
     execFileSync(process.execPath, ['packages.mjs'], { cwd: example, stdio: ['ignore', 'ignore', 'inherit'] });
     require('../../tooling/typescript.js');
     const { startBuyMarket } = require('./market.ts');
     const { formatTon } = require('../../wrappers/index.ts');
     const folder = mkdtempSync(join(tmpdir(), 'cocoon-buy-'));
-    const market = await startBuyMarket();
+    const { close, ...market } = await startBuyMarket();
     const out = join(folder, 'site');
     const site = await serve(out);
-    const settings = { chain: market.stage.network.url, registry: market.registry.toRawString(), model: market.model };
-    await buildPage({ url: site.url, settings: localSettings(settings), out, isLocal: true });
-    const browser = await openBrowser(path);
-    const { close: closeMarket, ...parts } = market;
-    const at = { ...parts, browser, folder, formatTon, url: site.url };
-    let [passed, failed] = [0, 0];
-    const only = process.argv.slice(2);
-    const check = async (name, use) => {
-        if (only.length > 0 && !only.some((words) => name.includes(words))) return;
-        const start = performance.now();
-        const visit = new Visit(at);
-        try {
-            await use(visit);
-            await visit.close();
-            passed++;
-            console.log(`ok    ${name} (${((performance.now() - start) / 1000).toFixed(1)} s)`);
-        } catch (error) {
-            failed++;
-            await visit.shoot(`failed-${failed}`).catch(() => undefined);
-            console.log(
-                `FAIL  ${name}\n      ${`${visit.problems.join(' ')} ${visit.failures.slice(-5).join(', ')} ${error.stack}`.slice(0, 1500).replaceAll('\n', '\n      ')}`,
-            );
-            await visit.end();
-        }
-    };
     try {
-        for (const size of SIZES) {
-            await check(`the whole way at ${size.width} px, ${size.colorScheme}, with ${size.trouble}`, (visit) =>
-                wholeWay(visit, size),
-            );
-        }
-        for (const [name, use] of Object.entries(troubles.checks)) {
-            await check(name, use);
-        }
+        const settings = { chain: market.stage.network.url, registry: market.registry.toRawString() };
+        const text = localSettings({ ...settings, model: market.model });
+        await buildPage({ url: site.url, settings: text, out, isLocal: true });
+        const only = process.argv.slice(2);
+        const all = [...wholeWays, ...Object.entries(troubles.checks)].filter(
+            ([name]) => only.length === 0 || only.some((words) => name.includes(words)),
+        );
+        const checks = Object.fromEntries(all.map(([name, use]) => [name, visiting(use)]));
+        await runChecks(checks, { ...market, browser, folder, formatTon, url: site.url });
     } finally {
-        await browser.close();
         await site.close();
-        await closeMarket();
+        await close();
     }
-    console.log(`screenshots in ${folder}`);
-    console.log(`${passed} passed, ${failed} failed`);
-    assert.ok(passed + failed > 0);
-    process.exitCode = failed === 0 ? 0 : 1;
-}
-
-const executable = findChromium();
-if (executable === undefined) {
-    console.error(
-        'No Chromium was found: install it (Debian: "apt-get install chromium"), or name its path in CHROMIUM',
-    );
-    process.exitCode = 1;
-} else {
-    await run(executable);
-}
+});

@@ -1,14 +1,15 @@
 /** One person with a browser of their own: the page, its wallet, and what both said. */
 import assert from 'node:assert/strict';
-import { join } from 'node:path';
-import { seriousFindings } from '../page/browser.mjs';
+import { complaintsOf, requireSound, shoot } from '../page/browser.mjs';
 
 const WAIT_MS = 20_000;
+let visits = 0;
 
 export class Visit {
     constructor(at) {
         Object.assign(this, at);
-        this.problems = [];
+        this.complaints = []; // of each tab
+        this.number = ++visits;
         this.asked = []; // texts of the wallet's dialogs
         this.answer = 'accept';
         this.sentBodies = []; // of every request of the page
@@ -29,18 +30,10 @@ export class Visit {
     async newPage() {
         const page = await this.context.newPage();
         page.setDefaultTimeout(WAIT_MS);
-        page.on('pageerror', (error) => this.problems.push(error.message));
-        page.on('console', (message) => {
-            this.console.push(message.text());
-            // A browser itself reports each answer that is no success; the page says what it means.
-            // TonConnect falls back to its own list of wallets where the newest cannot be fetched.
-            if (
-                message.type() === 'error' &&
-                !/^(Failed to load resource|\[TON_CONNECT_SDK\] TypeError: Failed to fetch)/.test(message.text())
-            ) {
-                this.problems.push(message.text());
-            }
-        });
+        page.on('console', (message) => this.console.push(message.text()));
+        // TonConnect falls back to its own list of wallets where the newest cannot be fetched.
+        const isExpected = (text) => text.startsWith('[TON_CONNECT_SDK] TypeError: Failed to fetch');
+        this.complaints.push(complaintsOf(page, isExpected));
         page.on('dialog', (dialog) => {
             this.asked.push(dialog.message());
             void dialog[this.answer]();
@@ -133,20 +126,17 @@ export class Visit {
         );
     }
 
-    async shoot(name) {
-        await this.page.screenshot({ path: join(this.folder, `${name}.png`), fullPage: true });
+    get problems() {
+        return this.complaints.flat();
+    }
+
+    shoot(name) {
+        return shoot(this.page, this.folder, name);
     }
 
     /** The page fits, axe finds nothing serious, and no text became markup. */
-    async requireSound(name) {
-        const [wide, width] = await this.page.evaluate(() => [
-            globalThis.document.documentElement.scrollWidth,
-            globalThis.innerWidth,
-        ]);
-        assert.ok(wide <= width, `at ${width} px the page is ${wide} px wide`);
-        assert.deepEqual(await seriousFindings(this.page), []);
-        assert.equal(await this.page.evaluate(() => globalThis.hole), undefined);
-        await this.shoot(name);
+    requireSound(name) {
+        return requireSound(this.page, this.folder, name);
     }
 
     /** Ends the visit; throws if the page failed anywhere in it. */
