@@ -15,9 +15,9 @@ import type { Market } from '@cocoon-market/wrappers/market';
 import { Address } from '@ton/core';
 import { commonVersion, modelHash, type NodeInfo } from '../offchain/link';
 import { readEscrow, readNode } from './chain';
-import type { ClientContext } from './context';
-import { ClientError, closedError } from './errors';
-import { ClientJob, overLimit } from './job';
+import { type ClientContext, turns } from './context';
+import { ClientError, closedError, overLimit } from './errors';
+import { ClientJob } from './job';
 import { ActiveJob, requireNode, workerError } from './activeJob';
 import { channelOf, nextNumber, order, takeUp } from './orders';
 import { Records, type SavedJob } from './records';
@@ -90,7 +90,6 @@ export interface OpenJobRequest {
 export class Client {
     private readonly states = new Map<string, Promise<ActiveJob>>(); // by channel: one for each job, or numbers come twice
     private readonly ordering = new Set<string>(); // channels whose order is under way
-    private opening: Promise<unknown> = Promise.resolve(); // an order takes the escrow's next number, so one at a time
     private listing: Promise<unknown> = Promise.resolve();
 
     private constructor(
@@ -134,6 +133,7 @@ export class Client {
             allowPrivate: options.allowPrivate ?? isTestOnly(market.network),
             records,
             halted: halted.signal,
+            turn: turns(),
             requireOpen: () => {
                 if (!isOpen) {
                     throw closedError();
@@ -188,9 +188,7 @@ export class Client {
      * `worker_refused`; what the wallet throws
      */
     openJob(request: OpenJobRequest): Promise<ClientJob> {
-        const opened = this.opening.then(() => this.openNow(request));
-        this.opening = opened.catch(() => undefined);
-        return opened;
+        return this.context.turn(() => this.openNow(request));
     }
 
     private async openNow(request: OpenJobRequest): Promise<ClientJob> {

@@ -20,6 +20,18 @@ export interface ClientContext {
     allowPrivate: boolean; // also workers at private addresses
     pollMs: number; // between two readings of the chain
     halted: AbortSignal; // once it begins to close: what runs is cut, and nothing new begins
+    /** Runs a task after those before it: an order takes the escrow's next number, so one is under way at a time. */
+    turn: <T>(task: () => Promise<T>) => Promise<T>;
     /** Throws once the client is closed: nothing leaves any more. */
     requireOpen: () => void;
+}
+
+/** What runs tasks one after another. */
+export function turns(): ClientContext['turn'] {
+    let last: Promise<unknown> = Promise.resolve();
+    return (task) => {
+        const done = last.then(task);
+        last = done.catch(() => undefined);
+        return done;
+    };
 }

@@ -38,6 +38,12 @@ export class ClientError extends Error {
 /** A client takes nothing more once it is closed. */
 export const closedError = (): ClientError => new ClientError('wrong_phase', 'The client is closed', 'Open it again.');
 
+/** An amount is above a limit that the caller set. */
+export function overLimit(what: string, amount: bigint, limit: bigint): ClientError {
+    const message = `${what} of ${amount} nanoTON is above this client's limit of ${limit}`;
+    return new ClientError('over_limit', message, 'Ask for less, or open the client with a higher limit.');
+}
+
 /** The node declined a query, or accepted and failed it, and signed that. Nothing is owed for it. */
 export class QueryRefused extends ClientError {
     constructor(

@@ -12,7 +12,7 @@ import type { Address } from '@ton/core';
 import { StreamedAnswer } from './answer';
 import { type ChannelStanding, readChannel, readEscrow } from './chain';
 import { WorkerDown } from '../offchain/payer/workerErrors';
-import { ClientError } from './errors';
+import { ClientError, overLimit } from './errors';
 import { ORDER_SECONDS } from './orders';
 import { type ActiveJob, workerError } from './activeJob';
 import { fetchEndings } from './endings';
@@ -180,8 +180,7 @@ export class ClientJob {
         const reading = await this.channel();
         if (reading.type === 'active' && reading.refundAt > context.now() + stored.terms.notice) {
             await state.money.stop();
-            await this.order('leave');
-            const isTaken = await this.until(async () => {
+            const isTaken = await this.ordered('leave', async () => {
                 const now = await this.channel();
                 return now.type !== 'active' || now.refundAt < reading.refundAt;
             });
@@ -206,9 +205,10 @@ export class ClientJob {
                 const remedy = isLeft ? 'Wait until then.' : 'Wait until then, or leave() the job to get it earlier.';
                 throw new ClientError('wrong_phase', `The job can be refunded from ${when} on`, remedy);
             }
-            await this.order('refund');
+            await this.ordered('refund', () => this.noteEnd());
+        } else {
+            await this.untilEnded();
         }
-        await this.untilEnded();
         return this.settlement();
     }
 
@@ -306,6 +306,16 @@ export class ClientJob {
         return { phase: state.phase, spent: this.spent, refundAt, note: state.stored.note };
     }
 
+    /** Sends an order, and waits until the chain shows it. An order of the spend key has its turn until then. */
+    private ordered(action: 'leave' | 'refund', isTaken: () => Promise<boolean>): Promise<boolean> {
+        const { spendKey, turn } = this.state.context;
+        const act = async () => {
+            await this.order(action);
+            return this.until(isTaken);
+        };
+        return spendKey === undefined ? act() : turn(act);
+    }
+
     private async order(action: 'leave' | 'refund'): Promise<void> {
         const { context, channel, stored } = this.state;
         const { wallet, spendKey, escrow, chain, network, now } = context;
@@ -335,8 +345,3 @@ function unsettled(error: unknown): unknown {
 }
 
 const SETTLE_REMEDY = 'Call settle() again later, or leave(): then the rest comes back by refund() after the notice.';
-
-export function overLimit(what: string, amount: bigint, limit: bigint): ClientError {
-    const message = `${what} of ${amount} nanoTON is above this client's limit of ${limit}`;
-    return new ClientError('over_limit', message, 'Ask for less, or open the client with a higher limit.');
-}

@@ -73,6 +73,7 @@ describe('A client and a worker that lies', () => {
                 pollMs: 1,
                 allowPrivate: true,
                 requireOpen: () => undefined,
+                turn: (task) => task(),
                 halted: new AbortController().signal,
             },
         };

@@ -119,6 +119,18 @@ describe('A job', () => {
         });
     });
 
+    it('is left at the same time as another one, while a third is opened: each order has its own number', async () => {
+        await openJob(client).catch(() => undefined);
+        const [one, other] = await client.jobs();
+
+        const opening = openJob(client).catch((error: unknown) => error);
+        const left = await Promise.all([one.leave(), other.leave()]);
+
+        expect(left.map(({ phase }) => phase)).toEqual(['leaving', 'leaving']);
+        expect(await opening).toMatchObject({ code: 'worker_refused' }); // by its worker, which takes no job
+        expect(chain.seqno).toBe(5);
+    });
+
     it('that was left and has ended meanwhile is found to have ended when it is settled', async () => {
         await job.leave();
         chain.channels.clear();

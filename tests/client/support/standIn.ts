@@ -93,7 +93,11 @@ export class StandInChain {
         this.channels.set(address.toRawString(), channelData(escrow, parameters));
     }
 
-    private async takeJobOrder(escrow: Address, { job, action }: JobOrder): Promise<void> {
+    private async takeJobOrder(escrow: Address, { seqno, job, action }: JobOrder): Promise<void> {
+        await this.taken;
+        if (seqno !== this.seqno) {
+            throw new Error('the escrow takes another order next');
+        }
         const { address } = await Channel.ofJob(escrow, job, await channelCode());
         const data = this.channels.get(address.toRawString());
         this.seqno++;
@@ -107,6 +111,7 @@ export class StandInChain {
 }
 
 interface JobOrder {
+    seqno: number;
     job: JobParameters;
     action: 'leave' | 'refund';
 }
