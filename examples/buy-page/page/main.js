@@ -10,6 +10,7 @@ import { Shop } from '../src/shop';
 import { shortName, wordsOf } from '../src/words';
 import { JobCards } from './jobs';
 import { byId, element, setFigures, setText, shortAddress, show, timeOf } from './parts';
+import { onlyTab, unfitPlace } from './place';
 import { WalletLink } from './wallet';
 
 const NAME = 'cocoon-buy';
@@ -48,18 +49,12 @@ class Page {
             event.preventDefault();
             this.run(() => this.openJob(), 'job-problem');
         });
-        if (globalThis.top !== globalThis.self) {
-            setText(byId('state'), 'This page does not work inside another page, which could make you click on it.');
+        const unfit = unfitPlace();
+        if (unfit !== undefined) {
+            setText(byId('state'), unfit);
             return;
         }
-        if (globalThis.isSecureContext !== true || navigator.locks === undefined) {
-            setText(
-                byId('state'),
-                'This page needs HTTPS and a browser of today: without them keys are not safe here.',
-            );
-            return;
-        }
-        await onlyTab(() => {
+        await onlyTab(NAME, () => {
             setText(
                 byId('state'),
                 'This page is open in another tab. Close that one: two tabs with the same keys could pay twice. ' +
@@ -334,20 +329,5 @@ const keyText = ({ exists, key, jobLimit, dayLimit }) =>
 const pendingText = ({ kind, amount, validUntil }) =>
     `Your wallet was asked for ${KINDS[kind]}, ${ton(BigInt(amount))}. Confirm it there. ` +
     `It can be sent until ${timeOf(validUntil)}; until then this page asks for nothing else.`;
-
-/** Resolves when this is the only tab of the page; `onWait` is called if another tab is. */
-async function onlyTab(onWait) {
-    const take = (options) =>
-        new Promise((resolve) => {
-            void navigator.locks.request(`${NAME} tab`, options, (lock) => {
-                resolve(lock !== null);
-                return lock === null ? undefined : new Promise(() => undefined); // until the tab is closed
-            });
-        });
-    if (!(await take({ ifAvailable: true }))) {
-        onWait();
-        await take({});
-    }
-}
 
 void new Page().start();
