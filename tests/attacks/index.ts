@@ -6,6 +6,7 @@ import { apiAttacks } from './api';
 import type { Attack } from './attack';
 import { cellsAttacks } from './cells';
 import { channelAttacks } from './channel';
+import { clientsAttacks } from './clients';
 import { contractsAttacks } from './contracts';
 import { disputeAttacks } from './disputes';
 import { doorsAttacks } from './doors';
@@ -33,6 +34,7 @@ export const areas: { title: string; attacks: Attack[] }[] = [
     { title: 'the worker', attacks: workerAttacks },
     { title: 'the gateway', attacks: gatewayAttacks },
     { title: "the gateway's API and the backends", attacks: apiAttacks },
+    { title: 'clients without a gateway', attacks: clientsAttacks },
     { title: 'open ports, stores and attestation', attacks: doorsAttacks },
     { title: "scripts and the chain's API", attacks: scriptsAttacks },
 ];
