@@ -139,7 +139,10 @@ export const checks = {
     },
     'the page does not work inside another page, which could make a person click on it': async (visit) => {
         await visit.open();
-        await visit.page.goto(`data:text/html,<iframe src="${visit.url}" width=900 height=900></iframe>`);
+        const around = `${visit.url}around.html`;
+        const body = '<iframe src="./" width="900" height="900"></iframe>';
+        await visit.page.route(around, (route) => route.fulfill({ contentType: 'text/html', body }));
+        await visit.page.goto(around);
         const [, frame] = visit.page.frames();
         await frame.waitForFunction(() =>
             globalThis.document.getElementById('state')?.textContent.includes('does not work inside another page'),
