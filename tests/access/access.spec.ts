@@ -1,6 +1,6 @@
 /**
  * Who may send what: every message, from every kind of sender, in every state, as the table says that is also
- * docs/access.md. `npm run test:access` tries every cell; here every sender that a row names, and one of all others.
+ * docs/access.md. `npm run test:access` tries every cell, and this a part, another in each state.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -13,6 +13,7 @@ import {
     Registry,
 } from '@cocoon-market/wrappers';
 import { Foreign } from '@cocoon-market/wrappers/Foreign';
+import { START } from '../support/chain';
 import { voucherKey } from '../support/market';
 import { CHANGE_DELAY, DAY } from '../support/stake';
 import { Wallet, walletOf } from '../support/wallet';
@@ -47,18 +48,30 @@ async function forged({ init }: Contract, owner: Address): Promise<Address> {
     return contractAddress(0, { code, data: init!.data });
 }
 
+type Contracts = Omit<Cast, 'wallets'>;
+
+// By the names of the wallets: the same on every blockchain, and computing them takes longer than many a scene.
+const contracts = new Map<string, Promise<Contracts>>();
+
 /** All accounts of a market whose wallets are the blockchain's treasuries of these names. */
 export async function castOf(blockchain: Blockchain, names: Names = {}): Promise<Cast> {
     const wallets: Record<string, Wallet> = {};
     for (const name of WALLETS) {
         wallets[name] = await walletOf(blockchain, names[name] ?? name);
     }
+    const key = JSON.stringify(names);
+    const made = contracts.get(key) ?? contractsOf(wallets);
+    contracts.set(key, made);
+    return { ...(await made), wallets };
+}
+
+async function contractsOf(wallets: Record<string, Wallet>): Promise<Contracts> {
     const { governor, owner, worker, client, stranger } = wallets;
     const registry = await Registry.ofGovernor(governor.address, CHANGE_DELAY);
     const provider = await Provider.ofOwner(registry.address, owner.address);
     const node = await Node.ofProvider(provider.address, 0);
     const escrow = await Escrow.ofOwner(client.address);
-    const [first, second] = [0, 1].map((number) => jobParameters(blockchain.now!, worker.address, number));
+    const [first, second] = [0, 1].map((number) => jobParameters(START, worker.address, number));
     const channel = await Channel.ofJob(escrow.address, first);
     const accounts: Accounts = {
         ...Object.fromEntries(Object.entries(wallets).map(([name, { address }]) => [name, address])),
@@ -78,7 +91,7 @@ export async function castOf(blockchain: Blockchain, names: Names = {}): Promise
         'forged Channel': await forged(channel, owner.address),
     };
     const nodeOf = (number: number) => Node.ofProvider(provider.address, number);
-    return { accounts, wallets, node, provider, nodeOf };
+    return { accounts, node, provider, nodeOf };
 }
 
 /** Adds the Disputes about the first query of a job, another one, and a forged one. */

@@ -212,8 +212,8 @@ function fromOf({ sender }: { sender: SenderKind }, { accounts }: Scene, twin: A
 }
 
 /**
- * A part of the trials: of each message that the contract knows every sender of which its row says something, and in
- * one state of three one of all others; of the messages that it does not know some, in each state others.
+ * A part of the trials: in every second state every sender of which a row says something, in every fourth one of all
+ * others; of the messages that the contract does not know some, in each state others.
  */
 export function shortened(trials: Trial[], turn: number, states: number): Trial[] {
     const groups = new Map<string, Trial[]>();
@@ -222,11 +222,14 @@ export function shortened(trials: Trial[], turn: number, states: number): Trial[
         groups.set(key, [...(groups.get(key) ?? []), trial]);
     });
     return [...groups.values()].flatMap((group, at) => {
-        if (isNamed(group[0])) {
-            return group;
+        const one = [group[(turn + at) % group.length]];
+        if (!group[0].known) {
+            return at % states === turn ? one : [];
         }
-        const isDue = group[0].known ? (at + turn) % 3 === 0 : at % states === turn;
-        return isDue ? [group[(turn + at) % group.length]] : [];
+        if (isNamed(group[0])) {
+            return (at + turn) % 2 === 0 ? group : [];
+        }
+        return (at + turn) % 4 === 0 ? one : [];
     });
 }
 
