@@ -75,7 +75,9 @@ export const guarantees: Record<number, Guarantee> = {
         proved: [
             'A refund sends the escrow the whole balance and the caller no more than its value, and leaves nothing',
         ],
-        watched: {},
+        watched: {
+            'tests/fuzz/guarantees.ts': ['onlyKeysMove'],
+        },
     },
     2: {
         parts: [
@@ -117,6 +119,7 @@ export const guarantees: Record<number, Guarantee> = {
             'A top-up, however large, is refused by a job that has had less than the highest voucher says',
         ],
         watched: {
+            'tests/fuzz/home.ts': ['payoutGoals'],
             'tests/protocol/invariants.ts': [
                 'no acknowledged voucher is lost',
                 'the worker is paid for every voucher that it holds',
@@ -162,7 +165,9 @@ export const guarantees: Record<number, Guarantee> = {
             'Leave only brings the refund nearer, never below the notice, and the time fits its 32 bits',
             'All claims of a job and its rest are exactly what it has had: no claim changes paid + balance',
         ],
-        watched: {},
+        watched: {
+            'tests/fuzz/home.ts': ['clientGoals'],
+        },
     },
     4: {
         parts: [
@@ -248,7 +253,9 @@ export const guarantees: Record<number, Guarantee> = {
             Node: ['ReportTwice', 'ReportExcess', 'DemandAnswer', 'ReportWrong'],
         },
         proved: [],
-        watched: {},
+        watched: {
+            'tests/fuzz/home.ts': ['providerGoals', 'reporterGoals'],
+        },
     },
     6: {
         parts: [
@@ -307,6 +314,7 @@ export const guarantees: Record<number, Guarantee> = {
             'What a slash takes goes to victim, reporter and insurance, and the value of the message pays all else',
         ],
         watched: {
+            'tests/fuzz/guarantees.ts': ['honestIsNotSlashed', 'receiptIsCovered', 'stakeIsCovered'],
             'tests/protocol/invariants.ts': [
                 'no client holds two receipts that exclude each other',
                 'no honest worker is blamed',

@@ -36,8 +36,11 @@ function section(number: number, text: string, { parts, access, proved, watched 
         ...(proved.length === 0 ? [] : ['- Proved for all inputs ([proof.md](proof.md#arithmetic)):']),
         ...proved.flatMap((says) => wrapped(`${says}.`, '    - ')),
         ...Object.entries(watched).flatMap(([file, names]) => [
-            ...wrapped(`Checked in every state of the models ([proof.md](proof.md)) by \`${file}\`:`, '- '),
-            ...names.flatMap((name) => wrapped(`${name}.`, '    - ')),
+            ...wrapped(
+                `Checked in the states that random play and the search of models reach ([proof.md](proof.md)), by \`${file}\`:`,
+                '- ',
+            ),
+            ...names.flatMap((name) => wrapped(name.includes(' ') ? `${name}.` : `\`${name}\`.`, '    - ')),
         ]),
         '',
     ];
