@@ -17,7 +17,7 @@ export const modules = {
     },
     payments: {
         mutate: ['offchain/payer/money.ts'],
-        tests: ['tests/offchain/gateway/money.spec.ts'],
+        tests: ['tests/offchain/gateway/{money,payments}.spec.ts'],
     },
     answers: {
         mutate: ['offchain/payer/incoming.ts'],
