@@ -6,6 +6,7 @@ import {
     checkResult,
     isCut,
     isDoubtful,
+    sentQueryOf,
     SentQuery,
     TimeObjection,
 } from '../../../offchain/payer/check';
@@ -72,6 +73,11 @@ describe('Checks of receipts', () => {
     ])('rule 3: takes a deadline by this clock or by that of the chain: %s', (_, offset, seconds, isTaken) => {
         const objection = checkAccept({ ...accept, deadline: NOW + seconds }, asked, { ...clock, offset });
         expect(objection === undefined).toBe(isTaken);
+    });
+
+    it('takes of a stored query what was asked, and of its job the hash and the rates', () => {
+        const { job, rates: _, ...rest } = asked;
+        expect(sentQueryOf({ hash: job, terms: { rates } }, { ...rest, phase: 'open' } as typeof rest)).toEqual(asked);
     });
 
     it('says of a time that it does not fit this clock, which may be the one that is wrong', () => {

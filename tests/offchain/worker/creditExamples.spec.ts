@@ -99,7 +99,9 @@ describe('Billed counts by numbers', () => {
         const usage = { prompt: 20, completion: 30 };
         expect(billed({ usage })).toEqual(counts(20, 2, 20, 10));
         expect(billed({ usage: { ...usage, reasoning: 3 } })).toEqual(counts(20, 2, 30, 3));
-        expect(billed({ usage, textEstimate: { completion: 20, reasoning: 0 } })).toEqual(counts(20, 2, 30, 1));
+        for (const completion of [20, 0]) {
+            expect(billed({ usage, textEstimate: { completion, reasoning: 0 } })).toEqual(counts(20, 2, 30, 1));
+        }
     });
 
     it('of pieces that nobody counted are in sum what was reported: first without what lies above the meter', () => {
