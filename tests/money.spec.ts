@@ -12,6 +12,14 @@ describe('amounts in TON', () => {
         expect(formatTon(nano)).toBe(text);
     });
 
+    it.each([
+        ['1.5', 1_500_000_000n],
+        [' 0.05\n', 50_000_000n],
+        ['12', 12_000_000_000n],
+    ])('reads %j', (text, nano) => {
+        expect(parseTon(text)).toBe(nano);
+    });
+
     it('reads what it writes', () => {
         for (const nano of [0n, 1n, 999_999_999n, 1_000_000_000n, 123_456_789_012n, 2n ** 60n]) {
             expect(parseTon(formatTon(nano))).toBe(nano);
