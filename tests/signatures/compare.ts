@@ -16,6 +16,7 @@ interface Disagreement extends Asked {
 interface Difference {
     takesMore: number; // a worker would serve for what no contract pays
     takesLess: number;
+    families: string[]; // of these cases
 }
 
 export interface SignatureReport {
@@ -112,11 +113,14 @@ async function compareOthers(
     others: SignatureReport['others'],
 ): Promise<void> {
     for (const [name, ask] of Object.entries(libraries)) {
-        const difference = (others[name] ??= { takesMore: 0, takesLess: 0 });
+        const difference = (others[name] ??= { takesMore: 0, takesLess: 0, families: [] });
         const takes = await Promise.resolve()
             .then(() => ask(shown))
             .catch(() => false);
         difference.takesMore += takes && !chain ? 1 : 0;
         difference.takesLess += !takes && chain ? 1 : 0;
+        if (takes !== chain && !difference.families.includes(shown.family)) {
+            difference.families.push(shown.family);
+        }
     }
 }

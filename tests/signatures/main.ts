@@ -60,8 +60,9 @@ function textOf(report: SignatureReport): string {
     return [
         `Node.js ${node}, OpenSSL ${openssl}: ${cases} cases of ${families} families, ${good} good`,
         ...Object.entries(others).map(
-            ([name, { takesMore, takesLess }]) =>
-                `  ${name.padEnd(18)} takes ${takesMore} that the chain refuses, refuses ${takesLess} that it takes`,
+            ([name, { takesMore, takesLess, families: where }]) =>
+                `  ${name.padEnd(18)} takes ${takesMore} that the chain refuses, refuses ${takesLess} that it takes: ` +
+                where.join(', '),
         ),
         ...disagreements.map((each) => `  DISAGREEMENT ${JSON.stringify(each)}`),
     ].join('\n');
