@@ -35,6 +35,9 @@ async function main(): Promise<void> {
     const count = numberOf('traces', values.traces, 1);
     const seed = numberOf('seed', values.seed ?? `${Math.floor(Math.random() * 2 ** 32)}`, 0);
     const from = numberOf('from', values.from, 1);
+    if (from > count) {
+        throw new Error(`--from is at most --traces, ${count}`);
+    }
     const traces = tracesOf(count, seed, numberOf('depth', values.depth, 1)).slice(from - 1);
     console.error(`seed ${seed}, ${traces.length} traces`);
     const market = await Market.deploy();
@@ -70,7 +73,7 @@ async function main(): Promise<void> {
 main().then(
     () => process.exit(),
     (error: unknown) => {
-        console.error(`test:traces: ${(error as Error).stack ?? String(error)}`);
+        console.error(`test:traces: ${(error as Error).message}`);
         process.exit(1);
     },
 );
