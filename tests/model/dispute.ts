@@ -177,8 +177,9 @@ function payBond(call: Call, found: Dispute, to: Account, costTo?: Account): voi
         call.pay(to, bond);
         return;
     }
-    // An answer that is no piece of 16 KiB costs less than a quarter of a bond, which pays for four of them.
-    call.sent.push({ from: call.self, to: costTo, value: 0n, most: bond / 4n, bounce: false, body: { op: 'none' } });
+    // An answer that is no piece of 16 KiB costs less than a quarter of a bond of now, which pays for four of them.
+    const most = min(bond, call.prices.demandBond / 4n);
+    call.sent.push({ from: call.self, to: costTo, value: 0n, most, bounce: false, body: { op: 'none' } });
     call.pass(to, bond, { op: 'none' });
 }
 
