@@ -119,6 +119,17 @@ export class Network {
         return internal({ from: addressOf(from), to: addressOf(to), value, body, bounce, ...rest });
     }
 
+    /** The message on its way back, as when its receiver does not run. */
+    returned({ info, body }: Wired): Wired {
+        if (info.type !== 'internal') {
+            throw new Error('Only an internal message comes back');
+        }
+        const slice = body.beginParse();
+        const kept = slice.loadBits(Math.min(slice.remainingBits, BOUNCED_BITS));
+        const cell = beginCell().storeUint(0xffffffff, 32).storeBits(kept).endCell();
+        return { info: { ...info, src: info.dest, dest: info.src, bounce: false, bounced: true }, body: cell };
+    }
+
     outside(to: Account, body: Cell): Wired {
         return external({ to: addressOf(to), body });
     }
@@ -206,6 +217,8 @@ function sentOf(from: Account, wired: Wired): Sent {
     const op = slice !== undefined && slice.remainingBits >= 32 ? slice.loadUint(32) : undefined;
     return { from, to: accountOf(info.dest), value: info.value.coins, op, bounced: info.bounced, wired };
 }
+
+const BOUNCED_BITS = 256; // of a body that comes back
 
 const SHORT = [-14, 37, 38, 40]; // out of gas, or not enough TON for an action
 

@@ -199,6 +199,13 @@ export class Session {
         }
     }
 
+    /** Sends a message back that its receiver did not run. */
+    bounce(index: number): void {
+        const [wired] = this.wire.splice(index, 1);
+        this.play({ kind: 'bounce', index });
+        this.wire.push(this.network.returned(wired));
+    }
+
     get next(): number[] {
         return deliverable(this.state);
     }

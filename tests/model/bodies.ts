@@ -135,7 +135,14 @@ export type Body =
           code: number;
           dispute: Account;
       }
-    | ({ op: 'caseClosed'; guilty: boolean; slash: bigint; fault: Fault; rules: CaseRules } & Excess)
+    | ({
+          op: 'caseClosed';
+          guilty: boolean;
+          duplicate: boolean;
+          slash: bigint;
+          fault: Fault;
+          rules: CaseRules;
+      } & Excess)
     | ({
           op: 'shareSlashed';
           number: number;

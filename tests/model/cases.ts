@@ -38,22 +38,12 @@ function release(call: Call, provider: Provider, fault: Fault, node: Account, ex
     forward(call, provider, node, { op: 'releaseShare', codeVersion, amount, key, excessTo }, true, { fault: true });
 }
 
-/** The node of a fault: on chain, number and version give its address. */
-function nodeOf(call: Call, fault: Fault): Account {
-    for (const [account, contract] of call.state.contracts) {
-        if (contract.kind === 'node' && contract.provider === call.self && contract.number === fault.node) {
-            return account;
-        }
-    }
-    return `cleared node ${fault.node} of ${call.self}`;
-}
-
 /** The end of a case: its slash goes to the node, which says what the key's share can bear. */
 export function onCaseClosed(call: Call, provider: Provider, body: BodyOf<'caseClosed'>): Provider {
     const { guilty, slash, fault, rules, excessTo } = body;
     const sender = call.state.contracts.get(call.message.from);
     refuseIf(sender?.kind !== 'dispute' || sender.provider !== call.self, 'ErrNotDispute');
-    const node = nodeOf(call, fault);
+    const node = fault.account;
     if (!guilty) {
         release(call, provider, fault, node, excessTo);
         return provider;
@@ -172,7 +162,7 @@ function rememberVerdict(provider: Provider, now: number, amount: bigint): void 
 export function onCaseBounce(call: Call, provider: Provider): Provider {
     const { body } = call.message;
     if (body.op === 'openCase') {
-        release(call, provider, body.fault, nodeOf(call, body.fault), provider.owner);
+        release(call, provider, body.fault, body.fault.account, provider.owner);
         return provider;
     }
     if (body.op === 'slashShare' || body.op === 'releaseShare') {

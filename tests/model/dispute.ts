@@ -126,7 +126,12 @@ function close(
         Object.assign(found, { state: 'closed', guilty, slash, fault, rules, sentAt: call.now, bond: 0n });
     }
     const excessTo = call.message.from === found.provider ? fault.reporter : call.message.from;
-    call.pass(found.provider, value, { op: 'caseClosed', guilty, slash, fault, rules, excessTo }, true);
+    call.pass(
+        found.provider,
+        value,
+        { op: 'caseClosed', guilty, duplicate: !first, slash, fault, rules, excessTo },
+        true,
+    );
     return found;
 }
 
@@ -228,6 +233,12 @@ function onDecide(call: Call, found: Dispute): Dispute {
 
 /** The Provider did not take an end. */
 export function onDisputeBounce(call: Call, found: Dispute): Dispute {
+    const { body } = call.message;
+    const isEnd = body.op === 'caseClosed' && !body.duplicate; // of a second report it is not
     call.absorbs = true;
-    return { ...found, stuck: true, balance: found.balance + call.message.value };
+    return {
+        ...found,
+        stuck: found.stuck || (isEnd && found.state === 'closed'),
+        balance: found.balance + call.message.value,
+    };
 }

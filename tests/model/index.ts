@@ -107,7 +107,7 @@ export function apply(state: State, event: Event): { state: State; outcome?: Out
         case 'deliver':
             return deliver(state, event.index, event.facts ?? {});
         case 'bounce':
-            return refused(state, event.index, 'noRun');
+            return bounced(state, event.index);
     }
 }
 
@@ -258,6 +258,13 @@ function refused(state: State, index: number, code: Code, facts: Facts = {}): { 
     const balance = held + message.value;
     const kept = withContract(settled, message.to, { ...contract, balance });
     return { state: kept, outcome: { message, code, sent: [], events: [], balance: [held, balance] } };
+}
+
+/** A message comes back without having reached an account. */
+function bounced(state: State, index: number): { state: State; outcome: Outcome } {
+    const { init: _, ...message } = state.queue[index];
+    const queue = state.queue.map((each, place) => (place === index ? message : each));
+    return refused({ ...state, queue }, index, 'noRun');
 }
 
 /** A value arrives at an account that runs no code of a market. */

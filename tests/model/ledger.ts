@@ -119,6 +119,7 @@ export function onReport(call: Call, node: Node, report: Report): Node {
         maxPoints: repeat ? 2_000 : 500,
         node: node.number,
         nodeVersion: node.codeVersion,
+        account: call.self,
         counted: 0n,
     };
     // It also brings what the node lacks of 90 days of rent.

@@ -256,6 +256,7 @@ export interface Fault extends Breach {
     maxPoints: number; // basis points that the amount stands for
     node: number;
     nodeVersion: number;
+    account: Account; // of the node
     counted: bigint; // loss that an earlier report of the same fault showed
 }
 

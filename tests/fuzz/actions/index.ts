@@ -1,6 +1,6 @@
 /** Every kind of action: how often it is drawn, and what it does. */
 import { STRANGER } from '../launch';
-import { DAY, HOUR } from '../../model';
+import { DAY, HOUR, Op } from '../../model';
 import { PRICE_LEVELS } from '../chain';
 import { anyone, Scene, Take } from '../scene';
 import { cellOfForgery, FORGERIES } from '../forgeries';
@@ -20,6 +20,31 @@ const deliverOne: Take = async ({ session, dice }) => {
     const { next } = session;
     if (next.length > 0) {
         await session.deliver(dice.of(next));
+    }
+};
+
+// Between contracts; the documents say what follows if one of these bounces.
+const BOUNCING = new Set<Op>([
+    ...([
+        'startNode',
+        'applyChange',
+        'applyHardware',
+        'stopNode',
+        'shareFreed',
+        'announceSelf',
+        'announceNode',
+    ] as const),
+    ...(['askRules', 'openCase', 'caseClosed', 'slashShare', 'releaseShare', 'leave'] as const),
+]);
+
+/** A message between contracts comes back, as when its receiver is frozen or out of gas. */
+const bounce: Take = ({ session, dice }) => {
+    const possible = session.next.filter((index) => {
+        const { from, body, bounced, bounce: asks } = session.state.queue[index];
+        return asks && !bounced && session.state.contracts.has(from) && BOUNCING.has(body.op);
+    });
+    if (possible.length > 0) {
+        session.bounce(dice.of(possible));
     }
 };
 
@@ -59,6 +84,7 @@ const actions = {
     drain: [16, async (scene) => scene.session.drain(pickWith(scene))],
     deliverOne: [10, deliverOne],
     drop: [1, drop],
+    bounce: [4, bounce],
     prices: [1, ({ session, dice }) => session.setPrices(dice.of(PRICE_LEVELS))],
     library: [1, ({ session, dice }) => session.setLibrary(!dice.once(3))],
     setUp: [3, clients.setUp],
