@@ -196,13 +196,14 @@ function onVerdict(call: Call, found: Dispute, { points, validUntil, votes }: Bo
     refuseIf(now > decideFrom || now > validUntil, 'ErrExpired');
     const { threshold, keys } = rules.committee;
     const ascending = votes.every(({ member }, place) => place === 0 || member > votes[place - 1].member);
-    const wrong = points > fault.maxPoints || votes.length < threshold || !ascending;
+    const wrong = points > fault.maxPoints || !ascending;
     refuseIf(wrong || votes.some(({ member }) => member >= keys.length), 'ErrWrongVerdict');
     const text = verdictText(state.network, call.self, points, rules.version, validUntil);
     refuseIf(
         votes.some(({ member, signature }) => signature !== signed(keys[member], ...text)),
         'ErrBadSignature',
     );
+    refuseIf(votes.length < threshold, 'ErrWrongVerdict');
     call.needs(call.prices.stakeStep);
     refuseIf(!inBasechain(call.message.from), 'ErrNotBasechain');
     const guilty = points > 0;
