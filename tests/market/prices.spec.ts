@@ -115,8 +115,11 @@ describe('The fees of a quote', () => {
         const [small, large] = [chainFees(prices, code), chainFees(prices, wider)];
         expect(large.opening - small.opening).toBe(2n * (100n + 8n));
         expect(large.ending).toBe(small.ending);
-        const { opening } = chainFees({ ...FREE, forward: { ...FREE.forward, cell: UNIT } }, code);
-        expect(opening).toBeGreaterThan(2n * 2n); // the rest of the message has cells too
+        // The rest of the message has cells and bits too.
+        const openingOf = (forward: object) =>
+            chainFees({ ...FREE, forward: { ...FREE.forward, ...forward } }, code).opening;
+        expect(openingOf({ cell: UNIT })).toBeGreaterThan(2n * 2n);
+        expect(openingOf({ bit: UNIT })).toBeGreaterThan(2n * 24n);
     });
 });
 
