@@ -2,7 +2,7 @@
  * The way out: from the state that an episode reached, each honest party alone brings its money home. The way is found
  * by a search on the model over the party's own messages and waits, and then gone in the sandbox.
  */
-import { Account, apply, bonded, Message, Provider, State, sumOf } from '../model';
+import { Account, apply, bonded, Dispute, Message, Provider, State, sumOf } from '../model';
 import { BUYERS, OWNERS, STRANGER } from './launch';
 import { Book } from './scene';
 import { Session } from './session';
@@ -134,7 +134,7 @@ function providerGoals(session: Session, account: Account, owner: Account): Goal
             return undefined;
         }
         for (const [dispute, contract] of state.contracts) {
-            if (contract.kind === 'dispute' && contract.provider === account && contract.state === 'open') {
+            if (contract.kind === 'dispute' && contract.provider === account && isUndecided(contract)) {
                 return decided(session, who, dispute, owner);
             }
         }
@@ -175,10 +175,13 @@ function stakeSteps(state: State, account: Account, own: (body: Message['body'])
     return wait(state, Math.min(...used.map(({ unlockAt }) => unlockAt)));
 }
 
+/** Open, or closed without the Provider's knowledge: anyone may have its end sent again. */
+const isUndecided = ({ state, stuck }: Dispute): boolean => state === 'open' || stuck;
+
 function decided(session: Session, who: string, dispute: Account, from: Account): Goal {
     const isOpen = (state: State) => {
         const found = state.contracts.get(dispute);
-        return found?.kind === 'dispute' && found.state === 'open' ? found : undefined;
+        return found?.kind === 'dispute' && isUndecided(found) ? found : undefined;
     };
     return {
         who,
@@ -253,7 +256,7 @@ function payoutGoals(session: Session, book: Book): GoalsOf {
 function reporterGoals(session: Session): GoalsOf {
     return (state) => {
         for (const [dispute, contract] of state.contracts) {
-            if (contract.kind === 'dispute' && contract.state === 'open') {
+            if (contract.kind === 'dispute' && isUndecided(contract)) {
                 return decided(session, 'a reporter', dispute, STRANGER);
             }
         }

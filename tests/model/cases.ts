@@ -42,7 +42,8 @@ function release(call: Call, provider: Provider, fault: Fault, node: Account, ex
 export function onCaseClosed(call: Call, provider: Provider, body: BodyOf<'caseClosed'>): Provider {
     const { guilty, slash, fault, rules, excessTo } = body;
     const sender = call.state.contracts.get(call.message.from);
-    refuseIf(sender?.kind !== 'dispute' || sender.provider !== call.self, 'ErrNotDispute');
+    // One that was cleared while its message was on its way is still known by its address.
+    refuseIf(sender !== undefined && (sender.kind !== 'dispute' || sender.provider !== call.self), 'ErrNotDispute');
     const node = fault.account;
     if (!guilty) {
         release(call, provider, fault, node, excessTo);

@@ -141,7 +141,7 @@ export function onShareFreed(call: Call, provider: Provider, body: BodyOf<'share
 export function requireNode(call: Call, number: number): void {
     const sender = call.state.contracts.get(call.message.from);
     const own = sender?.kind === 'node' && sender.provider === call.self && sender.number === number;
-    refuseIf(!own, 'ErrNotNode');
+    refuseIf(sender !== undefined && !own, 'ErrNotNode'); // one that was cleared meanwhile is known by its address
 }
 
 /** A message to a node or to the Registry came back. */
