@@ -2,7 +2,7 @@
 import type { BodyOf } from './bodies';
 import { newNode } from './node';
 import { forward, giveBack, NEW_VERSION, sumOf } from './provider';
-import { Call, max, refuseIf } from './state';
+import { Call, max, min, refuseIf } from './state';
 import type { Account, Provider, Version } from './types';
 import { holdOf } from './windows';
 
@@ -97,7 +97,8 @@ export function onReplaceHardware(call: Call, provider: Provider, body: BodyOf<'
     count(provider, codeVersion, {
         shares: version.shares + raisedShare,
         gpus: version.gpus + raisedGpus,
-        maxShare: raisedShare > 0n ? max(version.maxShare, share) : version.maxShare,
+        // No node has more than all of them, whatever share the message says that it had.
+        maxShare: raisedShare > 0n ? max(version.maxShare, min(share, version.shares + raisedShare)) : version.maxShare,
         slashable: version.slashable + KEYS * raisedShare,
     });
     const hold = holdOf(provider.windows);
