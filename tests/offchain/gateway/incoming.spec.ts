@@ -10,9 +10,9 @@ import {
     Result,
     Verifier,
 } from '@cocoon-market/wrappers';
-import { FrameKind, FrameWriter, MAX_RETRY_AFTER, RecordType, signReceipt } from '../../../offchain/link';
+import { FrameKind, FrameWriter, MAX_RETRY_AFTER, RecordReader, RecordType, signReceipt } from '../../../offchain/link';
 import type { ClockReading } from '../../../offchain/payer/check';
-import { Breach, ClockInDoubt, IncomingAnswer } from '../../../offchain/payer/incoming';
+import { Breach, ClockInDoubt, IncomingAnswer, recordsOf } from '../../../offchain/payer/incoming';
 import { BYTES, counterOf } from '../../../offchain/tokens';
 import { testKey } from '../../support/market';
 
@@ -164,7 +164,7 @@ describe('An answer as it arrives', () => {
         ['decline', answerTo, record(RecordType.Decline, refusal(Decline))],
     ] as const)('ends with its %s, and nothing follows', (type, make, ending) => {
         const answer = make();
-        answer.take(ending);
+        expect(answer.take(ending)).toEqual([]);
 
         expect(answer.ending).toMatchObject({ type, receipt: ending.bytes });
         expect(() => answer.take(ending)).toThrow('a record follows the end of the answer');
@@ -222,6 +222,11 @@ describe('An answer as it arrives', () => {
         expect(() => greedy.take(record(RecordType.Answer, high[1]))).toThrow('more completion tokens than arrived');
     });
 
+    it('comes in records, and any other bytes are a breach', () => {
+        expect(recordsOf(new RecordReader(), Buffer.of(1, 0, 0, 0, 1, 7))).toEqual([record(1, Buffer.of(7))]);
+        expect(() => recordsOf(new RecordReader(), Buffer.of(9, 0, 0, 0, 1))).toThrow(Breach);
+    });
+
     it('may hint once when to ask again, by an hour at most', () => {
         const hint = (seconds: number) => {
             const bytes = Buffer.alloc(4);
@@ -229,7 +234,7 @@ describe('An answer as it arrives', () => {
             return record(RecordType.RetryAfter, bytes);
         };
         const [soon, late] = [started(), started()];
-        soon.take(hint(5));
+        expect(soon.take(hint(5))).toEqual([]);
         late.take(hint(MAX_RETRY_AFTER + 1));
 
         expect([soon.retryAfter, late.retryAfter]).toEqual([5, MAX_RETRY_AFTER]);
