@@ -19,6 +19,8 @@ import { numbers } from '../../support/numbers';
 import { type Below, changedBytes, flippedBit } from './bytes';
 import { COUNT } from './fuzz';
 
+jest.setTimeout(1_800_000); // of the long run
+
 const purpose = { job: Buffer.alloc(32, 7), wire: 'cocoon-market/2' };
 const TEXT = Buffer.from('{"model":"cocoon-tiny","messages":[{"role":"user","content":"a question"}]}');
 

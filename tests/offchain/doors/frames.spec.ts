@@ -49,6 +49,8 @@ import { startFixture } from '../support/worker';
 import { type Below, changedBytes, pieces } from './bytes';
 import { COUNT } from './fuzz';
 
+jest.setTimeout(1_800_000); // of the long run
+
 const NOW = 1_800_000_000;
 const node = testKey(60);
 const verifier = new Verifier(node.publicKey);
