@@ -129,8 +129,8 @@ export const provider: ContractTable = {
         'bounce of ApplyHardware': bounce('Node', { [UNJOINED]: 'never', poor: NOT_COVERED, '*': 'ok → owner' }),
         'bounce of StopNode': bounce('Node', { [UNJOINED]: 'never', poor: NOT_COVERED, '*': 'ok → owner' }),
         'bounce of OpenCase': joinedBounce('Dispute', 'ok → Node'),
-        'bounce of SlashShare': joinedBounce('Node', 'ok → owner'),
-        'bounce of ReleaseShare': joinedBounce('Node', 'ok → owner'),
+        'bounce of SlashShare': joinedBounce('Node', 'ok → insurance'),
+        'bounce of ReleaseShare': joinedBounce('Node', 'ok → insurance'),
         [OTHER]: { ...external, '*': '130' },
     },
 };

@@ -3,6 +3,20 @@ import type { Attack } from './attack';
 /** Attacks on liability, shares and consents. */
 export const liabilityAttacks: Attack[] = [
     {
+        source: 'review',
+        attack: 'Raises until the count of what receipts may cost is full, and has bounces of a node that does not exist take it away, so that no fault is slashed.',
+        stoppedBy: 'What would pass the limit is refused, so a bounce takes back what its message counted.',
+        file: 'tests/regression/counted-whole.spec.ts',
+        test: 'What receipts of a version may cost stays what it was after raises of a node that does not exist, and a fault is slashed',
+    },
+    {
+        source: 'review',
+        attack: 'Lets the Dispute of a case owe years of rent, so that the report bounces and the reporter’s bond comes to the accused.',
+        stoppedBy: 'The rest of a case that bounced goes to the insurance.',
+        file: 'tests/provider/bounces.spec.ts',
+        test: 'Bounces of OpenCase end the case at provider and node, and the rest goes to the insurance, not to the accused',
+    },
+    {
         source: 'fault kind: freezing without a cap',
         attack: 'Opens case after case against one key of a rival, so that no stake of it can leave.',
         stoppedBy: 'All cases of a key together freeze no more than its share still bears.',

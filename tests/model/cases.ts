@@ -163,7 +163,7 @@ function rememberVerdict(provider: Provider, now: number, amount: bigint): void 
 export function onCaseBounce(call: Call, provider: Provider): Provider {
     const { body } = call.message;
     if (body.op === 'openCase') {
-        release(call, provider, body.fault, body.fault.account, provider.owner);
+        release(call, provider, body.fault, body.fault.account, provider.rules!.insurance);
         return provider;
     }
     if (body.op === 'slashShare' || body.op === 'releaseShare') {
@@ -173,7 +173,7 @@ export function onCaseBounce(call: Call, provider: Provider): Provider {
             count(provider, body.codeVersion, { pendingVerdicts: Math.max(pendingVerdicts - 1, 0) });
         }
     }
-    return giveBack(call, provider, provider.owner);
+    return giveBack(call, provider, provider.rules!.insurance);
 }
 
 /** All that open cases may take. */

@@ -57,9 +57,9 @@ describe('Bounces', () => {
         await expectSolvent(market);
     });
 
-    it('of OpenCase end the case at provider and node, and the rest goes home to the owner', async () => {
+    it('of OpenCase end the case at provider and node, and the rest goes to the insurance, not to the accused', async () => {
         const market = await caseMarket();
-        const { provider, node, job, owner } = market;
+        const { provider, node, job, insurance } = market;
         await report(market, 'demand', job.report.demand(job.accept()));
         const dispute = await job.dispute('A3');
         const { amount, receiptKey } = (await dispute.getFile())!;
@@ -75,20 +75,20 @@ describe('Bounces', () => {
 
         expect(await provider.getStanding()).toMatchObject({ cases: 0n, frozen: 0n });
         expect(result.transactions).toHaveTransaction({ from: node.address, to: provider.address, success: true });
-        expect(result.transactions).toHaveTransaction({ from: provider.address, to: owner.address, success: true });
+        expect(result.transactions).toHaveTransaction({ from: provider.address, to: insurance.address, success: true });
         await expectSolvent(market);
     });
 
     it('of ReleaseShare end the case of a node that is no more', async () => {
         const market = await caseMarket();
-        const { provider, node, job, owner } = market;
+        const { provider, node, job, insurance } = market;
         await report(market, 'demand', job.report.demand(job.accept()));
         expect(await provider.getStanding()).toMatchObject({ cases: 1n });
 
         const result = await bounceBack(market, node.address, provider.address, head(0xc0c00332));
 
         expect(await provider.getStanding()).toMatchObject({ cases: 0n, frozen: 0n });
-        expect(result.transactions).toHaveTransaction({ from: provider.address, to: owner.address, success: true });
+        expect(result.transactions).toHaveTransaction({ from: provider.address, to: insurance.address, success: true });
         await expectSolvent(market);
     });
 
