@@ -137,9 +137,14 @@ export class Call {
         return this.state.prices;
     }
 
-    /** Refuses a value that the chain found too small. Only a value below the documented minimum may be. */
+    /**
+     * Refuses a value that the chain found too small. Only a value below the documented minimum may be, which pays the
+     * debt of the account as well.
+     */
     needs(value: bigint, code: Code = 'ErrLowValue'): void {
-        this.openIf(this.message.value < value, [code, 'short', 'noRun', '9']);
+        const { balance = 0n } = this.facts;
+        const debt = balance < 0n ? -balance : 0n;
+        this.openIf(this.message.value < value + debt, [code, 'short', 'noRun', '9']);
     }
 
     /** Where the documents leave a limit to prices: follows the chain if its code is one of these; alone, refuses. */
