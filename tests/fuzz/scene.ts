@@ -2,7 +2,7 @@
 import { beginCell, Cell } from '@ton/core';
 
 import { exotic, swapped } from '../support/swaps';
-import { Account, Channel, Key, Message, Op, Receipt, Terms, Voucher } from '../model';
+import { Account, Channel, FaultClass, Key, Message, Op, Receipt, Terms, Voucher } from '../model';
 import { Dice } from './dice';
 import { BUYERS, GOVERNOR, OPERATORS, OWNERS, PAYOUTS, STRANGER } from './launch';
 import { pairOf } from './names';
@@ -22,6 +22,23 @@ export interface Signed {
     slashedBefore: bigint; // what slashes had taken of the stake
 }
 
+/** A report that was sent: somebody may report the same fault again, with a larger or smaller loss. */
+export interface Reported {
+    class: FaultClass;
+    job: Job;
+    number: number;
+}
+
+/** A job of a node under one of its keys. */
+export interface Job {
+    provider: Account;
+    node: Account;
+    key: Key;
+    channel: Account;
+    terms: Terms;
+    name: string; // by which receipts name it
+}
+
 /** What the actors remember of an episode. */
 export class Book {
     /** The vouchers that payouts hold, newest last. */
@@ -33,6 +50,7 @@ export class Book {
     /** What channels were deployed with. */
     readonly firsts = new Map<Account, Channel>();
     readonly signed: Signed[] = [];
+    readonly reported: Reported[] = [];
     /** What slashes took of each Provider. */
     readonly slashed = new Map<Account, bigint>();
     private keys = 0;

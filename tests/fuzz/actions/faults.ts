@@ -15,6 +15,8 @@ import {
     Result,
     signed,
     signReceipt,
+    SKEW,
+    SPAN,
     Terms,
     Unsigned,
     verdictText,
@@ -23,7 +25,7 @@ import {
 import { PAYOUTS, STRANGER } from '../launch';
 import { accountNamed } from '../names';
 import { hashOfJob, NETWORK } from '../payloads';
-import { put, Scene, Take } from '../scene';
+import { Job, put, Reported, Scene, Take } from '../scene';
 import { memberOf, nodesOf } from './providers';
 
 const TON = 1_000_000_000n;
@@ -32,16 +34,6 @@ const RATES = [100_000n, 50_000n, 400_000n, 400_000n] as const;
 const PRICE = priceOf(COUNTS, RATES);
 const STEPS = [TON / 10n, 2n * TON, 15n * TON];
 const NUMBERS: Record<FaultClass, 'A1' | 'A2' | 'A3' | 'B1'> = { A1: 'A1', A2: 'A2', A3: 'A3', B1: 'B1' };
-
-/** A job of a node under one of its keys. */
-export interface Job {
-    provider: Account;
-    node: Account;
-    key: Key;
-    channel: Account;
-    terms: Terms;
-    name: string; // by which receipts name it
-}
 
 /** Reporters of this Provider can only forge: it signs nothing that is a fault. */
 export const HONEST = 0;
@@ -124,6 +116,10 @@ export const sign: Take = (scene) => {
 const dateFrom = (now: number, evidence: number, { dice }: Scene): number =>
     now - dice.of([0, 1, 60, 60, HOUR, HOUR, DAY, evidence, evidence + 1, -45, dice.below(evidence + 1)]);
 
+/** A date around the end of a key: as long as a receipt or an accept's deadline may pass it, and a second more. */
+const dateAtEnd = (endsAt: number, { dice }: Scene): number =>
+    endsAt + dice.of([0, 1, SKEW, SKEW, SKEW + 1, SPAN, SPAN + 1]);
+
 type Draw = (scene: Scene, job: Job, number: number, date: number) => DrawnReport;
 
 type WithoutJob<B> = B extends unknown ? Omit<B, 'code' | 'dispute' | 'channel' | 'terms'> : never;
@@ -160,7 +156,7 @@ const drawTwice: Draw = (scene, job, number, date) => {
 
 const drawExcess: Draw = (scene, job, number, date) => {
     const { dice } = scene;
-    const excess = dice.of([0n, 1n, TON / 20n, 6n * TON]);
+    const excess = dice.of([0n, 1n, TON / 20n, 6n * TON, 60n * TON]);
     const kind = dice.below(4);
     const make = (result: Unsigned, comparison?: Unsigned): DrawnReport => ({
         query: (result as Result).index,
@@ -199,24 +195,37 @@ const drawWrong: Draw = (scene, job, number, date) => {
 
 const DRAWS: Record<FaultClass, Draw> = { A1: drawTwice, A2: drawExcess, A3: drawDemand, B1: drawWrong };
 
+/** A fault that was reported before, once in three times. */
+function reportedBefore({ session, book, dice }: Scene, of: FaultClass, provider: Account): Reported | undefined {
+    const all = book.reported.filter(
+        ({ class: other, job }) => other === of && job.provider === provider && session.get('node', job.node),
+    );
+    return all.length > 0 && dice.once(3) ? dice.of(all) : undefined;
+}
+
 /** One report of a class: about a fault in most cases, about nothing in the others. */
 export const report =
     (faultClass: FaultClass): Take =>
     async (scene) => {
-        const { session, dice } = scene;
+        const { session, book, dice } = scene;
         const member = memberOf(scene);
         const all = member === undefined ? [] : nodesOf(session, member.account);
         if (member === undefined || all.length === 0) {
             return;
         }
-        const [node, found] = dice.of(all);
+        const [drawn, drawnNode] = dice.of(all);
+        const before = reportedBefore(scene, faultClass, member.account);
+        const node = before?.job.node ?? drawn;
+        const found = session.get('node', node) ?? drawnNode;
         const keys = keysOf(found);
         // Of the honest Provider nobody has evidence: the receipts are of a key that it never had.
         const key = member.index === HONEST ? 'stranger' : dice.of([...keys, ...keys, ...keys, 'stranger']);
         const aboutNode = dice.once(15) ? STRANGER : node;
-        const job = jobFor(scene, member.account, aboutNode, key);
-        const number = 1 + dice.below(5);
-        const date = dateFrom(session.now, found.evidence, scene);
+        const job = before?.job ?? jobFor(scene, member.account, aboutNode, key);
+        const number = before?.number ?? 1 + dice.below(5);
+        const ended = found.ended.find((slot) => slot?.key === job.key);
+        const atEnd = ended !== undefined && dice.once(2);
+        const date = atEnd ? dateAtEnd(ended.endsAt, scene) : dateFrom(session.now, found.evidence, scene);
         const { body, query } = DRAWS[faultClass](scene, job, number, date);
         const { rules, disputeBefore } = member.provider;
         const code = dice.of([rules!.dispute, rules!.dispute, rules!.dispute, Math.max(disputeBefore, 0)]);
@@ -224,6 +233,9 @@ export const report =
         const { channel, terms } = job;
         const whole = { ...body, channel, terms, code, dispute } as Body;
         const value = session.plenty;
+        if (before === undefined && aboutNode === node) {
+            book.reported.push({ class: faultClass, job, number });
+        }
         put(scene, { from: accountNamed(`reporter ${dice.below(3)}`), to: node, value, body: whole });
     };
 
@@ -269,7 +281,7 @@ export const answer: Take = async (scene) => {
     const job = { name: fault!.job } as Job;
     const number = dice.once(5) ? fault!.query + 1 : fault!.query;
     const key = dice.once(8) ? 'forger' : fault!.key;
-    const result = signReceipt(key, resultOf(job, number, fault!.date, { index: dice.once(8) ? 0 : 1 }));
+    const result = signReceipt(key, resultOf(job, number, fault!.date, { index: dice.once(4) ? 0 : 1 }));
     const { voucherKey, channel } = fault!;
     const count = dice.once(4) ? 0 : 1;
     const voucher = voucherOf(session.state, dice.once(8) ? 'forger' : voucherKey, channel, 1n, count);

@@ -197,12 +197,15 @@ export const deployNodeEarly: Take = async (scene) => {
 export const propose: Take = (scene) => {
     const { session, dice } = scene;
     const { codes } = session.get('registry', session.accounts.registry)!;
+    const shorter: RulesChange = {
+        kind: 'rules',
+        set: ruleSet({ evidence: 24 * HOUR, response: 6 * HOUR, verdict: 12 * HOUR, unbonding: 120 * HOUR }),
+    };
     const change = dice.of<RulesChange>([
         { kind: 'rules', set: ruleSet({ evidence: 240 * HOUR, unbonding: 400 * HOUR }) },
-        {
-            kind: 'rules',
-            set: ruleSet({ evidence: 24 * HOUR, response: 6 * HOUR, verdict: 12 * HOUR, unbonding: 120 * HOUR }),
-        },
+        shorter,
+        shorter,
+        shorter,
         { kind: 'rules', set: ruleSet({ baseStake: 80n * TON, rates: [20n * TON, 40n * TON, 18n * TON, 30n * TON] }) },
         { kind: 'rules', set: ruleSet({ baseStake: 10n * TON, insurance: INSURANCES[1] }) },
         { kind: 'rules', set: ruleSet({ insurance: `-1:${STRANGER}` }) },
