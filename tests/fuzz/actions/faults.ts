@@ -208,7 +208,9 @@ export const report =
     (faultClass: FaultClass): Take =>
     async (scene) => {
         const { session, book, dice } = scene;
-        const member = memberOf(scene);
+        const first = memberOf(scene);
+        // Reports of the honest Provider all end alike, so there are fewer of them.
+        const member = first?.index === HONEST && !dice.once(3) ? memberOf(scene) : first;
         const all = member === undefined ? [] : nodesOf(session, member.account);
         if (member === undefined || all.length === 0) {
             return;
@@ -224,8 +226,10 @@ export const report =
         const job = before?.job ?? jobFor(scene, member.account, aboutNode, key);
         const number = before?.number ?? 1 + dice.below(5);
         const ended = found.ended.find((slot) => slot?.key === job.key);
-        const atEnd = ended !== undefined && dice.once(2);
-        const date = atEnd ? dateAtEnd(ended.endsAt, scene) : dateFrom(session.now, found.evidence, scene);
+        // The last receipts of a key that has ended are as old as its end.
+        const last = ended === undefined || dice.once(4) ? session.now : Math.min(session.now, ended.endsAt);
+        const atEnd = ended !== undefined && dice.once(4);
+        const date = atEnd ? dateAtEnd(ended.endsAt, scene) : dateFrom(last, found.evidence, scene);
         const { body, query } = DRAWS[faultClass](scene, job, number, date);
         const { rules, disputeBefore } = member.provider;
         const code = dice.of([rules!.dispute, rules!.dispute, rules!.dispute, Math.max(disputeBefore, 0)]);
