@@ -147,7 +147,8 @@ export class Network {
             if (wired.info.type !== 'external-in' || !(error instanceof EmulationError)) {
                 throw error;
             }
-            const exitCode = error.exitCode;
+            // Nothing ran if the account cannot pay for the import: the emulator then names exit code 0.
+            const exitCode = error.exitCode === 0 ? undefined : error.exitCode;
             const nothing = { sent: [], events: 0, gas: 0n, fees: 0n, frozen: false };
             return { code: codeOf(exitCode), exitCode, balance: before, balanceAfter: before, ...nothing };
         }

@@ -173,7 +173,9 @@ function deliver(state: State, index: number, facts: Facts): { state: State; out
         if (message.body.op === 'unreadable') {
             throw new Refusal(facts.code === undefined || facts.code === 'done' ? '9' : facts.code);
         }
-        if (facts.code === 'noRun' || facts.code === 'short') {
+        if (facts.code === 'noRun' && message.external) {
+            call.openIf(balance < state.prices.run, ['noRun']); // it may not pay for the import
+        } else if (facts.code === 'noRun' || facts.code === 'short') {
             call.needs(state.prices.run, 'noRun');
         }
         const next = handle(call, { ...contract });
