@@ -27,7 +27,7 @@ import { Accounts, DELAY, FIRST_RULES, GOVERNOR, launchRegistry, measurePrices, 
 import { addressOf, publicKeyOf } from './names';
 import { cellOfBody, newJobCell } from './wire';
 
-const MAX_DELIVERIES = 200; // that one drain takes
+const MAX_DELIVERIES = 40; // that follow from one message
 
 /** A message of an account that the network does not keep. */
 export type Outgoing = Omit<Message, 'from'> & { from: Account };
@@ -212,9 +212,10 @@ export class Session {
 
     /** Delivers everything that is on its way, and all that follows; `pick` chooses among what may be next. */
     async drain(pick: (count: number) => number = () => 0): Promise<void> {
+        const most = MAX_DELIVERIES * this.state.queue.length;
         for (let taken = 0; this.state.queue.length > 0; taken++) {
-            if (taken > MAX_DELIVERIES) {
-                throw new Error(`${MAX_DELIVERIES} deliveries did not end what was sent`);
+            if (taken > most) {
+                throw new Error(`${most} deliveries did not end what was sent`);
             }
             const { next } = this;
             await this.deliver(next[pick(next.length)]);
