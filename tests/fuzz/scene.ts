@@ -27,6 +27,8 @@ export interface Reported {
     class: FaultClass;
     job: Job;
     number: number;
+    query: number;
+    dispute: Account; // of its case, if it was taken
 }
 
 /** A job of a node under one of its keys. */

@@ -1,4 +1,8 @@
-/** What nodes sign, and what reporters, owners and committees do about it. */
+/**
+ * What nodes sign, and what reporters, owners and committees do about it.
+ *
+ * Longer than 350 lines because reports and their answers are made of the same receipts.
+ */
 import {
     Account,
     Body,
@@ -195,12 +199,16 @@ const drawWrong: Draw = (scene, job, number, date) => {
 
 const DRAWS: Record<FaultClass, Draw> = { A1: drawTwice, A2: drawExcess, A3: drawDemand, B1: drawWrong };
 
-/** A fault that was reported before, once in three times. */
+/** One of the last faults for which there is a case, once in two times. */
 function reportedBefore({ session, book, dice }: Scene, of: FaultClass, provider: Account): Reported | undefined {
     const all = book.reported.filter(
-        ({ class: other, job }) => other === of && job.provider === provider && session.get('node', job.node),
+        ({ class: other, job, dispute }) =>
+            other === of &&
+            job.provider === provider &&
+            session.get('node', job.node) !== undefined &&
+            session.get('dispute', dispute) !== undefined,
     );
-    return all.length > 0 && dice.once(3) ? dice.of(all) : undefined;
+    return all.length > 0 && dice.once(2) ? dice.of(all.slice(-3)) : undefined;
 }
 
 /** One report of a class: about a fault in most cases, about nothing in the others. */
@@ -230,7 +238,11 @@ export const report =
         const last = ended === undefined || dice.once(4) ? session.now : Math.min(session.now, ended.endsAt);
         const atEnd = ended !== undefined && dice.once(4);
         const date = atEnd ? dateAtEnd(ended.endsAt, scene) : dateFrom(last, found.evidence, scene);
-        const { body, query } = DRAWS[faultClass](scene, job, number, date);
+        let drawnReport = DRAWS[faultClass](scene, job, number, date);
+        for (let tries = 0; before !== undefined && drawnReport.query !== before.query && tries < 8; tries++) {
+            drawnReport = DRAWS[faultClass](scene, job, number, date);
+        }
+        const { body, query } = drawnReport;
         const { rules, disputeBefore } = member.provider;
         const code = dice.of([rules!.dispute, rules!.dispute, rules!.dispute, Math.max(disputeBefore, 0)]);
         const dispute = await disputeOf(session, job, { faultClass, query }, code);
@@ -238,7 +250,7 @@ export const report =
         const whole = { ...body, channel, terms, code, dispute } as Body;
         const value = session.plenty;
         if (before === undefined && aboutNode === node) {
-            book.reported.push({ class: faultClass, job, number });
+            book.reported.push({ class: faultClass, job, number, query, dispute });
         }
         put(scene, { from: accountNamed(`reporter ${dice.below(3)}`), to: node, value, body: whole });
     };
