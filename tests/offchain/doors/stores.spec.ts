@@ -197,7 +197,8 @@ describe("A gateway's store", () => {
             return expectNoMore(store);
         });
 
-        expect(counts.get('damaged')).toBeGreaterThan(COUNT / 50);
+        // Most columns say nothing of money, so few changes are told by signatures: about one of fifty.
+        expect(counts.get('damaged')).toBeGreaterThan(COUNT / 100);
         await store.close();
     }, 1_800_000);
 
