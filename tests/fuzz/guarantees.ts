@@ -61,10 +61,10 @@ function onlyKeysMove(before: State, after: State, { message, code }: Outcome): 
     }
 }
 
-/** A Provider holds stake and slots, whatever it was sent. */
+/** A Provider holds stake and slots, whatever it was sent, less the rent that its reserve did not cover. */
 function stakeIsCovered(after: State, { message }: Outcome): void {
     const contract = after.contracts.get(message.to);
-    if (contract?.kind === 'provider' && contract.balance < bonded(contract)) {
+    if (contract?.kind === 'provider' && contract.balance < bonded(contract) - RENT_ROOM) {
         throw new Error(`A Provider owes ${bonded(contract)} nanoTON of stake and holds ${contract.balance}`);
     }
 }
