@@ -2,7 +2,7 @@
 import type { BodyOf } from './bodies';
 import { newDispute } from './dispute';
 import { count, requireNode, versionOf } from './nodes';
-import { bonded, forward, giveBack, setSlot, sumOf } from './provider';
+import { bonded, forward, setSlot, sumOf } from './provider';
 import { basisPoints, Call, DAY, max, min, refuseIf } from './state';
 import type { Account, CaseRules, Fault, Provider } from './types';
 
@@ -173,7 +173,8 @@ export function onCaseBounce(call: Call, provider: Provider): Provider {
             count(provider, body.codeVersion, { pendingVerdicts: Math.max(pendingVerdicts - 1, 0) });
         }
     }
-    return giveBack(call, provider, provider.rules!.insurance);
+    forward(call, provider, provider.rules!.insurance, { op: 'excesses' }, false, { fault: true });
+    return provider;
 }
 
 /** All that open cases may take. */
