@@ -51,7 +51,10 @@ async function open(member?: PostgresOptions['member'], leaseSeconds = SHORT) {
     return one;
 }
 
-const join = (address?: string) => open({ identity: 'one', url: address });
+const join = (address?: string, leaseSeconds = SHORT) => open({ identity: 'one', url: address }, leaseSeconds);
+
+/** With a lease that no busy machine loses. */
+const joinForLong = (address?: string) => join(address, 60);
 
 const add = ({ engine: { writes, cluster } }: { engine: PostgresEngine<Schema> }) =>
     writes.run((t) => t.insertInto('thing').values({ member: cluster.number }).execute());
@@ -75,8 +78,8 @@ async function lapse(member: number): Promise<void> {
 
 describe('A member of a cluster', () => {
     it('has the smallest number that is free, and is known to the others with its URL', async () => {
-        const [first, second] = [await join('http://one'), await join()];
-        const third = await join('http://three');
+        const [first, second] = [await joinForLong('http://one'), await joinForLong()];
+        const third = await joinForLong('http://three');
         expect([first, second, third].map(({ cluster }) => cluster.number)).toEqual([1, 2, 3]);
         expect((await second.cluster.members()).map((one) => one.url)).toEqual([
             'http://one',
@@ -86,18 +89,18 @@ describe('A member of a cluster', () => {
         expect((await second.cluster.members())[0].holder).toContain(`process ${process.pid}`);
         await second.close();
         expect((await first.cluster.members()).map(({ number }) => number)).toEqual([1, 3]);
-        expect((await join()).cluster.number).toBe(2);
+        expect((await joinForLong()).cluster.number).toBe(2);
     });
 
     it('gets the number of one that stopped, with its rows, before a smaller one', async () => {
-        const [first, second] = [await join(), await join()];
+        const [first, second] = [await joinForLong(), await joinForLong()];
         await first.close();
         await second.close();
-        expect(await move(await join(), 2)).toBe(true); // number 1 again, and 2 is taken over
-        expect((await join()).cluster.number).toBe(2);
+        expect(await move(await joinForLong(), 2)).toBe(true); // number 1 again, and 2 is taken over
+        expect((await joinForLong()).cluster.number).toBe(2);
         await opened.at(-1)!.close();
         await opened.at(-2)!.close();
-        expect((await join()).cluster.number).toBe(1);
+        expect((await joinForLong()).cluster.number).toBe(1);
         expect((await opened.at(-1)!.cluster.lapsed()).map(({ number }) => number)).toEqual([2]);
     });
 
