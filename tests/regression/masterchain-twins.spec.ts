@@ -3,7 +3,7 @@
  * each other is refused from there.
  */
 import { Address, Cell, toNano } from '@ton/core';
-import { BlockchainTransaction, internal, SendMessageResult } from '@ton/sandbox';
+import { internal, SendMessageResult } from '@ton/sandbox';
 
 import { nodeChanges } from '../../wrappers/Node';
 import { errors } from '../../wrappers/protocol';
