@@ -485,7 +485,6 @@ export class JobPool {
         return job.available >= (target > min ? target : min);
     }
 
-    // While a job is being opened, a question waits for it longer.
     // No query that ends makes these jobs free: their worker is asked until one of its processes has one of them.
     private async waitForReturn(start: number, jobs: readonly GatewayJob[]): Promise<void> {
         const sessions = new Set(jobs.map(({ session }) => session));
@@ -498,6 +497,7 @@ export class JobPool {
         }
     }
 
+    // While a job is being opened, a question waits for it longer.
     private async waitForSlot(start: number, queue: ModelQueue): Promise<void> {
         const remaining = start + (queue.coming > 0 ? OPENING_MS : SLOT_MS) - Date.now();
         if (remaining <= 0) {

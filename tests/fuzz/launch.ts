@@ -15,7 +15,7 @@ import {
 } from '@cocoon-market/wrappers';
 
 import { messageOf } from '../support/bodies';
-import { DAY, HOUR } from '../support/stake';
+import { DAY, HOUR, WINDOWS } from '../support/stake';
 import { Committee, Prices, Rules, RuleSet } from '../model';
 import { Network, PRICE_LEVELS, PriceLevel } from './chain';
 import { accountNamed, accountOf, addressOf, keyNumber, pairOf } from './names';
@@ -39,12 +39,7 @@ export const plentyAt = (level: PriceLevel): bigint => toNano(level === 'tenfold
 
 /** Rules that hold at every price level. */
 export const ruleSet = (overrides: Partial<RuleSet> = {}): RuleSet => ({
-    evidence: 120 * HOUR,
-    response: 24 * HOUR,
-    verdict: 72 * HOUR,
-    buffer: 24 * HOUR,
-    unbonding: 336 * HOUR,
-    payoutDelay: 24 * HOUR,
+    ...WINDOWS,
     baseStake: toNano('50'),
     insurance: INSURANCES[0],
     rates: [toNano('18'), toNano('40'), toNano('20')],

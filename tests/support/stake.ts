@@ -41,14 +41,19 @@ export function modelOf(id: string): bigint {
     return BigInt(`0x${createHash('sha256').update(id).digest('hex')}`);
 }
 
+/** The times of rules, in seconds. */
+export const WINDOWS = {
+    evidence: 120 * HOUR,
+    response: 24 * HOUR,
+    verdict: 72 * HOUR,
+    buffer: 24 * HOUR,
+    unbonding: 336 * HOUR,
+    payoutDelay: 24 * HOUR,
+};
+
 export function rulesWith(insurance: Address, overrides: Partial<Rules> = {}): Rules {
     return {
-        evidence: 120 * HOUR,
-        response: 24 * HOUR,
-        verdict: 72 * HOUR,
-        buffer: 24 * HOUR,
-        unbonding: 336 * HOUR,
-        payoutDelay: 24 * HOUR,
+        ...WINDOWS,
         baseStake: BASE_STAKE,
         insurance,
         rates: [RATE, 2n * RATE],

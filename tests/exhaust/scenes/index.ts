@@ -1,5 +1,6 @@
 /** The scenes of the search, and the places of one that is played on the model alone. */
 import { newState, Rules, SMALL_PRICES, State, apply } from '../../model';
+import { HOUR, WINDOWS } from '../../support/stake';
 import { Places, Scene } from '../moves';
 import { casesScene } from './cases';
 import { channelScene } from './channel';
@@ -10,17 +11,11 @@ export const SCENES = { channel: channelScene, escrow: escrowScene, provider: pr
 
 export type SceneName = keyof typeof SCENES;
 
-const HOUR = 3600;
 const START = 1_795_435_200; // 2026-11-23 12:00:00 UTC
 const UNIT = 10n;
 
 const RULES: Rules = {
-    evidence: 120 * HOUR,
-    response: 24 * HOUR,
-    verdict: 72 * HOUR,
-    buffer: 24 * HOUR,
-    unbonding: 336 * HOUR,
-    payoutDelay: 24 * HOUR,
+    ...WINDOWS,
     baseStake: 50n * UNIT,
     insurance: 'insurance',
     rates: [18n * UNIT, 40n * UNIT],
