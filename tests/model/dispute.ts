@@ -57,8 +57,8 @@ export function onDispute(call: Call, found: Dispute): Dispute | undefined {
             const { result, voucher } = body;
             refuseIf(result.kind !== 'result', 'ErrMalformed');
             requireResult(result, fault);
-            requireVoucher(call, fault, voucher);
             refuseIf(result.kind === 'result' && voucher.count < result.index, 'ErrNothingNew');
+            requireVoucher(call, fault, voucher);
             return answered(call, found, fault);
         }
         case 'stateCase':

@@ -85,6 +85,18 @@ describe('Provider: SetPayout', () => {
         expect((await provider.getMembershipNow()).payout).toEqualAddress(stranger.address);
     });
 
+    it('changes the payout of a provider that has no operator', async () => {
+        const { blockchain, provider, owner, stranger } = await joinedMarket();
+        await provider.sendSetOperator(owner.getSender(), { value: VALUE, operator: null });
+
+        await provider.sendSetPayout(owner.getSender(), { value: VALUE, payout: stranger.address });
+        blockchain.now! += DAY;
+
+        const { operator, payout } = await provider.getMembershipNow();
+        expect(operator).toBeNull();
+        expect(payout).toEqualAddress(stranger.address);
+    });
+
     it('refuses the operator: he never moves money', async () => {
         const { provider, operator } = await joinedMarket();
 

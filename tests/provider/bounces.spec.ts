@@ -92,6 +92,19 @@ describe('Bounces', () => {
         await expectSolvent(market);
     });
 
+    it('of ReleaseShare end the case of a provider that has no operator', async () => {
+        const market = await caseMarket();
+        const { provider, node, job, owner } = market;
+        await report(market, 'demand', job.report.demand(job.accept()));
+        await provider.sendSetOperator(owner.getSender(), { value: VALUE, operator: null });
+
+        await bounceBack(market, node.address, provider.address, head(0xc0c00332));
+
+        expect(await provider.getStanding()).toMatchObject({ cases: 0n, frozen: 0n });
+        expect((await provider.getMembershipNow()).operator).toBeNull();
+        await expectSolvent(market);
+    });
+
     it('of ShareFreed open a closed node again, with the share that its Provider still counts', async () => {
         const market = await nodeMarket();
         const { provider, node, owner } = market;

@@ -178,6 +178,18 @@ describe('Provider: Adopt', () => {
         await expectSolvent(market);
     });
 
+    it('names no operator of a provider that has none', async () => {
+        const market = await joinedMarket();
+        const { provider, owner } = market;
+        await provider.sendSetOperator(owner.getSender(), { value: VALUE, operator: null });
+        await changeRules(market, 100 * HOUR);
+
+        await provider.sendAdopt(owner.getSender(), { value: VALUE });
+
+        expect((await provider.getProviderState()).rulesVersion).toBe(2n);
+        expect((await provider.getMembershipNow()).operator).toBeNull();
+    });
+
     it('works while the Registry is paused', async () => {
         const market = await joinedMarket();
         const { provider, owner, registry, governor } = market;
