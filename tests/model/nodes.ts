@@ -39,11 +39,11 @@ export function onRegisterNode(call: Call, provider: Provider, body: BodyOf<'reg
     const { listing, code, node } = body;
     const rules = provider.rules!;
     const codeVersion = rules.nodeVersions - 1;
-    refuseIf(provider.jailedUntil !== 0, 'ErrJailed');
     refuseIf(rules.nodeVersions === 0, 'ErrUnknownVersion');
     refuseIf(code !== codeVersion, 'ErrWrongCode');
     const share = shareOf(provider, listing.gpuClass, listing.gpus);
     refuseIf(provider.stake < rules.baseStake + sumOf(provider, 'shares') + share, 'ErrLowStake');
+    refuseIf(provider.jailedUntil !== 0, 'ErrJailed');
     call.needs(call.prices.registerNode);
     const version = versionOf(provider, codeVersion);
     count(provider, codeVersion, {
