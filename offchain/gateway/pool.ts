@@ -192,8 +192,13 @@ export class JobPool {
                     ...[...disconnected, ...unpaid].map(({ stored }) => stored.worker),
                 ]);
                 this.context.setbacks.requireFew();
-                const { rates, tokenizer } = await this.requireCover(model, workers, question);
+                const { url, rates, tokenizer } = await this.requireCover(model, workers, question);
                 hold(rates, tokenizer);
+                const there = this.choose(this.ableAt(url, question, excluded), question);
+                if (there !== undefined) {
+                    queue.pending--;
+                    return lease(there, question);
+                }
                 if (this.isFull(model, queue)) {
                     const unreachable = this.unreachable(model, excluded);
                     await (unreachable.length > 0
@@ -242,13 +247,27 @@ export class JobPool {
 
     private fitting(question: Question, excluded: Excluded): GatewayJob[] {
         const { nodes } = this.context;
+        return this.able(question, excluded).filter(
+            (job) =>
+                nodes.refusals(job.stored.worker, question) < MAX_REFUSALS &&
+                nodes.stats.takes(job.stored.worker, question.bounds(job.tokenizer).promptBound),
+        );
+    }
+
+    // By what their nodes say, whether or not they refused it before.
+    private able(question: Question, excluded: Excluded): GatewayJob[] {
         return this.usable(question.modelRequest.body.model, excluded).filter(
             (job) =>
                 job.serves(question.needed) &&
                 unwanted(question.preferences, routedJob(job)) === undefined &&
-                nodes.refusals(job.stored.worker, question) < MAX_REFUSALS &&
-                nodes.stats.takes(job.stored.worker, question.bounds(job.tokenizer).promptBound) &&
                 this.covers(job, question),
+        );
+    }
+
+    // A node that refused is asked in the job that it has: another job there would change nothing.
+    private ableAt(worker: string, question: Question, excluded: Excluded): GatewayJob[] {
+        return this.able(question, excluded).filter(
+            ({ stored, running, terms }) => stored.worker === worker && running < terms.maxParallel,
         );
     }
 

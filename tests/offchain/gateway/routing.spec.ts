@@ -99,7 +99,8 @@ describe('Two nodes of unlike price and speed, found by events of the chain', ()
 
         // The other refuses the tools that it lists: it is not asked for them any more.
         script(dear, () => ({ failAtOnce: Reason.Unsupported }));
-        for (let time = 0; time < 8; time++) note(await send({ tools }));
+        const first = { tools, provider: { order: [dear.url] } };
+        for (let time = 0; time < 3; time++) expect(note(await send(first)).by).toEqual([1, 1]);
         script(dear, () => ({ frames: ['fast'] }));
         for (let time = 0; time < 4; time++) expect(note(await send({ tools })).by).toEqual([1, 0]);
 
@@ -127,6 +128,23 @@ describe('Two nodes of unlike price and speed, found by events of the chain', ()
         const wrong = await send({ provider: { sort: 'name' } });
         expect([wrong.status, wrong.body.error.param]).toEqual([400, 'provider.sort']);
         expect(bench.gateway.book.all).toHaveLength(1);
+    });
+
+    it('a node that refused what it lists gets no other job for it, whoever asks for that node first', async () => {
+        await start();
+        const [cheap, dear] = bench.workers;
+        bench.workers.forEach((worker) => script(worker, () => ({ frames: ['fast'] })));
+        await send();
+        const first = { tools, provider: { order: [dear.url] } };
+        script(dear, () => ({ failAtOnce: Reason.Unsupported }));
+        for (let time = 0; time < 3; time++) expect((await send(first)).by).toEqual([1, 1]);
+        const jobs = () => [cheap.jobs.size, dear.jobs.size];
+        expect(jobs()).toEqual([1, 1]);
+
+        for (let time = 0; time < 3; time++) expect(await send(first)).toMatchObject({ status: 200, by: [1, 1] });
+
+        expect(jobs()).toEqual([1, 1]);
+        expect(bench.gateway.book.all).toHaveLength(2);
     });
 
     it('"gateway nodes" shows who fits with prices and share, and why the others do not', async () => {
