@@ -1,8 +1,12 @@
-/** A worker's SQLite file with many open jobs, each as one in use: it has a voucher, and a query that was answered. */
+/**
+ * A worker's SQLite file with many open jobs, each as one in use: it has a voucher, and a query that was answered. What
+ * a worker compares when it reads a job fits together: hashes, the voucher's signature, and the numbers of the result.
+ */
 import {
     Accept,
     type Fields,
     Finish,
+    jobHash,
     type Layout,
     Result,
     SIGNATURE_BYTES,
@@ -11,11 +15,14 @@ import {
     type Terms,
     type Values,
     Verifier,
+    Voucher,
+    voucherFor,
 } from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
 import { modelHash, wireVersions } from '../../offchain/link';
 import { SqliteWorkerStore } from '../../offchain/store/sqliteWorker';
+import { accountAddress } from '../../offchain/worker/channels';
 import { MODEL } from './backend';
 
 /** One job of the file, and the key that signs its vouchers. */
@@ -26,6 +33,7 @@ export interface OpenJob {
     promised: bigint; // nanoTON of its newest voucher
 }
 
+export const NETWORK = -3;
 const KEYS = 100; // of vouchers; the jobs share them, because to make 100,000 keys takes longer than the measurement
 const BATCH = 1000; // jobs that are written at once
 const COUNTS = { prompt: 500, cached: 0, completion: 300, reasoning: 0 };
@@ -50,14 +58,15 @@ export async function fillStore(path: string, count: number): Promise<{ jobs: Op
     const store = await SqliteWorkerStore.open(path);
     const jobs: OpenJob[] = [];
     try {
-        const bags = keys.map(({ publicKey }) => termsBytes(termsOf(publicKey)));
+        const terms = keys.map(({ publicKey }) => termsOf(publicKey));
         const now = Math.floor(Date.now() / 1000);
         while (jobs.length < count) {
             const batch = Array.from({ length: Math.min(BATCH, count - jobs.length) }, (_, i): OpenJob => {
                 const key = (jobs.length + i) % KEYS;
-                return { job: randomBytes(32), channel: randomBytes(32), key, promised: PRICE };
+                const channel = randomBytes(32);
+                return { job: jobHash(NETWORK, channel, terms[key]), channel, key, promised: PRICE };
             });
-            await Promise.all(batch.map((job) => addJob(store, job, { terms: bags[job.key], now })));
+            await Promise.all(batch.map((job) => addJob(store, job, { terms: termsBytes(terms[job.key]), now })));
             jobs.push(...batch);
         }
     } finally {
@@ -85,8 +94,13 @@ async function addJob(
     await queries.accept({ ...requested, promptEstimate: COUNTS.prompt, accept });
     const receipt = receiptOf(Result, { job, number, ...ENDED, ...COUNTS, ...RESULT });
     await queries.end({ kind: 'result', job, number, ...ENDED, bytes: Buffer.alloc(0), counts: COUNTS, receipt });
-    await jobs.addVoucher(job, { cumulative: promised, count: 1, signature: randomBytes(64) }, now);
+    const signature = keys[key].sign(nextVoucher({ channel, promised }));
+    await jobs.addVoucher(job, { cumulative: promised, count: 1, signature }, now);
 }
+
+/** The hash of a voucher for what is promised, which its key signs. */
+export const nextVoucher = ({ channel, promised }: Pick<OpenJob, 'channel' | 'promised'>): Buffer =>
+    Voucher.hash(voucherFor(NETWORK, accountAddress(channel), promised, 1));
 
 /** A receipt as large as a signed one; nobody reads it here. */
 const receiptOf = <F extends Fields>(layout: Layout<F>, values: Values<F>): Buffer =>

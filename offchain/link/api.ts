@@ -257,17 +257,30 @@ export function endHash(job: Buffer): Buffer {
     return createHash('sha256').update('cocoon-market end').update(job).digest();
 }
 
-/** True if this key signed the voucher for this channel. False also for one whose numbers fit in no voucher. */
-export function isSignedVoucher(
+/**
+ * True if this key signed the voucher for this channel (account). False also for one whose numbers fit in no voucher.
+ */
+export function isSignedVoucher(verifier: Verifier, network: number, channel: Buffer, voucher: SignedVoucher): boolean {
+    const hash = voucherHash(network, channel, voucher);
+    return hash !== undefined && verifier.verify(hash, voucher.signature);
+}
+
+/** {@link isSignedVoucher}, in a thread of its own. */
+export async function isSignedVoucherAside(
     verifier: Verifier,
     network: number,
-    channel: Buffer, // account
-    { cumulative, count, signature }: SignedVoucher,
-): boolean {
+    channel: Buffer,
+    voucher: SignedVoucher,
+): Promise<boolean> {
+    const hash = voucherHash(network, channel, voucher);
+    return hash !== undefined && verifier.verifyAside(hash, voucher.signature);
+}
+
+function voucherHash(network: number, channel: Buffer, { cumulative, count }: SignedVoucher): Buffer | undefined {
     try {
-        return verifier.verify(Voucher.hash({ network, channel, cumulative, count }), signature);
+        return Voucher.hash({ network, channel, cumulative, count });
     } catch {
-        return false;
+        return undefined;
     }
 }
 

@@ -3,7 +3,7 @@ import type { Selectable } from 'kysely';
 import { amountToBytes, type Database } from './database';
 import type { GroupCommit } from './groupCommit';
 import type { JobRows } from './jobRows';
-import { storedAccept, storedEnd } from './leftOut';
+import { storedAccept, storedEnd, wholeEnd } from './leftOut';
 import { SqlQueries } from './sqlQueries';
 import type { SqliteSigning } from './sqliteSigning';
 import type { NewQuery, Piece, QueryEnd, QueryId, UnservedQuery } from './worker';
@@ -26,6 +26,13 @@ export class SqliteQueries extends SqlQueries {
         return this.group.read(() => {
             const row = this.statements.get.get(job, number);
             return row && queryOf(row);
+        });
+    }
+
+    override newestResult(job: Buffer) {
+        return this.group.read(() => {
+            const row = this.statements.newestResult.get(job);
+            return row && wholeEnd('result', { job, number: row.number }, row.endReceipt);
         });
     }
 
@@ -85,6 +92,11 @@ function prepare(file: Database<WorkerSchema>['file']) {
     return {
         get: file.prepare<[Buffer, number], Selectable<QueryTable>>(
             'SELECT * FROM queries WHERE job = ? AND number = ?',
+        ),
+        // What is stored of a result begins with its index.
+        newestResult: file.prepare<[Buffer], { number: number; endReceipt: Buffer }>(
+            `SELECT number, endReceipt FROM queries WHERE job = ? AND endKind = 'result'
+            ORDER BY endReceipt DESC LIMIT 1`,
         ),
         accept: file.prepare(
             `INSERT INTO queries (job, number, request, ceiling, promptEstimate, accept) VALUES (?, ?, ?, ?, ?, ?)`,

@@ -4,7 +4,7 @@
  * channel pays.
  */
 import { jobHash, payloadOf, Result } from '@cocoon-market/wrappers';
-import { isSignedVoucher } from '../link';
+import { isSignedVoucherAside } from '../link';
 import type { WorkerContext } from './context';
 import type { JobEntry } from './entry';
 
@@ -20,7 +20,7 @@ export async function damageOf(
     if (!jobHash(network, channel, terms).equals(job)) {
         return 'channel and terms are not those of the job';
     }
-    if (voucher !== undefined && !isSignedVoucher(verifier, network, channel, voucher)) {
+    if (voucher !== undefined && !(await isSignedVoucherAside(verifier, network, channel, voucher))) {
         return FORGED_VOUCHER;
     }
     const receipt = await store.queries.newestResult(job);

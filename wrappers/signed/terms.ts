@@ -2,7 +2,7 @@
 import { beginCell, Cell } from '@ton/core';
 import { bigUint, bytes as bytesOf, checkKnownFields, objectWith, uint } from '../fields';
 import { Rates } from '../price';
-import { cellOf } from './layout';
+import { cellHash, cellOf, parentHash } from './layout';
 import { Job } from './payloads';
 
 export interface Terms {
@@ -93,5 +93,13 @@ export function loadTerms(cell: Cell): Terms {
 
 /** The 32 bytes that stand for a job in every receipt. */
 export function jobHash(network: number, channel: Buffer, terms: Terms): Buffer {
-    return Job.hash({ network, channel, terms: termsCell(terms).hash() });
+    return Job.hash({ network, channel, terms: termsHash(terms) });
+}
+
+/** The hash of {@link termsCell}, without its cells: a worker computes it for each job that it reads. */
+function termsHash(terms: Terms): Buffer {
+    const bytes = termsBytes(terms);
+    const prices = cellHash(bytes.subarray(2 * PARTY_BYTES));
+    const rest = parentHash(bytes.subarray(PARTY_BYTES, 2 * PARTY_BYTES), { hash: prices, depth: 0 });
+    return parentHash(bytes.subarray(0, PARTY_BYTES), { hash: rest, depth: 1 });
 }
