@@ -4,14 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Contest, openContest } from './contestants';
 import { load } from './load';
-import { type BenchRow, type Case, measure, memoriesOf } from './measure';
+import { type BenchRow, type Case, measure, memoriesOf, WARM_UP } from './measure';
 import { type BenchReport, type CaseRows, machine } from './report';
 import { measureVouchers } from './vouchers';
 
 const CHUNKS = 50;
-
-/** Streams of everyone before the first case. A server runs for days, and code that is new to it costs three times. */
-const WARM_UP = { requests: 2000, concurrency: 32 };
 
 /** The query of docs/scale.md: 300 tokens, 50 a second. So each token travels by itself, as it does in a market. */
 const QUERY = { chunks: 300, paceMs: 20, concurrency: 32 };

@@ -13,12 +13,13 @@ import { freePort } from '../../demo/ports';
 import { PostgresFiles } from '../../tests/offchain/support/postgres';
 import { program } from '../../tooling/programs';
 import type { Contestant } from './contestants';
+import { load } from './load';
 import { BenchMarket, type Start } from './market';
-import { type BenchRow, measure } from './measure';
+import { type BenchRow, measure, WARM_UP } from './measure';
 import { type BenchReport, machine } from './report';
 
 const CHUNKS = 50;
-const CONCURRENCIES = [8, 32];
+const CONCURRENCIES = [8, 32, 128];
 const START_MS = 30_000;
 const POLL_MS = 100;
 
@@ -49,7 +50,7 @@ export async function runStores(rounds: number, scale: number, say: (text: strin
         const backend = await start([`${await freePort()}`], [program('benchBackend')]);
         database = await startDatabase(folder);
         const market = await BenchMarket.open(folder, `${backend.url}/v1`, start);
-        const contestants: Contestant[] = [];
+        const contestants: { contestant: Contestant; count: number }[] = [];
         for (const { name, count } of [
             { name: 'sqlite', count: 1 },
             { name: 'postgres', count: 1 },
@@ -66,10 +67,16 @@ export async function runStores(rounds: number, scale: number, say: (text: strin
             const roles = (role: string, all: RunningProcess[]) =>
                 all.map(({ pid }, i) => [all.length === 1 ? role : `${role} ${i + 1}`, pid] as const);
             const processes = [...roles('gateway', gateway.processes), ...roles('worker', worker.processes)];
-            contestants.push({
+            const contestant = {
                 ...{ name, url, otherUrls, processes: Object.fromEntries(processes) },
                 ...(server !== undefined && { database: server.pid }),
-            });
+            };
+            contestants.push({ contestant, count });
+        }
+        for (const { contestant, count } of contestants) {
+            say(`warm-up of ${contestant.name}`);
+            const requests = count * Math.round(WARM_UP.requests * scale);
+            await load({ ...contestant, ...WARM_UP, requests, chunks: CHUNKS, stream: true });
         }
         const part = (requests: number) => Math.max(4, Math.round(requests * scale));
         const one = {
@@ -78,7 +85,8 @@ export async function runStores(rounds: number, scale: number, say: (text: strin
             requests: (concurrency: number) => part(20 * concurrency),
             warmUp: (concurrency: number) => part(20 * concurrency),
         };
-        const rows = await measure({ contestants }, one, { rounds, say });
+        const all = { contestants: contestants.map(({ contestant }) => contestant) };
+        const rows = await measure(all, one, { rounds, say });
         return { machine: machine(), rounds, rows, ratios: CONCURRENCIES.map((at) => ratiosAt(rows, at)) };
     } finally {
         await Promise.all(started.reverse().map((process) => process.end()));
