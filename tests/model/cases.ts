@@ -3,7 +3,7 @@ import type { BodyOf } from './bodies';
 import { newDispute } from './dispute';
 import { count, requireNode, versionOf } from './nodes';
 import { bonded, forward, setSlot, sumOf } from './provider';
-import { basisPoints, Call, DAY, max, min, refuseIf } from './state';
+import { basisPoints, Call, DAY, knownAt, max, min, refuseIf } from './state';
 import type { Account, CaseRules, Fault, Provider } from './types';
 
 const TON = 1_000_000_000n;
@@ -14,7 +14,8 @@ export function onFaultFound(call: Call, provider: Provider, body: BodyOf<'fault
     const { number, codeVersion, frozen, fault, code, dispute } = body;
     requireNode(call, number);
     const version = versionOf(provider, codeVersion);
-    count(provider, codeVersion, { frozen: min(version.frozen + frozen, version.slashable), cases: version.cases + 1 });
+    const counted = max(version.frozen, min(version.frozen + frozen, version.slashable));
+    count(provider, codeVersion, { frozen: counted, cases: version.cases + 1 });
     const { rules, disputeSince, disputeBefore } = provider;
     const due = fault.date > disputeSince ? rules!.dispute : disputeBefore;
     if (code !== due) {
@@ -41,9 +42,8 @@ function release(call: Call, provider: Provider, fault: Fault, node: Account, ex
 /** The end of a case: its slash goes to the node, which says what the key's share can bear. */
 export function onCaseClosed(call: Call, provider: Provider, body: BodyOf<'caseClosed'>): Provider {
     const { guilty, slash, fault, rules, excessTo } = body;
-    const sender = call.state.contracts.get(call.message.from);
-    // One that was cleared while its message was on its way is still known by its address.
-    refuseIf(sender !== undefined && (sender.kind !== 'dispute' || sender.provider !== call.self), 'ErrNotDispute');
+    const sender = knownAt(call.state, call.message.from); // one that was cleared meanwhile is known, too
+    refuseIf(sender?.kind !== 'dispute' || sender.provider !== call.self, 'ErrNotDispute');
     const node = fault.account;
     if (!guilty) {
         release(call, provider, fault, node, excessTo);
@@ -79,27 +79,31 @@ export function onShareReleased(call: Call, provider: Provider, body: BodyOf<'sh
 }
 
 /** A case is over: lifts what its node said. With the last case nothing stays frozen. */
-function endCase(provider: Provider, codeVersion: number, lifted: bigint): void {
-    const { cases, frozen } = versionOf(provider, codeVersion);
-    const remaining = Math.max(cases - 1, 0);
-    count(provider, codeVersion, { cases: remaining, frozen: remaining === 0 ? 0n : max(frozen - lifted, 0n) });
+function endCase(provider: Provider, codeVersion: number, lifted: bigint, slashed = 0n): void {
+    const version = versionOf(provider, codeVersion);
+    const cases = Math.max(version.cases - 1, 0);
+    const slashable = version.slashable - slashed;
+    const frozen = cases === 0 ? 0n : min(max(version.frozen - lifted, 0n), slashable);
+    count(provider, codeVersion, { cases, slashable, frozen });
 }
 
 export function onShareSlashed(call: Call, provider: Provider, body: BodyOf<'shareSlashed'>): Provider {
     const { codeVersion, fault, rules, excessTo } = body;
     requireNode(call, body.number);
     const { slashable, shares, pendingVerdicts } = versionOf(provider, codeVersion);
-    endCase(provider, codeVersion, body.frozen);
-    let amount = min(body.amount, slashable, bonded(provider));
+    let slash = min(body.amount, slashable);
     if (fault.class === 'B1') {
-        amount = pendingVerdicts > 0 ? amount : 0n;
-        count(provider, codeVersion, { pendingVerdicts: Math.max(pendingVerdicts - 1, 0) });
-        rememberVerdict(provider, call.now, amount);
+        slash = pendingVerdicts > 0 ? min(slash, verdictsCanTake(provider, call.now)) : 0n;
+        if (pendingVerdicts > 0) {
+            count(provider, codeVersion, { pendingVerdicts: pendingVerdicts - 1 });
+            rememberVerdict(provider, call.now, slash);
+        }
     }
     if (fault.class === 'A3' && (slashable > 0n || shares > 0n)) {
         strike(provider, call.now);
     }
-    count(provider, codeVersion, { slashable: slashable - amount });
+    endCase(provider, codeVersion, body.frozen, slash);
+    const amount = min(slash, bonded(provider), max(provider.balance, 0n));
     take(provider, amount);
     const parts = partsOf(fault, amount, call.prices.reportCost);
     call.events.push('StakeSlashed');
@@ -168,10 +172,6 @@ export function onCaseBounce(call: Call, provider: Provider): Provider {
     }
     if (body.op === 'slashShare' || body.op === 'releaseShare') {
         endCase(provider, body.codeVersion, 0n);
-        if (body.op === 'slashShare' && body.fault.class === 'B1') {
-            const { pendingVerdicts } = versionOf(provider, body.codeVersion);
-            count(provider, body.codeVersion, { pendingVerdicts: Math.max(pendingVerdicts - 1, 0) });
-        }
     }
     forward(call, provider, provider.rules!.insurance, { op: 'excesses' }, false, { fault: true });
     return provider;

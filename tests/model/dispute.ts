@@ -2,9 +2,9 @@
 import type { BodyOf, Voucher } from './bodies';
 import { voucherText } from './channel';
 import { isDecided } from './ledger';
-import { isSigned } from './receipts';
+import { requireReceipt } from './receipts';
 import { Call, DAY, inBasechain, max, min, Refusal, refuseIf, signed } from './state';
-import type { Account, CaseRules, Dispute, Fault, FaultClass, Receipt } from './types';
+import type { Account, CaseRules, Dispute, Fault, FaultClass, Receipt, RefusalReceipt, Result } from './types';
 
 const REPORT_GAP = 300; // seconds between two reports about one A1 or A2
 
@@ -21,7 +21,6 @@ export function newDispute(provider: Account, faultClass: FaultClass): Dispute {
         clearAt: 0,
         bond: 0n,
         stated: false,
-        pieces: 0,
         guilty: false,
         slash: 0n,
         slashed: 0n,
@@ -45,20 +44,16 @@ export function onDispute(call: Call, found: Dispute): Dispute | undefined {
             return onPiece(call, found, body);
         case 'postFail': {
             const { fault } = requireDemand(call, found);
-            const { fail } = body;
-            refuseIf(fail.kind !== 'fail', 'ErrMalformed');
-            refuseIf(!isSigned(fail, fault.key), 'ErrBadSignature');
-            const fits = fail.kind === 'fail' && fail.job === fault.job && fail.number === fault.query;
-            refuseIf(!fits || fail.request !== fault.about, 'ErrWrongJob');
+            const fail = body.fail as RefusalReceipt;
+            requireReceipt(fail, ['fail'], fault);
+            refuseIf(fail.number !== fault.query || fail.request !== fault.about, 'ErrWrongJob');
             return answered(call, found, fault);
         }
         case 'postVoucher': {
             const { fault } = requireDemand(call, found);
-            const { result, voucher } = body;
-            refuseIf(result.kind !== 'result', 'ErrMalformed');
-            requireResult(result, fault);
-            refuseIf(result.kind === 'result' && voucher.count < result.index, 'ErrNothingNew');
-            requireVoucher(call, fault, voucher);
+            const { index } = requireResult(body.result, fault);
+            refuseIf(body.voucher.count < index, 'ErrNothingNew');
+            requireVoucher(call, fault, body.voucher);
             return answered(call, found, fault);
         }
         case 'stateCase':
@@ -72,7 +67,7 @@ export function onDispute(call: Call, found: Dispute): Dispute | undefined {
         case 'decideCase':
             return onDecide(call, found);
         case 'clearCase':
-            refuseIf(found.state !== 'closed', 'ErrWrongState');
+            refuseIf(found.state !== 'closed' || found.stuck, 'ErrWrongState');
             refuseIf(call.now < found.clearAt, 'ErrTooEarly');
             call.pass(from, found.balance + value);
             return undefined;
@@ -109,7 +104,6 @@ function openCase(call: Call, found: Dispute, { fault, rules }: BodyOf<'openCase
     found.balance += found.bond;
     found.answerBy = now + rules.response;
     found.decideFrom = found.answerBy + (fault.class === 'B1' ? rules.verdict : 0);
-    found.pieces = 1;
     call.pass(fault.reporter, value - found.bond - rent);
     return found;
 }
@@ -138,15 +132,15 @@ function close(
 function requireDemand(call: Call, found: Dispute): { fault: Fault } {
     refuseIf(found.state !== 'open' || found.class !== 'A3', 'ErrWrongState');
     refuseIf(call.now > found.answerBy, 'ErrExpired');
-    refuseIf(!inBasechain(call.message.from), 'ErrNotBasechain');
     return { fault: found.fault! };
 }
 
-function requireResult(result: Receipt, fault: Fault): void {
-    refuseIf(!isSigned(result, fault.key), 'ErrBadSignature');
-    const fits = result.kind === 'result' && result.job === fault.job && result.number === fault.query;
-    refuseIf(result.kind === 'result' && result.index === 0, 'ErrMalformed');
-    refuseIf(!fits, 'ErrWrongJob');
+function requireResult(receipt: Receipt, fault: Fault): Result {
+    requireReceipt(receipt, ['result'], fault);
+    const result = receipt as Result;
+    refuseIf(result.index === 0, 'ErrMalformed');
+    refuseIf(result.number !== fault.query, 'ErrWrongJob');
+    return result;
 }
 
 function requireVoucher(call: Call, fault: Fault, { signature, cumulative, count }: Voucher): void {
@@ -154,17 +148,18 @@ function requireVoucher(call: Call, fault: Fault, { signature, cumulative, count
     refuseIf(signature !== signed(fault.voucherKey, ...text), 'ErrBadSignature');
 }
 
-function onPiece(call: Call, found: Dispute, { result, proven, index }: BodyOf<'postPiece'>): Dispute {
+/** Every answer of the model has one piece, so that the first one ends the case, whichever pieces were demanded. */
+function onPiece(call: Call, found: Dispute, { result, proven }: BodyOf<'postPiece'>): Dispute {
     const { fault } = requireDemand(call, found);
-    refuseIf(result.kind !== 'result', 'ErrMalformed');
     requireResult(result, fault);
-    refuseIf(!proven || index < fault.firstPiece, 'ErrWrongPiece');
+    refuseIf(!proven, 'ErrWrongPiece');
     return answered(call, found, fault);
 }
 
 /** A demand was answered: the payout gets what the answer cost, the reporter the rest of the bond. */
 function answered(call: Call, found: Dispute, fault: Fault): Dispute {
     call.needs(call.prices.stakeStep);
+    refuseIf(!inBasechain(call.message.from), 'ErrNotBasechain');
     payBond(call, found, fault.reporter, fault.payout);
     return close(
         call,
@@ -195,14 +190,13 @@ function onVerdict(call: Call, found: Dispute, { points, validUntil, votes }: Bo
     refuseIf(!stated && now <= answerBy, 'ErrTooEarly');
     refuseIf(now > decideFrom || now > validUntil, 'ErrExpired');
     const { threshold, keys } = rules.committee;
-    const ascending = votes.every(({ member }, place) => place === 0 || member > votes[place - 1].member);
-    const wrong = points > fault.maxPoints || !ascending;
-    refuseIf(wrong || votes.some(({ member }) => member >= keys.length), 'ErrWrongVerdict');
+    refuseIf(points > fault.maxPoints, 'ErrWrongVerdict');
     const text = verdictText(state.network, call.self, points, rules.version, validUntil);
-    refuseIf(
-        votes.some(({ member, signature }) => signature !== signed(keys[member], ...text)),
-        'ErrBadSignature',
-    );
+    for (const [place, { member, signature }] of votes.entries()) {
+        const isLater = place === 0 || member > votes[place - 1].member;
+        refuseIf(!isLater || member >= keys.length, 'ErrWrongVerdict');
+        refuseIf(signature !== signed(keys[member], ...text), 'ErrBadSignature');
+    }
     refuseIf(votes.length < threshold, 'ErrWrongVerdict');
     call.needs(call.prices.stakeStep);
     refuseIf(!inBasechain(call.message.from), 'ErrNotBasechain');
@@ -218,6 +212,7 @@ export const verdictText = (network: number, dispute: Account, points: number, v
 function onDecide(call: Call, found: Dispute): Dispute {
     call.needs(call.prices.stakeStep);
     if (found.state === 'closed' && found.stuck) {
+        refuseIf(!inBasechain(call.message.from), 'ErrNotBasechain');
         found.stuck = false;
         const { guilty, slash, fault, rules } = found as Required<Dispute>;
         return close(call, found, { guilty, slash, fault, rules, first: true }, call.message.value);

@@ -39,7 +39,7 @@ export { frozenOf, partsOf, verdictsCanTake } from './cases';
 export { voucherOf, voucherText } from './channel';
 export { newDispute, verdictText } from './dispute';
 export { channelOf, newEscrow, orderText } from './escrow';
-export { basisOf, bondOf, slashOf } from './ledger';
+export { basisOf, bondOf, isDecided, slashOf } from './ledger';
 export { newNode } from './node';
 export { bonded, newProvider, openNodes, requiredStake, sumOf } from './provider';
 export * from './receipts';
@@ -83,7 +83,16 @@ export const SMALL_PRICES: Prices = {
 
 /** A network without accounts, in which the library of channel code is published. */
 export function newState({ now, prices = SMALL_PRICES }: { now: number; prices?: Prices }): State {
-    return { now, network: -239, prices, library: true, contracts: new Map(), wallets: new Map(), queue: [] };
+    return {
+        now,
+        network: -239,
+        prices,
+        library: true,
+        contracts: new Map(),
+        ended: new Map(),
+        wallets: new Map(),
+        queue: [],
+    };
 }
 
 /** The state after an event. Only `deliver` and `bounce` have an outcome. */
@@ -130,12 +139,13 @@ export function deliverable({ queue }: State): number[] {
 
 function withContract(state: State, account: Account, contract: Contract | undefined): State {
     const contracts = new Map(state.contracts);
-    if (contract === undefined) {
-        contracts.delete(account);
-    } else {
+    const last = contracts.get(account);
+    if (contract !== undefined) {
         contracts.set(account, contract);
+        return { ...state, contracts };
     }
-    return { ...state, contracts };
+    contracts.delete(account);
+    return { ...state, contracts, ended: last === undefined ? state.ended : new Map(state.ended).set(account, last) };
 }
 
 /** A message leaves. Money of a wallet is counted, that of a contract its handler has deducted. */

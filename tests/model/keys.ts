@@ -9,10 +9,11 @@ export const EMPTY_LEDGER: KeyLedger = { slashed: 0n, disputed: 0n, frozen: 0n }
 export const forgottenOf = (node: Node, now: number): KeyLedger =>
     now <= node.forgottenUntil ? node.forgotten : EMPTY_LEDGER;
 
-/** Moves the current key to a free slot, where it ends at this time. Does nothing if there is none. */
+/** Moves the current key, if there is one, to a free slot, where it ends at this time. The next key owes nothing. */
 export function retire(now: number, node: Node, endsAt: number): void {
     const { receiptKey: key, current } = node;
     if (key === undefined) {
+        node.current = EMPTY_LEDGER;
         return;
     }
     const place = node.ended.findIndex((slot) => slot === undefined || slot.freeAt <= now);

@@ -79,7 +79,7 @@ function placeAt(node: Node, key: Key, { class: faultClass, date }: Breach): Pla
 
 export function onReport(call: Call, node: Node, report: Report): Node {
     const { now, prices, message } = call;
-    const breach = breachOf(call.state.network, call.self, node.provider, now, report);
+    const breach = breachOf(call.state.network, call.self, now, report);
     refuseIf(node.state === 'new', 'ErrWrongState');
     const key = report.terms.receiptKey;
     const place = placeAt(node, key, breach);
@@ -120,7 +120,6 @@ export function onReport(call: Call, node: Node, report: Report): Node {
         node: node.number,
         nodeVersion: node.codeVersion,
         account: call.self,
-        counted: 0n,
     };
     // It also brings what the node lacks of 90 days of rent.
     call.range = [node.balance, node.balance + message.value];

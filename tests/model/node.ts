@@ -212,14 +212,15 @@ export function onNodeBounce(call: Call, node: Node): Node {
     if (body.op === 'announceSelf' && body.first && node.state === 'open') {
         const freed = { share: node.share, gpus: node.gpus };
         // Nobody had a job with it: it can be cleared at once.
-        Object.assign(node, { state: 'closed', share: 0n, gpus: 0, clearAt: 0, receiptKey: undefined });
+        const ended = node.ended.map(() => undefined);
+        Object.assign(node, { state: 'closed', share: 0n, gpus: 0, clearAt: 0, receiptKey: undefined, ended });
         free(call, node, freed, true, node.owner, false);
         return node;
     }
     if (body.op === 'shareFreed') {
         node.share += body.share;
         node.gpus += body.gpus;
-        node.state = body.closed ? 'open' : node.state;
+        Object.assign(node, body.closed ? { state: 'open', clearAt: 0 } : {});
     }
     call.pass(node.owner, value);
     return node;

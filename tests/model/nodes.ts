@@ -2,7 +2,7 @@
 import type { BodyOf } from './bodies';
 import { newNode } from './node';
 import { forward, giveBack, NEW_VERSION, sumOf } from './provider';
-import { Call, max, min, refuseIf } from './state';
+import { Call, knownAt, max, min, refuseIf } from './state';
 import type { Account, Provider, Version } from './types';
 import { holdOf } from './windows';
 
@@ -140,9 +140,9 @@ export function onShareFreed(call: Call, provider: Provider, body: BodyOf<'share
 
 /** Whether the sender is this provider's node of this number; on chain its address proves it. */
 export function requireNode(call: Call, number: number): void {
-    const sender = call.state.contracts.get(call.message.from);
-    const own = sender?.kind === 'node' && sender.provider === call.self && sender.number === number;
-    refuseIf(sender !== undefined && !own, 'ErrNotNode'); // one that was cleared meanwhile is known by its address
+    const sender = knownAt(call.state, call.message.from); // one that was cleared meanwhile is known, too
+    const isOwn = sender?.kind === 'node' && sender.provider === call.self && sender.number === number;
+    refuseIf(!isOwn, 'ErrNotNode');
 }
 
 /** A message to a node or to the Registry came back. */

@@ -27,21 +27,25 @@ export type Report = BodyOf<'reportTwice' | 'reportExcess' | 'demandAnswer' | 'r
 
 const MAX_PIECES = 64;
 
-/** Refuses evidence that proves nothing, in the order of the exit codes. */
-export function breachOf(network: number, self: Account, provider: Account, now: number, report: Report): Breach {
-    const receipts = receiptsOf(report);
+/** Refuses a receipt that this key did not sign, of another kind or of another job, in the order of the guards. */
+export function requireReceipt(
+    receipt: Receipt,
+    kinds: readonly Receipt['kind'][],
+    { job, key }: { job: string; key: Key },
+): void {
+    refuseIf(!isSigned(receipt, key), 'ErrBadSignature');
+    refuseIf(!kinds.includes(receipt.kind), 'ErrMalformed');
+    refuseIf(receipt.job !== job, 'ErrWrongJob');
+}
+
+/** Refuses evidence that proves nothing, in the order of the guards. */
+export function breachOf(network: number, self: Account, now: number, report: Report): Breach {
     const { terms, channel } = report;
     const job = jobOf(network, channel, terms);
-    refuseIf(terms.provider !== provider || terms.node !== self, 'ErrWrongJob');
-    refuseIf(
-        receipts.some((receipt) => receipt.job !== job),
-        'ErrWrongJob',
-    );
-    refuseIf(
-        receipts.some((receipt) => !isSigned(receipt, terms.receiptKey)),
-        'ErrBadSignature',
-    );
-    refuseIf(!isReadable(report), 'ErrMalformed');
+    refuseIf(terms.node !== self, 'ErrWrongJob');
+    for (const [receipt, ...kinds] of receiptsOf(report)) {
+        requireReceipt(receipt, kinds, { job, key: terms.receiptKey });
+    }
     const rest = { job, about: '', firstPiece: 0 };
     switch (report.op) {
         case 'reportTwice': {
@@ -72,34 +76,27 @@ export function breachOf(network: number, self: Account, provider: Account, now:
     }
 }
 
-function receiptsOf(report: Report): Receipt[] {
+/** The receipts in a report, in the order in which they are read, each with the kinds that the report takes there. */
+function receiptsOf(report: Report): [Receipt, ...Receipt['kind'][]][] {
     switch (report.op) {
         case 'reportTwice':
-            return [report.first, report.second];
-        case 'reportExcess':
-            return report.comparison === undefined ? [report.result] : [report.result, report.comparison];
-        case 'demandAnswer':
-            return [report.accept];
-        case 'reportWrong':
-            return [report.result];
-    }
-}
-
-/** Whether each receipt is of a kind that the message takes. */
-function isReadable(report: Report): boolean {
-    const ending = ({ kind }: Receipt) => kind === 'result' || kind === 'fail';
-    switch (report.op) {
-        case 'reportTwice':
-            return ending(report.first) && ending(report.second);
+            return [
+                [report.first, 'result', 'fail'],
+                [report.second, 'result', 'fail'],
+            ];
         case 'reportExcess': {
-            const { comparison } = report;
-            const compares = comparison === undefined || comparison.kind === 'result' || comparison.kind === 'accept';
-            return report.result.kind === 'result' && compares;
+            const { result, comparison } = report;
+            return comparison === undefined
+                ? [[result, 'result']]
+                : [
+                      [result, 'result'],
+                      [comparison, 'result', 'accept'],
+                  ];
         }
         case 'demandAnswer':
-            return report.accept.kind === 'accept';
+            return [[report.accept, 'accept']];
         case 'reportWrong':
-            return report.result.kind === 'result';
+            return [[report.result, 'result']];
     }
 }
 
@@ -128,7 +125,7 @@ export function priceOf(counts: readonly number[], rates: readonly bigint[]): bi
 function excessOf(result: Result, comparison: Result | Accept | undefined, { rates }: Terms): bigint {
     if (comparison === undefined) {
         const counted = result.price - priceOf(result.counts, rates);
-        const first = result.index === 1 ? result.cumulative - result.price : 0n;
+        const first = result.index <= 1 ? result.cumulative - result.price : 0n;
         return counted > first ? counted : first;
     }
     if (comparison.kind === 'accept') {

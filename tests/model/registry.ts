@@ -1,9 +1,9 @@
 /** Registry, from docs/contracts/registry.md. */
 import type { BodyOf } from './bodies';
-import { Call, DAY, HOUR, inBasechain, isWeak, Refusal, refuseIf } from './state';
+import { Call, DAY, HOUR, inBasechain, isWeak, knownAt, Refusal, refuseIf } from './state';
 import type { Registry, Rules, RulesChange, RuleSet } from './types';
 
-const TON = 1_000_000_000n;
+const MAX_AMOUNT = 1_000_000n * 1_000_000_000n; // nanoTON of the base stake, or of a GPU
 const MAX_CODES = 8;
 
 /** Hash of rules that a provider's owner signs, as text. */
@@ -33,12 +33,12 @@ export function onRegistry(call: Call, registry: Registry): Registry {
             return registry;
         case 'announceNode':
             running();
-            refuseIf(call.state.contracts.get(from)?.kind !== 'provider', 'ErrNotProvider');
+            refuseIf(knownAt(call.state, from)?.kind !== 'provider', 'ErrNotProvider');
             return done({}, 'NodeAnnounced', body.excessTo);
         case 'announceSelf':
             refuseIf(body.first && registry.paused, 'ErrPaused');
             running();
-            refuseIf(call.state.contracts.get(from)?.kind !== 'node', 'ErrNotNode');
+            refuseIf(knownAt(call.state, from)?.kind !== 'node', 'ErrNotNode');
             return done({}, 'NodeAnnounced', body.excessTo);
         case 'announceDemand':
             refuseIf(body.endsAt <= now, 'ErrExpired');
@@ -86,7 +86,7 @@ function onRegister(call: Call, registry: Registry, body: BodyOf<'registerProvid
     refuseIf(registry.paused, 'ErrPaused');
     refuseIf(rules === undefined, 'ErrWrongState');
     refuseIf(body.codeVersion >= registry.codes.provider, 'ErrUnknownVersion');
-    refuseIf(call.state.contracts.get(from)?.kind !== 'provider', 'ErrNotProvider');
+    refuseIf(knownAt(call.state, from)?.kind !== 'provider', 'ErrNotProvider');
     refuseIf(body.stake < rules!.baseStake, 'ErrLowStake');
     refuseIf(body.rules !== '' && body.rules !== hashOf(rules!), 'ErrWrongRules');
     call.events.push('ProviderRegistered');
@@ -121,9 +121,10 @@ function requireRules(call: Call, set: RuleSet): void {
     const sum = windows.reduce((total, window) => total + window, 0);
     const late = unbonding < sum || unbonding > 180 * DAY || set.payoutDelay > 30 * DAY;
     refuseIf(!each || late, 'ErrWrongWindows');
+    refuseIf(set.baseStake <= 0n || set.baseStake > MAX_AMOUNT, 'ErrWrongAmount');
     refuseIf(!inBasechain(set.insurance), 'ErrWrongInsurance');
-    const low = set.rates.some((rate) => rate !== 0n && rate < 6n * call.prices.reportCost);
-    refuseIf(set.baseStake <= 0n || set.baseStake > 1_000_000n * TON || low, 'ErrWrongAmount');
+    const isRate = (rate: bigint) => rate === 0n || (rate >= 6n * call.prices.reportCost && rate <= MAX_AMOUNT);
+    refuseIf(!set.rates.every(isRate), 'ErrWrongAmount');
 }
 
 /** Every change raises the version of the rules, except a code of a Provider, Escrow or Channel. */

@@ -55,6 +55,8 @@ export interface State {
     /** Whether the library of channel code is published. */
     readonly library: boolean;
     readonly contracts: ReadonlyMap<Account, Contract>;
+    /** Accounts that have ended, as they were last. Their addresses still prove what they were. */
+    readonly ended: ReadonlyMap<Account, Contract>;
     /** What accounts that are no contracts of a market have received, less what they sent. */
     readonly wallets: ReadonlyMap<Account, bigint>;
     /** Messages on their way. Two of the same sender and receiver arrive in their order. */
@@ -100,6 +102,10 @@ export function refuseIf(condition: boolean, code: Code): void {
 /** The signature of a key over these fields: nobody else makes this text. */
 export const signed = (key: Key, ...fields: readonly (string | number | bigint)[]): Signature =>
     `${key}(${fields.join(',')})`;
+
+/** What an account is by its address, whether it is still there or has ended. */
+export const knownAt = ({ contracts, ended }: State, account: Account): Contract | undefined =>
+    contracts.get(account) ?? ended.get(account);
 
 /** Keys that the contracts refuse wherever they enter, by name. */
 export const isWeak = (key: Key): boolean => key.startsWith('weak');

@@ -257,7 +257,6 @@ export interface Fault extends Breach {
     node: number;
     nodeVersion: number;
     account: Account; // of the node
-    counted: bigint; // loss that an earlier report of the same fault showed
 }
 
 /** The rules that a case keeps. */
@@ -282,8 +281,6 @@ export interface Dispute {
     clearAt: number;
     bond: bigint;
     stated: boolean;
-    pieces: number; // demanded ones that are missing still
-    result?: string; // of the first piece
     fault?: Fault;
     rules?: CaseRules;
     guilty: boolean;
