@@ -1,17 +1,20 @@
 /** What a contract of the model says of its account's data; both are compared as text, so that differences show. */
 import { Cell } from '@ton/core';
 
-import { bonded, Contract, longest, openNodes, Rules, sumOf, windowsOf } from '../model';
+import { bonded, Contract, isDecided, longest, openNodes, Rules, sumOf, windowsOf } from '../model';
 import { keyNumber } from './names';
-import { readChannel, readDispute, readEscrow, readNode, readProvider, readRegistry } from './read';
+import { GPU_CLASSES, readChannel, readDispute, readEscrow, readNode, readProvider, readRegistry } from './read';
+import { encryptionNumber } from './wire';
 
 export interface CodeHashes {
     plain: string;
     library: string;
+    disputes: readonly string[]; // by number
 }
 
 const STATES = { new: 0, open: 1, closed: 2 } as const;
 const STUCK = 3;
+const NO_CODE = '0'.repeat(64);
 
 /** The fields of an account's data that the model foretells, as the model has them and as the account has them. */
 export function fieldsOf(contract: Contract, data: Cell, hashes: CodeHashes): { expected: object; actual: object } {
@@ -27,31 +30,80 @@ export function fieldsOf(contract: Contract, data: Cell, hashes: CodeHashes): { 
             return { expected: { ...numbers, code: code && hashes[code] }, actual: readEscrow(data) };
         }
         case 'registry': {
-            const { governor, paused, pending } = contract;
-            const expected = { governor, paused, executeAt: pending?.executeAt ?? 0, pending: pending !== undefined };
+            const { governor, nextGovernor, delay, paused, pending, codes } = contract;
+            const change = { executeAt: pending?.executeAt ?? 0, pending: pending !== undefined };
+            const rules = rulesFields(contract.rules, hashes);
+            const expected = { governor, nextGovernor, delay, paused, ...change, codes, rules };
             return { expected, actual: readRegistry(data) };
         }
         case 'provider':
-            return { expected: providerFields(contract), actual: providerRead(data, contract.rules) };
+            return { expected: providerFields(contract, hashes), actual: providerRead(data, contract.rules) };
         case 'node': {
-            const { number, state, share, gpus, clearAt, receiptKey, ended } = contract;
-            const head = { number, state: STATES[state], share, gpus, clearAt, receiptKey: keyNumber(receiptKey) };
+            const { number, provider, state, share, gpus, clearAt, receiptKey, encryptionKey, ended } = contract;
+            const keys = {
+                receiptKey: keyNumber(receiptKey),
+                encryptionKey: encryptionKey === undefined ? 0n : encryptionNumber(encryptionKey),
+            };
+            const head = { number, provider, state: STATES[state], share, gpus, clearAt, ...keys };
             const slots = ended.map((slot) => slot && { ...slot, key: keyNumber(slot.key) });
             const { evidence, current, pastShare, pastUntil, slashedAt, forgotten, forgottenUntil } = contract;
-            const record = { evidence, current, pastShare, pastUntil, slashedAt, forgotten, forgottenUntil };
+            const { gpuClass, registry, owner, codeVersion } = contract;
+            const home = { gpuClass, registry, owner, codeVersion };
+            const record = { ...home, evidence, current, pastShare, pastUntil, slashedAt, forgotten, forgottenUntil };
             return { expected: { ...head, ended: slots, ...(state === 'new' ? {} : record) }, actual: readNode(data) };
         }
         case 'dispute': {
-            const { state, stuck, answerBy, decideFrom, clearAt, bond, stated } = contract;
-            const expected = { state: stuck ? STUCK : STATES[state], answerBy, decideFrom, clearAt, bond, stated };
-            return { expected, actual: readDispute(data) };
+            const { provider, state, stuck, answerBy, decideFrom, clearAt, bond, stated } = contract;
+            const head = {
+                provider,
+                state: stuck ? STUCK : STATES[state],
+                answerBy,
+                decideFrom,
+                clearAt,
+                bond,
+                stated,
+            };
+            return { expected: { ...head, ...caseFields(contract) }, actual: disputeRead(data, contract) };
         }
     }
 }
 
-function providerFields(provider: Contract & { kind: 'provider' }): object {
-    const { owner, stake, slots, nextNumber, rules, nextPayout, nextPayoutAt, operator, versions } = provider;
-    const { opened, strikes, strikeAt, jailedUntil, disputeSince, windows, lockedUntil } = provider;
+type DisputeFields = Contract & { kind: 'dispute' };
+
+/** What a case keeps once it was opened. The end of an open one, and when a demand ended, count for nothing. */
+function caseFields({ state, class: faultClass, guilty, slash, slashed, loss, sentAt }: DisputeFields): object {
+    if (state === 'new') {
+        return {};
+    }
+    return {
+        ...{ slashed, loss },
+        ...(state === 'closed' ? { guilty, slash } : {}),
+        ...(isDecided(faultClass) ? { sentAt } : {}),
+    };
+}
+
+function disputeRead(data: Cell, contract: DisputeFields): object {
+    const read = readDispute(data);
+    const names = ['provider', 'state', 'answerBy', 'decideFrom', 'clearAt', 'bond', 'stated'];
+    const known = [...names, ...Object.keys(caseFields(contract))];
+    return Object.fromEntries(Object.entries(read).filter(([name]) => known.includes(name)));
+}
+
+/** The rules that a Registry gives and a Provider follows. */
+function rulesFields(rules: Rules | undefined, { disputes }: CodeHashes): object | undefined {
+    if (rules === undefined) {
+        return undefined;
+    }
+    const { dispute, committee, rates, ...rest } = rules;
+    const keys = committee.keys.map(keyNumber);
+    const all = Array.from({ length: GPU_CLASSES }, (_, gpuClass) => rates[gpuClass] ?? 0n);
+    return { ...rest, rates: all, dispute: disputes[dispute], committee: { threshold: committee.threshold, keys } };
+}
+
+function providerFields(provider: Contract & { kind: 'provider' }, hashes: CodeHashes): object {
+    const { registry, owner, stake, slots, nextNumber, codeVersion, rules, versions } = provider;
+    const { payout, nextPayout, nextPayoutAt, operator } = provider;
+    const { opened, strikes, strikeAt, jailedUntil, disputeSince, windows, lockedUntil, verdicts } = provider;
     const sums = {
         unbonding: bonded(provider) - stake,
         shares: sumOf(provider, 'shares'),
@@ -60,14 +112,26 @@ function providerFields(provider: Contract & { kind: 'provider' }): object {
         gpus: versions.reduce((sum, { gpus }) => sum + gpus, 0),
         cases: versions.reduce((sum, { cases }) => sum + cases, 0),
     };
-    const member = { owner, nextPayout, nextPayoutAt, operator };
-    const standing = { opened, strikes, strikeAt, jailedUntil, disputeSince, windows, lockedUntil };
+    const member = { registry, owner, payout, nextPayout, nextPayoutAt, operator, codeVersion };
+    const disputeBefore = hashes.disputes[provider.disputeBefore] ?? NO_CODE;
+    const standing = {
+        opened,
+        strikes,
+        strikeAt,
+        jailedUntil,
+        disputeBefore,
+        disputeSince,
+        windows,
+        lockedUntil,
+        verdicts,
+    };
     const counted = versions.filter(isCounted);
     return {
         stake,
         slots,
         nextNumber,
         rulesVersion: rules?.version ?? 0,
+        rules: rulesFields(rules, hashes),
         ...member,
         ...sums,
         ...standing,

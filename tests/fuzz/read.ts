@@ -1,11 +1,14 @@
 /** Accounts as their data cells hold them, in the words of the model. */
 import { Cell, Dictionary, DictionaryValue, Slice } from '@ton/core';
-import { loadChannelData } from '@cocoon-market/wrappers';
+import { loadChannelData, parseRules } from '@cocoon-market/wrappers';
 
 import type { KeyLedger } from '../model';
 import { accountOf } from './names';
 
 const SLOTS = 4;
+export const GPU_CLASSES = 8;
+const KINDS = ['provider', 'node', 'escrow', 'channel', 'dispute'] as const;
+const VERSIONS = 8; // of each kind
 
 /** The fields of a Channel that the model foretells. */
 export function readChannel(data: Cell) {
@@ -28,45 +31,61 @@ export function readEscrow(data: Cell) {
 export function readRegistry(data: Cell) {
     const slice = data.beginParse();
     const governor = accountOf(slice.loadAddress());
-    slice.skip(32); // delay
-    const [paused, executeAt] = [slice.loadBit(), slice.loadUint(32)];
+    const [delay, paused, executeAt] = [slice.loadUint(32), slice.loadBit(), slice.loadUint(32)];
     slice.skip(256); // catalogue
     const pending = slice.loadMaybeRef() !== null;
-    return { governor, paused, executeAt: pending ? executeAt : 0, pending };
+    const state = slice.loadMaybeRef()?.beginParse();
+    const next = slice.loadMaybeAddress();
+    const nextGovernor = next === null ? undefined : accountOf(next);
+    const rules = state && rulesIn(state.loadRef());
+    const numbers = state?.loadDict(Dictionary.Keys.Uint(8), Dictionary.Values.Cell()).keys() ?? [];
+    const codes = Object.fromEntries(
+        KINDS.map((kind, place) => [kind, numbers.filter((number) => Math.floor(number / VERSIONS) === place).length]),
+    );
+    return { governor, nextGovernor, delay, paused, executeAt, pending, codes, rules };
 }
+
+/** Rules in a cell. Codes are those of Nodes, and the newest one of Disputes. */
+function rulesIn(cell: Cell) {
+    const { nodeCodes, dispute, insurance, ...rest } = parseRules(cell);
+    return { ...rest, nodeVersions: nodeCodes.length, insurance: accountOf(insurance), dispute: hexOf(dispute.hash) };
+}
+
+const hexOf = (hash: bigint): string => hash.toString(16).padStart(64, '0');
 
 export function readProvider(data: Cell) {
     const slice = data.beginParse();
-    slice.loadAddress(); // registry
-    const owner = accountOf(slice.loadAddress());
+    const [registry, owner] = [accountOf(slice.loadAddress()), accountOf(slice.loadAddress())];
     const [stake, unbonding, shares] = [slice.loadUintBig(64), slice.loadUintBig(64), slice.loadUintBig(64)];
     const [nodes, gpus, nextNumber, rulesVersion] = [32, 32, 32, 32].map((bits) => slice.loadUint(bits));
-    slice.loadUint(8); // code version
+    const codeVersion = slice.loadUint(8);
     const slots = slotsOf(slice, (slot) => ({ amount: slot.loadUintBig(64), unlockAt: slot.loadUint(32) }));
     const membership = slice.loadRef().beginParse();
-    membership.loadAddress(); // payout
-    const nextPayout = accountOf(membership.loadAddress());
+    const [payout, nextPayout] = [accountOf(membership.loadAddress()), accountOf(membership.loadAddress())];
     const nextPayoutAt = membership.loadUint(32);
     const operator = membership.loadMaybeAddress();
-    membership.loadMaybeRef(); // rules
+    const rulesCell = membership.loadMaybeRef();
+    const rules = rulesCell === null ? undefined : rulesIn(rulesCell);
     const record = recordOf(membership.loadMaybeRef()?.beginParse());
     const operatorAccount = operator === null ? undefined : accountOf(operator);
-    const member = { owner, nextPayout, nextPayoutAt, operator: operatorAccount };
-    return { stake, unbonding, shares, nodes, gpus, nextNumber, rulesVersion, slots, ...member, ...record };
+    const member = { registry, owner, payout, nextPayout, nextPayoutAt, operator: operatorAccount, codeVersion };
+    return { stake, unbonding, shares, nodes, gpus, nextNumber, rulesVersion, rules, slots, ...member, ...record };
 }
 
 function recordOf(record: Slice | undefined) {
     if (record === undefined) {
         const zeros = { opened: 0, strikes: 0, strikeAt: 0, jailedUntil: 0, disputeSince: 0, lockedUntil: 0 };
-        return { frozen: 0n, cases: 0, ...zeros, windows: { evidence: 0, cases: 0, unbonding: 0 }, versions: [] };
+        const windows = { evidence: 0, cases: 0, unbonding: 0 };
+        return { frozen: 0n, cases: 0, ...zeros, disputeBefore: hexOf(0n), windows, verdicts: [], versions: [] };
     }
     const [frozen, cases, opened] = [record.loadUintBig(64), record.loadUint(32), record.loadUint(32)];
     const [strikes, strikeAt, jailedUntil] = [record.loadUint(8), record.loadUint(32), record.loadUint(32)];
-    record.skip(256 + 16); // code of Disputes of before
+    const disputeBefore = hexOf(record.loadUintBig(256));
+    record.skip(16); // its depth
     const disputeSince = record.loadUint(32);
     const windows = { evidence: record.loadUint(32), cases: record.loadUint(32), unbonding: record.loadUint(32) };
     const lockedUntil = record.loadUint(32);
-    record.loadMaybeRef(); // slashes by verdict
+    const verdicts = verdictsIn(record.loadMaybeRef()?.beginParse());
     const counted = record.loadDict(Dictionary.Keys.Uint(8), Dictionary.Values.Cell());
     const versions = Array.from({ length: 8 }, (_, place) => counted.get(place)?.beginParse()).map(
         (version) =>
@@ -81,23 +100,29 @@ function recordOf(record: Slice | undefined) {
                 pendingVerdicts: version.loadUint(32),
             },
     );
-    const standing = { frozen, cases, opened, strikes, strikeAt, jailedUntil, disputeSince };
-    return { ...standing, windows, lockedUntil, versions };
+    const standing = { frozen, cases, opened, strikes, strikeAt, jailedUntil, disputeBefore, disputeSince };
+    return { ...standing, windows, lockedUntil, verdicts, versions };
+}
+
+/** Slashes by verdict, newest first. */
+function verdictsIn(list: Slice | undefined): { at: number; amount: bigint }[] {
+    const all =
+        list === undefined ? [] : Array.from({ length: SLOTS }, () => [list.loadUint(32), list.loadUintBig(64)]);
+    return all.map(([at, amount]) => ({ at: Number(at), amount: BigInt(amount) })).filter(({ at }) => at > 0);
 }
 
 export function readNode(data: Cell) {
     const slice = data.beginParse();
-    slice.loadAddress(); // provider
-    const number = slice.loadUint(32);
+    const [provider, number] = [accountOf(slice.loadAddress()), slice.loadUint(32)];
     const [state, share, gpus] = [slice.loadUint(2), slice.loadUintBig(64), slice.loadUint(16)];
-    const [clearAt, receiptKey] = [slice.loadUint(32), slice.loadUintBig(256)];
-    slice.loadUintBig(256); // encryption key
+    const [clearAt, receiptKey, encryptionKey] = [slice.loadUint(32), slice.loadUintBig(256), slice.loadUintBig(256)];
     const ended = slotsOf(slice, (slot) => {
         const key = slot.loadUintBig(256);
         return { key, endsAt: slot.loadUint(32), freeAt: slot.loadUint(32), ...ledgerOf(slot) };
     });
     const info = slice.loadMaybeRef()?.beginParse();
-    return { number, state, share, gpus, clearAt, receiptKey, ended, ...(info && nodeRecordOf(info)) };
+    const head = { number, provider, state, share, gpus, clearAt, receiptKey, encryptionKey };
+    return { ...head, ended, ...(info && nodeRecordOf(info)) };
 }
 
 function ledgerOf(slice: Slice): KeyLedger {
@@ -105,10 +130,11 @@ function ledgerOf(slice: Slice): KeyLedger {
 }
 
 function nodeRecordOf(info: Slice) {
-    info.skip(8 + 16 + 16 + 256); // hardware
-    info.loadAddress(); // registry
-    info.loadAddress(); // owner
-    info.skip(8 + 8); // versions
+    const gpuClass = info.loadUint(8);
+    info.skip(16 + 16 + 256); // the other hardware
+    const [registry, owner] = [accountOf(info.loadAddress()), accountOf(info.loadAddress())];
+    const codeVersion = info.loadUint(8);
+    info.skip(8); // version of the Provider's code
     info.loadRef(); // service
     info.loadMaybeRef(); // offers
     const rest = info.loadRef().beginParse();
@@ -123,6 +149,7 @@ function nodeRecordOf(info: Slice) {
     const [A1, A2, A3, B1] = [32, 32, 32, 32].map((bits) => record.loadUint(bits));
     const slashedAt = { A1, A2, A3, B1 };
     return {
+        ...{ gpuClass, registry, owner, codeVersion },
         evidence,
         current,
         pastShare,
@@ -135,10 +162,23 @@ function nodeRecordOf(info: Slice) {
 
 export function readDispute(data: Cell) {
     const slice = data.beginParse();
-    slice.loadAddress(); // provider
+    const provider = accountOf(slice.loadAddress());
     slice.skip(8 + 256 + 32 + 8); // class, job, query and version of the node's code
     const [state, answerBy, decideFrom, clearAt] = [2, 32, 32, 32].map((bits) => slice.loadUint(bits));
-    return { state, answerBy, decideFrom, clearAt, bond: slice.loadUintBig(64), stated: slice.loadBit() };
+    const [bond, stated] = [slice.loadUintBig(64), slice.loadBit()];
+    slice.skip(4 + 64); // missing pieces, cost of the answer
+    const file = slice.loadMaybeRef()?.beginParse();
+    return { provider, state, answerBy, decideFrom, clearAt, bond, stated, ...(file && caseFileOf(file)) };
+}
+
+const GUILTY = 1; // an outcome
+
+function caseFileOf(file: Slice) {
+    file.loadRef(); // fault
+    file.loadRef(); // rules
+    const guilty = file.loadUint(2) === GUILTY;
+    const [slash, slashed, loss] = [file.loadUintBig(64), file.loadUintBig(64), file.loadUintBig(64)];
+    return { guilty, slash, slashed, loss, sentAt: file.loadUint(32) };
 }
 
 function slotsOf<T>(slice: Slice, read: (slice: Slice) => T): (T | undefined)[] {

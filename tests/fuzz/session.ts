@@ -65,12 +65,13 @@ export class Session {
     static async launch(): Promise<Session> {
         const network = await Network.create();
         const accounts = await Accounts.create();
-        const { plain, library } = accounts.codes;
+        const { plain, library, disputes } = accounts.codes;
         await launchRegistry(network, accounts);
         const launched = network.snapshot();
         const prices = await measurePrices(network, accounts);
         await network.restore(launched);
-        const hashes = { plain: plain.hash().toString('hex'), library: library.hash().toString('hex') };
+        const hexOf = (code: Cell) => code.hash().toString('hex');
+        const hashes = { plain: hexOf(plain), library: hexOf(library), disputes: disputes.map(hexOf) };
         const session = new Session(network, accounts, prices, hashes);
         await session.first();
         return session;
@@ -325,7 +326,9 @@ export class Session {
         for (const message of outcome.sent) {
             const place = unmatched.findIndex((each) => isSame(message, each));
             if (place < 0) {
-                if (message.exact && message.value > 0n) {
+                // Only a rest, or a value on its way back, may be too small to be sent.
+                const isDue = (message.exact && message.value > 0n) || !isRest(message);
+                if (isDue) {
                     throw new Error(`The model sent ${textOf(message.body)} with ${message.value} to ${message.to}`);
                 }
                 rest += message.value;
@@ -388,6 +391,10 @@ export const parametersOf = ({ end, notice, voucherKey, payout }: NewJob, job: n
 
 const NAMELESS = new Set(['none', 'excesses', 'unreadable', 'text', 'unknown', 'short']);
 
+/** Whether a message only carries what is left of a value. */
+const isRest = ({ body, bounced, init }: Message): boolean =>
+    bounced === true || (NAMELESS.has(body.op) && init === undefined);
+
 /** Whether a message of the chain is this one of the model: sender, receiver, and the opcode where it has a name. */
 function isSame({ to, body, bounced }: Message, sent: Sent): boolean {
     if (to !== sent.to || (bounced ?? false) !== sent.bounced) {
@@ -397,6 +404,5 @@ function isSame({ to, body, bounced }: Message, sent: Sent): boolean {
         return true;
     }
     const name = sent.op === undefined ? 'none' : opcodeName(sent.op);
-    const isRest = name === 'none' || name === 'Excesses';
-    return NAMELESS.has(body.op) ? isRest : name.toLowerCase() === body.op.toLowerCase();
+    return NAMELESS.has(body.op) ? ['none', 'Excesses'].includes(name) : name.toLowerCase() === body.op.toLowerCase();
 }

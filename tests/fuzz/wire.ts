@@ -122,7 +122,7 @@ export function listingOf({ gpuClass, gpus, receiptKey, encryptionKey, wrong }: 
 }
 
 /** An X25519 key; those whose names begin with `weak` are of low order. */
-const encryptionNumber = (key: Key): bigint =>
+export const encryptionNumber = (key: Key): bigint =>
     key.startsWith('weak') ? 1n << 248n : BigInt(`0x${hashOfText(`encryption ${key}`).toString('hex')}`) >> 8n;
 
 export function changeOf(change: Change): Cell {

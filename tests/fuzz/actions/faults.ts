@@ -26,6 +26,7 @@ import {
     verdictText,
     voucherOf,
 } from '../../model';
+import { START } from '../chain';
 import { PAYOUTS, STRANGER } from '../launch';
 import { accountNamed } from '../names';
 import { hashOfJob, NETWORK } from '../payloads';
@@ -39,7 +40,7 @@ const PRICE = priceOf(COUNTS, RATES);
 const STEPS = [TON / 10n, 2n * TON, 15n * TON];
 const NUMBERS: Record<FaultClass, 'A1' | 'A2' | 'A3' | 'B1'> = { A1: 'A1', A2: 'A2', A3: 'A3', B1: 'B1' };
 
-/** Reporters of this Provider can only forge: it signs nothing that is a fault. */
+/** This Provider signs nothing that is a fault: reporters can only forge, or show what is right. */
 export const HONEST = 0;
 
 function jobFor(scene: Scene, provider: Account, node: Account, key: Key): Job {
@@ -189,7 +190,7 @@ const drawDemand: Draw = (scene, job, number, date) => {
     const { dice } = scene;
     const ceiling = dice.of([1n, TON / 20n, TON, 30n * TON]);
     const accept = sealed(scene, job, acceptOf(job, number, date, ceiling));
-    return { query: number, body: { op: 'demandAnswer', accept, firstPiece: dice.of([0, 0, 0, 1000]) } };
+    return { query: number, body: { op: 'demandAnswer', accept, firstPiece: dice.of([0, 0, 1, 1000]) } };
 };
 
 const drawWrong: Draw = (scene, job, number, date) => {
@@ -198,6 +199,48 @@ const drawWrong: Draw = (scene, job, number, date) => {
 };
 
 const DRAWS: Record<FaultClass, Draw> = { A1: drawTwice, A2: drawExcess, A3: drawDemand, B1: drawWrong };
+
+const FAILS = 4; // each fourth query of an honest node
+
+/**
+ * What an honest node signed for a query: it ends one an hour, numbered by the hours since the beginning. Its receipts
+ * follow from the number, so whichever two a reporter shows, they do not exclude each other and bill no excess.
+ */
+function honestEnding(job: Job, number: number): Unsigned {
+    const date = START + number * HOUR;
+    const index = number - Math.floor(number / FAILS);
+    return number % FAILS === 0
+        ? refusalOf(job, 'fail', number, date)
+        : resultOf(job, number, date, { index, cumulative: BigInt(index) * PRICE });
+}
+
+function honestQuery({ session, dice }: Scene): number {
+    const newest = Math.max(Math.floor((session.now - START) / HOUR), 1);
+    return Math.max(newest - dice.below(6), 1);
+}
+
+const drawHonestTwice: Draw = (scene, job) => {
+    const [first, second] = [0, 1].map(() => signReceipt(job.key, honestEnding(job, honestQuery(scene))));
+    return { query: 0, body: { op: 'reportTwice', first, second } };
+};
+
+const drawHonestExcess: Draw = (scene, job) => {
+    const number = honestQuery(scene);
+    const date = START + number * HOUR;
+    const comparison = scene.dice.of<Unsigned | undefined>([
+        undefined,
+        honestEnding(job, Math.max(number - 1, 1)),
+        honestEnding(job, Math.max(number - 2, 1)),
+        honestEnding(job, honestQuery(scene)),
+        acceptOf(job, number, date, PRICE),
+    ]);
+    const result = signReceipt(job.key, honestEnding(job, number));
+    const rest = comparison === undefined ? {} : { comparison: signReceipt(job.key, comparison) };
+    return { query: number, body: { op: 'reportExcess', result, ...rest } };
+};
+
+/** What can be shown of a node that keeps to the rules. A demand, or a case for the committee, it would have to answer. */
+const HONEST_DRAWS: Partial<Record<FaultClass, Draw>> = { A1: drawHonestTwice, A2: drawHonestExcess };
 
 /** One of the last faults for which there is a case, once in two times. */
 function reportedBefore({ session, book, dice }: Scene, of: FaultClass, provider: Account): Reported | undefined {
@@ -228,29 +271,35 @@ export const report =
         const node = before?.job.node ?? drawn;
         const found = session.get('node', node) ?? drawnNode;
         const keys = keysOf(found);
-        // Of the honest Provider nobody has evidence: the receipts are of a key that it never had.
-        const key = member.index === HONEST ? 'stranger' : dice.of([...keys, ...keys, ...keys, 'stranger']);
+        // Of the honest Provider nobody has evidence: the receipts are right, or of a key that it never had.
+        const honestDraw = member.index === HONEST && dice.once(2) ? HONEST_DRAWS[faultClass] : undefined;
+        const isForged = member.index === HONEST && honestDraw === undefined;
+        const key = isForged ? 'stranger' : dice.of([...keys, ...keys, ...keys, 'stranger']);
         const aboutNode = dice.once(15) ? STRANGER : node;
-        const job = before?.job ?? jobFor(scene, member.account, aboutNode, key);
+        // A node cannot tell whose Provider the terms name: its key signs them or not.
+        const provider = dice.once(15) ? STRANGER : member.account;
+        const job = before?.job ?? jobFor(scene, provider, aboutNode, key);
         const number = before?.number ?? 1 + dice.below(5);
         const ended = found.ended.find((slot) => slot?.key === job.key);
         // The last receipts of a key that has ended are as old as its end.
         const last = ended === undefined || dice.once(4) ? session.now : Math.min(session.now, ended.endsAt);
         const atEnd = ended !== undefined && dice.once(4);
         const date = atEnd ? dateAtEnd(ended.endsAt, scene) : dateFrom(last, found.evidence, scene);
-        let drawnReport = DRAWS[faultClass](scene, job, number, date);
+        const draw = honestDraw ?? DRAWS[faultClass];
+        let drawnReport = draw(scene, job, number, date);
         for (let tries = 0; before !== undefined && drawnReport.query !== before.query && tries < 8; tries++) {
-            drawnReport = DRAWS[faultClass](scene, job, number, date);
+            drawnReport = draw(scene, job, number, date);
         }
         const { body, query } = drawnReport;
         const { rules, disputeBefore } = member.provider;
         const code = dice.of([rules!.dispute, rules!.dispute, rules!.dispute, Math.max(disputeBefore, 0)]);
-        const dispute = await disputeOf(session, job, { faultClass, query }, code);
+        const about = { ...job, provider: member.account };
+        const dispute = await disputeOf(session, about, { faultClass, query }, code);
         const { channel, terms } = job;
         const whole = { ...body, channel, terms, code, dispute } as Body;
         const value = session.plenty;
         if (before === undefined && aboutNode === node) {
-            book.reported.push({ class: faultClass, job, number, query, dispute });
+            book.reported.push({ class: faultClass, job: about, number, query, dispute });
         }
         put(scene, { from: accountNamed(`reporter ${dice.below(3)}`), to: node, value, body: whole });
     };
@@ -337,10 +386,18 @@ export const verdict: Take = async (scene) => {
     const validUntil = session.now + dice.of([0, DAY, DAY, -1]);
     const rulesVersion = rules!.version;
     const text = verdictText(NETWORK, to, points, rulesVersion, validUntil);
-    const forged = dice.once(8);
-    const votes = keys
-        .slice(0, signing)
-        .map((key, member) => ({ member, signature: signed(forged ? 'forger' : key, ...text) }));
+    const votes = keys.slice(0, signing).map((key, member) => ({ member, signature: signed(key, ...text) }));
+    const flaw = dice.once(3) ? dice.below(4) : -1;
+    const place = dice.below(votes.length);
+    if (flaw === 0) {
+        votes[place].signature = signed('forger', ...text);
+    } else if (flaw === 1) {
+        votes.splice(place, 0, votes[place]); // a member twice
+    } else if (flaw === 2) {
+        votes[votes.length - 1].member = keys.length; // nobody
+    } else if (flaw === 3) {
+        votes.reverse();
+    }
     const body: Body = { op: 'submitVerdict', points, rulesVersion, validUntil, votes };
     put(scene, { from: STRANGER, to, value: session.plenty, body });
 };

@@ -37,14 +37,20 @@ const BOUNCING = new Set<Op>([
     ...(['askRules', 'openCase', 'caseClosed', 'slashShare', 'releaseShare', 'leave'] as const),
 ]);
 
+const MAX_TRIES = 4; // deliveries until a message is on its way that can come back
+
 /** A message between contracts comes back, as when its receiver is frozen or out of gas. */
-const bounce: Take = ({ session, dice }) => {
-    const possible = session.next.filter((index) => {
-        const { from, body, bounced, bounce: asks } = session.state.queue[index];
-        return asks && !bounced && session.state.contracts.has(from) && BOUNCING.has(body.op);
-    });
-    if (possible.length > 0) {
-        session.bounce(dice.of(possible));
+const bounce: Take = async ({ session, dice }) => {
+    for (let tries = 0; tries < MAX_TRIES && session.next.length > 0; tries++) {
+        const possible = session.next.filter((index) => {
+            const { from, body, bounced, bounce: asks } = session.state.queue[index];
+            return asks && !bounced && session.state.contracts.has(from) && BOUNCING.has(body.op);
+        });
+        if (possible.length > 0) {
+            session.bounce(dice.of(possible));
+            return;
+        }
+        await session.deliver(dice.of(session.next));
     }
 };
 
@@ -125,6 +131,7 @@ const actions = {
     cancel: [1, providers.cancel],
     pause: [1, providers.pause],
     catalogue: [1, providers.catalogue],
+    handOver: [1, providers.handOver],
     announce: [1, providers.announce],
     askRules: [1, providers.askRules],
     sign: [6, faults.sign],

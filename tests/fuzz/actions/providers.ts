@@ -217,8 +217,12 @@ export const propose: Take = (scene) => {
         ...(codes.dispute < CODES ? [{ kind: 'code', of: 'dispute', number: codes.dispute } as const] : []),
         { kind: 'other' },
     ]);
-    const from = dice.once(8) ? STRANGER : GOVERNOR;
-    put(scene, { from, to: session.accounts.registry, value: session.plenty, body: { op: 'proposeChange', change } });
+    put(scene, {
+        from: governor(scene),
+        to: session.accounts.registry,
+        value: session.plenty,
+        body: { op: 'proposeChange', change },
+    });
 };
 
 const toRegistry =
@@ -231,7 +235,9 @@ const toRegistry =
             body: bodyOf(scene),
         });
 
-const governor = ({ dice }: Scene): Account => (dice.once(8) ? STRANGER : GOVERNOR);
+function governor({ session, dice }: Scene): Account {
+    return dice.once(8) ? STRANGER : session.get('registry', session.accounts.registry)!.governor;
+}
 
 const sendExecute = toRegistry(() => ({ op: 'executeChange' }), anyone);
 
@@ -245,6 +251,18 @@ export const execute: Take = async (scene) => {
     }
     await sendExecute(scene);
 };
+/** The governor names a successor, or one that was named takes over. */
+export const handOver: Take = (scene) => {
+    const { session, dice } = scene;
+    const to = session.accounts.registry;
+    const { nextGovernor } = session.get('registry', to)!;
+    const [body, from]: [Body, Account] =
+        nextGovernor === undefined || dice.once(4)
+            ? [{ op: 'proposeGovernor', governor: dice.of([GOVERNOR, ...OWNERS]) }, governor(scene)]
+            : [{ op: 'acceptGovernor' }, dice.once(4) ? STRANGER : nextGovernor];
+    put(scene, { from, to, value: session.plenty, body });
+};
+
 export const cancel = toRegistry(() => ({ op: 'cancelChange' }), governor);
 export const pause = toRegistry(({ dice }) => ({ op: 'setPaused', paused: dice.once(2) }), governor);
 export const catalogue = toRegistry(() => ({ op: 'setCatalogue' }), governor);
