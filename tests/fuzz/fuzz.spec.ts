@@ -2,8 +2,13 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { opcodes } from '@cocoon-market/wrappers';
+
 import { drawActions, failureOf, openSession, shortened } from './episode';
+import { bringHome } from './home';
+import { BUYERS, OWNERS, STRANGER } from './launch';
 import { optionsOf, readReplay } from './main';
+import { Book } from './scene';
 import { Session } from './session';
 
 describe('The model and the contracts under random actions', () => {
@@ -36,6 +41,50 @@ describe('The model and the contracts under random actions', () => {
 
         expect(short.length).toBeLessThanOrEqual(2);
         expect(failure?.message).toContain('a balance from');
+    });
+
+    const deposit = async () => {
+        await session.begin();
+        const [to] = session.accounts.escrows;
+        session.send({ from: BUYERS[0], to, value: session.plenty, bounce: true, body: { op: 'deposit' } });
+        await session.drain();
+    };
+
+    it('are told from a network in which one nanoTON is lost', async () => {
+        await deposit();
+        const { deliver } = session.network;
+        session.network.deliver = async (wired) => {
+            const ran = await deliver.call(session.network, wired);
+            Object.assign(session.network, { fees: session.network.snapshot().sums.fees + 1n });
+            return ran;
+        };
+
+        await expect(deposit()).rejects.toThrow('-1 nanoTON are missing');
+        session.network.deliver = deliver;
+    });
+
+    it('are told from contracts that keep a message to another contract', async () => {
+        const { deliver } = session.network;
+        session.network.deliver = async (wired) => {
+            const ran = await deliver.call(session.network, wired);
+            return { ...ran, sent: ran.sent.filter(({ op }) => op !== opcodes.AskRules) };
+        };
+        await session.begin();
+        const [to] = session.accounts.providers;
+        const body = { op: 'adopt', rules: '' } as const;
+        session.send({ from: OWNERS[0], to, value: session.plenty, bounce: true, body });
+
+        await expect(session.drain()).rejects.toThrow('The model sent {op: askRules');
+        session.network.deliver = deliver;
+    });
+
+    it('tell a client whose deposit stays away', async () => {
+        await session.begin();
+        const [account] = session.accounts.escrows;
+        const stolen = { ...session.get('escrow', account)!, owner: STRANGER };
+        session.state = { ...session.state, contracts: new Map(session.state.contracts).set(account, stolen) };
+
+        await expect(bringHome(session, new Book())).rejects.toThrow('a client finds no way home in 8 moves');
     });
 });
 
