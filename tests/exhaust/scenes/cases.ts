@@ -22,7 +22,7 @@ export function casesScene(at: Places): Scene {
         check(step, book) {
             nobodyGains(step, at.stranger, at.governor);
             stakeIsKept(operation, step);
-            slashesAreShared(step);
+            slashesAreShared(operation, step);
             receiptsAreCovered(operation, step);
             return book;
         },

@@ -217,9 +217,10 @@ export function onlyKeysMove(client: Client, { before, after, outcomes }: Step, 
         return book;
     }
     const { client: owner, escrow } = client.at;
-    const taken = outcomes.filter(({ message: { to } }) => to === escrow);
+    const taken = outcomes.filter(({ message: { to }, code }) => to === escrow && code === 'done');
     const byOwner = taken.some(({ message: { from, external } }) => from === owner && !external);
-    const byOrder = taken.some(({ message: { external } }) => external) && other.seqno > one.seqno;
+    const orders = outcomes.filter(({ message: { to, external } }) => to === escrow && external);
+    const byOrder = orders.length > 0 && other.seqno > one.seqno; // also one of which a job broke a rule
     if (!byOwner && !byOrder && other.balance < one.balance - client.at.fees) {
         throw new Error(`${one.balance - other.balance} nanoTON left an escrow without one of its keys`);
     }
@@ -282,15 +283,13 @@ export function jobsKeepTheirTerms(client: Client, { before, after, outcomes }: 
     }
 }
 
-/** Limits of single jobs: what a channel begins with. */
-export function jobsAreWithinLimit(client: Client, { before, after, outcomes }: Step): void {
+/** Limits of single jobs: with what an order deploys a channel. */
+export function jobsAreWithinLimit(client: Client, { before, outcomes }: Step): void {
     const limit = client.escrow(before)?.jobLimit;
-    const byOrder = outcomes.some(({ message: { external } }) => external);
-    for (const { body, value, init, from } of after.queue) {
-        if (byOrder && body.op === 'none' && init?.kind === 'channel' && from === client.at.escrow) {
-            if (limit === undefined || value > limit + client.at.fees) {
-                throw new Error(`An order opened a job with ${value} nanoTON and a limit of ${limit}`);
-            }
+    const orders = outcomes.filter(({ message: { to, external } }) => to === client.at.escrow && external);
+    for (const { value, init } of orders.flatMap(({ sent }) => sent)) {
+        if (init?.kind === 'channel' && (limit === undefined || value > limit + client.at.fees)) {
+            throw new Error(`An order opened a job with ${value} nanoTON and a limit of ${limit}`);
         }
     }
 }

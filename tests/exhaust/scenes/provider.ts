@@ -19,7 +19,7 @@ export function providerScene(at: Places): Scene {
         check(step, book) {
             nobodyGains(step, at.stranger, at.governor, at.reporter);
             stakeIsKept(operation, step);
-            slashesAreShared(step);
+            slashesAreShared(operation, step);
             receiptsAreCovered(operation, step);
             if (isSlashed(operation.node(step.after))) {
                 throw new Error('A node that signed nothing wrong was slashed');

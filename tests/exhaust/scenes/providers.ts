@@ -285,21 +285,30 @@ export function stakeIsKept(operation: Operation, { before, after, outcomes }: S
 }
 
 /** Guarantee 6: of a slash, half at most goes to victim and reporter, the victim first, and nothing is lost. */
-export function slashesAreShared(step: Step): void {
-    for (const { message, code, sent } of step.outcomes) {
+export function slashesAreShared(operation: Operation, { before, after, outcomes }: Step): void {
+    let taken = 0n;
+    for (const { message, code, sent } of outcomes) {
         const { body, bounced } = message;
         if (body.op !== 'shareSlashed' || bounced || code !== 'done') {
             continue;
         }
         const paid = sent.filter(({ exact }) => exact);
-        const sum = paid.reduce((total, { value }) => total + value, 0n);
-        const victims = paid
-            .filter(({ to }) => to === body.fault.victim)
-            .reduce((total, { value }) => total + value, 0n);
-        const due = body.fault.loss < sum / 2n ? body.fault.loss : sum / 2n;
-        if (sum > body.amount || victims < due) {
-            throw new Error(`A slash of ${body.amount} paid ${sum} nanoTON, ${victims} of it to the victim`);
+        const paidTo = (account?: Account) =>
+            paid.reduce((total, { to, value }) => total + (account === undefined || to === account ? value : 0n), 0n);
+        const { fault, rules, amount } = body;
+        const [sum, victims, rest] = [paidTo(), paidTo(fault.victim), paidTo(rules.insurance)];
+        const due = fault.loss < sum / 2n ? fault.loss : sum / 2n;
+        if (sum > amount || victims < due) {
+            throw new Error(`A slash of ${amount} paid ${sum} nanoTON, ${victims} of it to the victim`);
         }
+        if (rest < sum - sum / 2n) {
+            throw new Error(`A slash paid ${sum} nanoTON, and only ${rest} to the insurance`);
+        }
+        taken += sum;
+    }
+    const [one, other] = [operation.provider(before), operation.provider(after)].map((each) => bonded(each!));
+    if (taken > 0n && one - other !== taken) {
+        throw new Error(`Slashes paid ${taken} nanoTON, and the stake fell by ${one - other}`);
     }
 }
 
@@ -316,7 +325,9 @@ export function receiptsAreCovered(operation: Operation, { after }: Step): void 
             throw new Error(`A receipt of ${date} can be shown, and its node forgot the key`);
         }
         const bears = basisOf(node, after.now) - ledger.slashed;
-        const there = bonded(operation.provider(after)!);
+        const provider = operation.provider(after)!;
+        const { slashable } = provider.versions[node.codeVersion];
+        const there = slashable < bonded(provider) ? slashable : bonded(provider);
         if (bears > there) {
             throw new Error(`A receipt of ${date} may cost ${bears} nanoTON, and only ${there} are there`);
         }
