@@ -3,7 +3,7 @@ import * as gateway from './gateway';
 import { violation } from './invariants';
 import { replayed, scopes, type ScopeName } from './scopes';
 import { searchAll, walk } from './search';
-import { copy, firstState, type State } from './state';
+import { copy, firstState, priceOf, type State, STEP } from './state';
 import { after, enabled, rules, type Step } from './steps';
 import * as worker from './worker';
 
@@ -91,6 +91,15 @@ describe('The model of one query', () => {
             },
             'a client signs no more than results and what arrived',
         ],
+        [
+            'ends the job and does not claim',
+            'the job ends',
+            ({ chain, gateway: client }) => {
+                chain.isClosed = true;
+                client.store.job = 'ended';
+            },
+            'the worker is paid for every voucher that it holds',
+        ],
     ])('is told from one with a party that %s', (_, step, fault, violated) => {
         const planted = jest.spyOn(rules[step], 'then').mockImplementation(fault);
         const { violations } = searchAll(scopes.losses, 10);
@@ -119,5 +128,28 @@ describe('The model of one query', () => {
 
         it('that an accepted query is forgotten', () =>
             expect(told(({ worker }) => void (worker.running = null))).toContain('runs or has an ending'));
+
+        const result = (index: number, price: number) =>
+            ({ kind: 'result', index, price, cumulative: price, frames: 1, isWhole: true }) as const;
+
+        it('that a client is billed for what never arrived', () =>
+            expect(
+                told(({ gateway: { store } }) => {
+                    store.queries = [{ phase: 'result', ending: result(1, STEP + priceOf(1) + 1) }];
+                }),
+            ).toContain('billed no more than a step'));
+
+        it('that an honest worker is blamed', () =>
+            expect(told(({ gateway: { store } }) => void (store.queries[0]!.phase = 'refused'))).toContain('blamed'));
+
+        it('that a client holds two receipts that exclude each other', () =>
+            expect(
+                told(({ gateway: { store } }) => {
+                    store.queries = [1, 2].map((price) => ({ phase: 'open', ending: result(1, price) }));
+                }),
+            ).toContain('two receipts'));
+
+        it('that something was signed twice', () =>
+            expect(told(({ seen }) => void (seen.fault = 'a second signature'))).toContain('signed twice'));
     });
 });
