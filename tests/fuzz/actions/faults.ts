@@ -239,7 +239,7 @@ const drawHonestExcess: Draw = (scene, job) => {
     return { query: number, body: { op: 'reportExcess', result, ...rest } };
 };
 
-/** What can be shown of a node that keeps to the rules. A demand, or a case for the committee, it would have to answer. */
+/** What can be shown of a node that keeps to the rules. Demands and cases of the committee it would have to answer. */
 const HONEST_DRAWS: Partial<Record<FaultClass, Draw>> = { A1: drawHonestTwice, A2: drawHonestExcess };
 
 /** One of the last faults for which there is a case, once in two times. */
