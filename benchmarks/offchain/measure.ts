@@ -4,7 +4,7 @@ import type { Contest, Contestant } from './contestants';
 import { cpuMs, memoryOf, treeCpuMs } from './processes';
 import { type Spread, spreadOf } from './spread';
 
-/** Streams of each process before the first case. A server runs for days, and code that is new to it costs three times. */
+/** Streams of each process before the first case. A server runs for days, and new code costs it three times as much. */
 export const WARM_UP = { requests: 2000, concurrency: 32 };
 
 /** One contestant at one number of streams at once. */

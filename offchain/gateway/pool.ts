@@ -194,10 +194,10 @@ export class JobPool {
                 this.context.setbacks.requireFew();
                 const { url, rates, tokenizer } = await this.requireCover(model, workers, question);
                 hold(rates, tokenizer);
-                const there = this.choose(this.ableAt(url, question, excluded), question);
-                if (there !== undefined) {
+                const able = this.choose(this.ableAt(url, question, excluded), question);
+                if (able !== undefined) {
                     queue.pending--;
-                    return lease(there, question);
+                    return lease(able, question);
                 }
                 if (this.isFull(model, queue)) {
                     const unreachable = this.unreachable(model, excluded);
