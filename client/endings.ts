@@ -13,12 +13,18 @@ import type { Receipt } from './types';
 
 const RETRY_MS = [50, 200, 500, 1000, 2000];
 
-export function incomingOf(job: ActiveJob, query: SavedQuery, { late }: { late: boolean }): IncomingAnswer {
+/** `choices`: answers that were asked for, if that is known. */
+export function incomingOf(
+    job: ActiveJob,
+    query: SavedQuery,
+    { late, choices }: { late: boolean; choices?: number },
+): IncomingAnswer {
     const counter = counterOf(query.tokenizer, job.context.counters);
     return new IncomingAnswer(sentQueryOf(job.stored, query), job.verifier, query.secret!, counter, {
         maxAnswer: job.stored.terms.maxAnswer,
         clock: () => ({ now: job.context.now(), tolerance: CLOCK_TOLERANCE }),
         late,
+        ...(choices !== undefined && { choices }),
     });
 }
 

@@ -2,6 +2,7 @@
 import { priceOf } from '@cocoon-market/wrappers';
 import { sealQuery } from '@cocoon-market/wrappers/sealed';
 import {
+    choicesOf,
     type Frame,
     type ModelRequest,
     PieceError,
@@ -128,7 +129,7 @@ async function* ask(
         abort();
     }
     const late = setTimeout(abort, waits.query * 1000);
-    const incoming = incomingOf(job, query, { late: false });
+    const incoming = incomingOf(job, query, { late: false, choices: choicesOf(request) });
     let isOver = false;
     try {
         job.context.requireOpen();

@@ -4,7 +4,7 @@
 import { priceOf, Rates, Refusal, Result } from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
 import type { Frame, ModelRequest } from '../link';
-import { keyCommitment, querySecret, RecordReader, RecordType, requestHash, sealRequest, waits } from '../link';
+import { choicesOf, keyCommitment, querySecret, RecordReader, RecordType, requestHash, sealRequest, waits } from '../link';
 import type { StoredQuery } from '../store/gateway';
 import { counterOf } from '../tokens';
 import { boundsOf, costBound, type QueryBounds } from '../payer/bounds';
@@ -151,6 +151,7 @@ export async function ask(
                 maxAnswer: job.terms.maxAnswer,
                 clock,
                 late: false,
+                choices: choicesOf(question.modelRequest),
             },
         );
         // Most queries end sooner, and their ending is stored with the accept.

@@ -60,10 +60,15 @@ export class IncomingAnswer {
         private readonly verifier: Verifier,
         secret: Buffer,
         counter: TokenCounter,
-        private readonly options: { maxAnswer: number; clock: () => ClockReading; late: boolean },
+        private readonly options: {
+            maxAnswer: number;
+            clock: () => ClockReading;
+            late: boolean;
+            choices?: number; // answers that were asked for, if that is known
+        },
     ) {
         this.number = query.number;
-        this.own = new AnswerCount(counter);
+        this.own = new AnswerCount(counter, options.choices);
         this.frames = new FrameReader(secret, query.number);
     }
 

@@ -1,5 +1,5 @@
 /** Counts the tokens of an answer as its frames come: gateway and worker see the same frames and count the same. */
-import { type Frame, FrameKind } from '../link';
+import { type Frame, FrameKind, requestLimits } from '../link';
 import { estimateOfBytes, type TokenCounter } from './bytes';
 
 /** Tokens of answer and reasoning. */
@@ -11,6 +11,8 @@ export interface AnswerTokens {
 // A model may write a text in more tokens than its tokenizer would, above all where its grammar is forced.
 const FREEDOM = 1.1;
 const STREAM_MARKS = 4; // tokens that begin or end a text and are not shown, such as those around reasoning
+
+const BILLED: readonly FrameKind[] = [FrameKind.Content, FrameKind.Reasoning, FrameKind.Fields];
 
 const TAIL = 256; // characters that may still merge with what follows
 
@@ -42,11 +44,18 @@ export class AnswerCount {
     private readonly texts = new Map<string, { kind: keyof AnswerTokens; text: GrowingText; tokens: number }>();
     private readonly bytes: AnswerTokens = { completion: 0, reasoning: 0 };
 
-    constructor(private readonly counter: TokenCounter) {}
+    /** `choices`: answers that were asked for; default: as many as a request may ask for. */
+    constructor(
+        private readonly counter: TokenCounter,
+        private readonly choices: number = requestLimits.choices,
+    ) {}
 
-    /** Counts the text of one frame, in order. */
+    /**
+     * Counts the text of one frame, in order. Kinds that this version does not show, and choices that nobody asked for,
+     * count nothing: an app sees nothing of them.
+     */
     take({ kind, choice, text }: Pick<Frame, 'kind' | 'choice' | 'text'>): void {
-        if (kind === FrameKind.Empty || kind === FrameKind.Note || text === '') {
+        if (!BILLED.includes(kind) || choice >= this.choices || text === '') {
             return;
         }
         const sum = kind === FrameKind.Reasoning ? 'reasoning' : 'completion';

@@ -230,4 +230,12 @@ describe('the count of an answer', () => {
         expect(count.bound).toEqual({ completion: 7 + 2, reasoning: 3 });
         expect(count.estimate).toEqual({ completion: 3, reasoning: 1 });
     });
+
+    it('counts no text that an app never sees, of however many kinds and choices it is', () => {
+        const count = new AnswerCount(counterOf('qwen'), 2);
+        for (let kind = 0; kind < 128; kind++) {
+            for (let choice = kind > 4 ? 0 : 2; choice < 256; choice++) count.take({ kind, choice, text: 'x' });
+        }
+        expect(count.bound).toEqual({ completion: 0, reasoning: 0 });
+    });
 });

@@ -27,9 +27,9 @@ const query = {
 };
 const CLOCK: ClockReading = { now: NOW, tolerance: 60, offset: 0 };
 
-const answerTo = ({ maxAnswer = 1000, late = false, clock = CLOCK, asked = query } = {}) =>
+const answerTo = ({ maxAnswer = 1000, late = false, clock = CLOCK, asked = query, choices = 1 } = {}) =>
     new IncomingAnswer(asked, new Verifier(node.publicKey), secret, counterOf(BYTES), {
-        ...{ maxAnswer, clock: () => clock, late },
+        ...{ maxAnswer, clock: () => clock, late, choices },
     });
 
 const { job, number, request, ceiling } = query;
@@ -220,6 +220,20 @@ describe('An answer as it arrives', () => {
         const greedy = started();
         greedy.take(record(RecordType.Answer, high[0]));
         expect(() => greedy.take(record(RecordType.Answer, high[1]))).toThrow('more completion tokens than arrived');
+    });
+
+    it.each([
+        ['of a kind that no app is shown', { kind: 7 as FrameKind, choice: 0 }, 1],
+        ['of a choice that was not asked for', { kind: FrameKind.Content, choice: 2 }, 2],
+    ])('is not billed for text %s', (_, hidden, choices) => {
+        const writer = new FrameWriter(secret, number, salt);
+        const frame = { ...hidden, text: 'x'.repeat(200), more: false, final: false };
+        const [free, billed] = [0, 30].map((completion) => writer.write({ ...frame, meter: { ...noTokens, completion } }));
+        const answer = answerTo({ choices });
+        answer.take(accept());
+        answer.take(record(RecordType.Answer, Buffer.concat([salt, free])));
+
+        expect(() => answer.take(record(RecordType.Answer, billed))).toThrow('more completion tokens than arrived');
     });
 
     it('comes in records, and any other bytes are a breach', () => {
