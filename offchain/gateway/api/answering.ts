@@ -1,7 +1,7 @@
 /** Sends an answer to an app, as a stream or whole, and tells it when the node or the gateway stopped midway. */
 import type { FastifyReply } from 'fastify';
 import { once } from 'node:events';
-import { AnswerPiece, choicesOf, PieceError, PieceReader, WholeAnswer } from '../../link';
+import { AnswerPiece, choicesOf, PieceError, PieceReader, waits, WholeAnswer } from '../../link';
 import { reasonOf } from '../../process/errors';
 import { stoppingError } from '../answers';
 import type { GatewayContext } from '../context';
@@ -47,8 +47,9 @@ export async function answerWhole({ question, format, router, reply, signal }: A
     }
 }
 
-/** Sends the body of an answer that was paid. */
+/** Sends the body of an answer that was paid, to an app that reads it. */
 export async function sendJson(reply: FastifyReply, write: () => object): Promise<void> {
+    reply.raw.socket?.setTimeout(waits.reader * 1000); // while bytes go out, it begins anew
     await reply.type('application/json; charset=utf-8').send(written(write));
 }
 
@@ -144,7 +145,7 @@ export async function answerStream(answering: Answering): Promise<void> {
     const write = async (text: string) => {
         wroteAt = performance.now();
         if (text !== '' && !raw.write(text) && !signal.aborted) {
-            await Promise.race([once(raw, 'drain', { signal }), once(raw, 'close', { signal })]).catch(() => undefined);
+            await untilRead(raw, signal);
         }
         if (signal.aborted) {
             throw new ClientGone('the client went away');
@@ -200,9 +201,25 @@ export async function answerStream(answering: Answering): Promise<void> {
     }
 }
 
+/**
+ * Resolves when there is room for more, or nobody listens any more. An app that reads nothing for too long is cut: it
+ * would hold a place of the job, and of the gateway's queries, as long as it likes.
+ */
+async function untilRead(raw: FastifyReply['raw'], signal: AbortSignal): Promise<void> {
+    const late = setTimeout(() => raw.destroy(), waits.reader * 1000);
+    try {
+        await Promise.race([once(raw, 'drain', { signal }), once(raw, 'close', { signal })]);
+    } catch {
+        // The answer was cut.
+    } finally {
+        clearTimeout(late);
+    }
+}
+
 /** Resolves when the last bytes are handed over, or the connection is closed. */
 async function finished(raw: FastifyReply['raw']): Promise<void> {
     if (!raw.writableFinished && !raw.destroyed) {
+        raw.socket?.setTimeout(waits.reader * 1000);
         await Promise.race([once(raw, 'finish'), once(raw, 'close')]).catch(() => undefined);
     }
 }

@@ -1,7 +1,16 @@
+import type { FastifyReply } from 'fastify';
+import { EventEmitter } from 'node:events';
 import OpenAI from 'openai';
+import pino from 'pino';
 import { request } from 'undici';
-import { Finish, Reason } from '@cocoon-market/wrappers';
-import { ANSWER_SECONDS, waits } from '../../../offchain/link';
+import { Finish, noTokens, Reason } from '@cocoon-market/wrappers';
+import { answerStream } from '../../../offchain/gateway/api/answering';
+import { ChatFormat } from '../../../offchain/gateway/api/chat';
+import { ClientGone, type GatewayError } from '../../../offchain/gateway/errors';
+import type { GatewayJob } from '../../../offchain/gateway/job';
+import type { Question } from '../../../offchain/gateway/query';
+import type { Router } from '../../../offchain/gateway/router';
+import { ANSWER_SECONDS, FrameKind, waits } from '../../../offchain/link';
 import { useMarket } from '../../support/market';
 import { ask, Bench, startBench, until } from './support';
 
@@ -24,6 +33,44 @@ async function raw(bench: Bench) {
 describe('Times', () => {
     it('between acceptance and deadline nothing waits shorter than the deadline', () => {
         expect(Math.min(waits.query, waits.backend)).toBeGreaterThanOrEqual(ANSWER_SECONDS);
+    });
+});
+
+describe('An app that reads nothing of its stream', () => {
+    /** The response of an app that takes nothing, with what a stream uses of it. */
+    const unread = () => {
+        const raw = Object.assign(new EventEmitter(), {
+            ...{ headersSent: false, destroyed: false, writableNeedDrain: true },
+            writeHead: () => (raw.headersSent = true),
+            write: () => false,
+            destroy: () => (raw.destroyed = raw.emit('close')),
+        });
+        return raw;
+    };
+
+    it('is cut, and holds no place of the job any longer', async () => {
+        const times: { reader: number } = waits;
+        const short = jest.replaceProperty(times, 'reader', 0.05);
+        const raw = unread();
+        const gone = new AbortController();
+        raw.once('close', () => gone.abort('client'));
+        const frame = { meter: noTokens, kind: FrameKind.Content, choice: 0, text: 'Hello', more: false, final: false };
+        const answer: Router['answer'] = async (_, sink) => {
+            sink.begin({ number: 0, stored: { tier: 'open' } } as GatewayJob, 1);
+            for (;;) await sink.frame(frame);
+        };
+        const head = { id: 'chatcmpl-1', created: 0, model: 'm' };
+        const stream = answerStream({
+            ...{ router: { answer }, signal: gone.signal, silenceMs: 1000, log: pino({ level: 'silent' }) },
+            question: { modelRequest: { endpoint: 'chat', maxTokens: 9, body: {} } } as unknown as Question,
+            format: new ChatFormat(head, { includeUsage: false, choices: 1 }),
+            reply: { raw, hijack: () => undefined, getHeaders: () => ({}) } as unknown as FastifyReply,
+            toGatewayError: (error) => error as GatewayError,
+        });
+
+        await expect(stream).rejects.toThrow(ClientGone);
+        short.restore();
+        expect(raw.destroyed).toBe(true);
     });
 });
 
