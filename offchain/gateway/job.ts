@@ -313,7 +313,7 @@ export class GatewayJob {
 
     private async connectNow(): Promise<JobState> {
         const { hash, terms } = this.stored;
-        const { key, until, wire, listing } = await this.nodes.sealingKey(this.stored.worker, terms, () =>
+        const { key, until, wire, listing } = await this.nodes.sealingKey(this.stored.worker, this.stored, () =>
             this.worker.node(),
         );
         const session = await openSession(key, { job: hash, wire });

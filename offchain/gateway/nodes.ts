@@ -1,6 +1,6 @@
 // Longer than 350 lines because what a node says, what the chain says and what was measured decide together.
 /** Which nodes a query may go to: what they say of themselves, checked against the client's rules and the chain. */
-import { Rates, Terms, type Tier, tokenKinds } from '@cocoon-market/wrappers';
+import { Rates, Terms, type Tier, tiers, tokenKinds } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AttestationPolicy, rejectionOf, EXPIRED } from '../attest';
@@ -365,12 +365,12 @@ export class Nodes {
      * The encryption key under which a job's questions may be sealed, asked anew. What was checked when the job was
      * opened says nothing of the key that a worker names now. `readInfo` asks the process that has the job.
      *
-     * @throws NodeUnfit if the worker names another node, or does not attest what this gateway's rules ask for; Error
-     * if its attestation has expired, which it may renew, the chain does not bear it out, or it does not answer
+     * @throws NodeUnfit if the worker names another node, attests less than it did when the job was opened, or not what
+     * this gateway's rules ask for; Error if its attestation has expired, which it may renew, the chain does not bear it out, or it does not answer
      */
     async sealingKey(
         url: string,
-        { node, receiptKey, model }: Terms,
+        { terms: { node, receiptKey, model }, tier }: Pick<StoredJob, 'terms' | 'tier'>,
         readInfo = () => this.readInfo(url),
     ): Promise<SealingKey> {
         const info = await readInfo();
@@ -380,6 +380,10 @@ export class Nodes {
         const unfit = rejectionOf(info.attestation, attestedKeys(info), this.policy, this.now());
         if (unfit !== undefined) {
             throw new (unfit === EXPIRED ? Error : NodeUnfit)(`${url}: ${unfit}`);
+        }
+        // Requests may go to this job because of its tier, and answers name it.
+        if (rankOf(info.attestation.tier) < rankOf(tier)) {
+            throw new NodeUnfit(`${url} attests "${info.attestation.tier}", and its job was opened at "${tier}"`);
         }
         const objection = await this.checks?.objection(info);
         if (objection !== undefined) {
@@ -476,6 +480,8 @@ export class Nodes {
         return info;
     }
 }
+
+const rankOf = (tier: string): number => tiers.findIndex((one) => one === tier);
 
 const foreignWire = ({ wire }: NodeInfo): string =>
     `speaks ${wire.join(', ')}, and this gateway ${wireVersions.join(', ')}: one of them must be updated`;

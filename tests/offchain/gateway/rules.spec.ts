@@ -1,4 +1,5 @@
-import { useMarket } from '../../support/market';
+import { issueTestCa } from '../../../offchain/attest';
+import { testKey, useMarket } from '../../support/market';
 import { ask, Bench, BenchOptions, type FakeWorker, MODEL, RATES, startBench, until } from './support';
 
 const text = (amount: bigint) => amount.toString();
@@ -93,6 +94,28 @@ describe("An open job under today's rules", () => {
         expect(prompts(bench.worker)).toBe(1);
         await until(() => bench.worker.only.ended);
         expect(job().stored.note).toMatch(/"open"|tier is open/);
+    });
+
+    it('gets no prompt when its node attests less than when it was opened, and is settled', async () => {
+        const authority = testKey(60);
+        const measurement = Buffer.alloc(48, 5);
+        const policy = {
+            authority: authority.publicKey.toString('hex'),
+            measurements: [measurement.toString('hex')],
+            allowOpen: true,
+        };
+        await start({ config: { attestation: policy } });
+        const expiry = market().now + 999;
+        bench.worker.attestation = issueTestCa(authority, bench.worker.keys, { measurement, expiry });
+        const denying = { ...ask, provider: { data_collection: 'deny' } };
+        expect((await bench.post(denying)).headers['x-cocoon-tier']).toBe('testca');
+        bench.worker.attestation = { tier: 'open' };
+        bench.worker.only.sessions.clear();
+
+        expect((await bench.post(denying)).status).toBe(503);
+        expect(bench.worker.asked).toHaveLength(1);
+        expect(job().stored.note).toContain('attests "open"');
+        expect((await bench.post(ask)).headers).toMatchObject({ 'x-cocoon-job': '4', 'x-cocoon-tier': 'open' });
     });
 
     it('is settled when its model is not in the configuration any more, though nobody asks for it', async () => {
