@@ -185,12 +185,7 @@ export class JobPool {
                 if (opened) {
                     throw unavailable('The job that was opened for this question cannot be used yet: ask again');
                 }
-                // A worker whose job is disconnected or not paid now gets no second one for the same need.
-                const unpaid = this.book.open().filter(({ money }) => money.paused !== undefined);
-                const workers = new Set([
-                    ...excluded.workers,
-                    ...[...disconnected, ...unpaid].map(({ stored }) => stored.worker),
-                ]);
+                const workers = new Set([...excluded.workers, ...this.stuckWorkers(model)]);
                 this.context.setbacks.requireFew();
                 const { url, rates, tokenizer } = await this.requireCover(model, workers, question);
                 hold(rates, tokenizer);
@@ -323,7 +318,7 @@ export class JobPool {
             queue.objection = count >= maxOpen ? `job.maxOpen (${maxOpen}) jobs are open` : queue.objection;
             return false;
         }
-        const opening = this.opener.openAnother(model, new Set(workers), need);
+        const opening = this.opener.openAnother(model, new Set([...workers, ...this.stuckWorkers(model)]), need);
         this.countComing(queue, opening);
         opening.catch((error: unknown) => {
             queue.pausedUntil = Date.now() + PAUSE_MS;
@@ -374,7 +369,7 @@ export class JobPool {
         if (lasting.length === 0) {
             if (low(job)) {
                 const failed = reporting(log, 'warn', 'no job opened ahead', { model });
-                this.opener.open(model, new Set()).catch(failed);
+                this.opener.open(model, this.stuckWorkers(model)).catch(failed);
             }
             return;
         }
@@ -424,6 +419,12 @@ export class JobPool {
         return this.lasting(model, excluded).filter(
             (job) => !job.isConnected(this.context.now()) && job.available >= this.threshold(job),
         );
+    }
+
+    // Workers with a job that is disconnected or not paid now: another one there could not be used either.
+    private stuckWorkers(model: string): Set<string> {
+        const unpaid = this.book.open().filter(({ money }) => money.paused !== undefined);
+        return new Set([...this.disconnected(model, nothing()), ...unpaid].map(({ stored }) => stored.worker));
     }
 
     // Open jobs that are paid and not in their last hours.

@@ -57,6 +57,23 @@ describe('Jobs', () => {
             expect(jobs()[1].phase).toBe('open');
         });
 
+        it('opens one job ahead at a node that takes no new jobs now, however many answers follow', async () => {
+            await start({ config: settings({ deposit: '11000000', openAhead: 0.9 }) });
+            await bench.post(ask);
+            [bench.worker.refuseJob, bench.worker.refuseJobStatus] = ['chain_down', 503];
+            bench.worker.scripts.push({ frames: Array<string>(120).fill('some text '), tokensPerFrame: 10 });
+            expect((await bench.post({ ...ask, max_tokens: 2000 })).status).toBe(200);
+            await until(() => jobs().length === 2 && jobs()[1].phase === 'open');
+            for (let time = 0; time < 5; time++) {
+                expect((await bench.post(ask)).headers['x-cocoon-job']).toBe('0');
+                await new Promise((resolve) => setTimeout(resolve, 100));
+            }
+
+            expect(jobs()).toHaveLength(2);
+            bench.worker.refuseJob = undefined;
+            await until(() => jobs()[1].session !== undefined);
+        });
+
         it('a question that no job could pay opens none', async () => {
             await start({ config: settings({ deposit: '11000000' }) });
             const { status, body } = await bench.post({

@@ -128,6 +128,7 @@ export class FakeWorker {
     answerVoucher: (newest: SignedVoucher) => SignedVoucher = (newest) => newest;
     refuseVoucher: RefusalCode | undefined;
     refuseJob: RefusalCode | undefined;
+    refuseJobStatus = 422; // HTTP
     proxyPages = 0; // of a proxy, that come instead of stored answers
     letGo = 0; // connections held open after the end that the gateway ended
     boot = Buffer.alloc(16, 7); // of its process
@@ -260,7 +261,7 @@ export class FakeWorker {
     private async register(body: unknown, reply: FastifyReply) {
         const { terms, jobNumber, enc, wire, signature, newest } = jobRequest.parse(body);
         if (this.refuseJob !== undefined) {
-            return this.refuse(reply, this.refuseJob, 422);
+            return this.refuse(reply, this.refuseJob, this.refuseJobStatus);
         }
         const parameters = {
             job: jobNumber,
