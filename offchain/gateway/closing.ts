@@ -18,6 +18,8 @@ export const SETTLE_SECONDS = 900;
 export const NOT_CLAIMED =
     'worth less to the worker than a claim costs: the remaining balance comes back after the notice';
 
+const UNFIT = 'it is not the node that it was';
+
 const REMEDIES: Partial<Record<JobPhase, string>> = {
     leaving: 'nothing more is paid, and its remaining balance comes back by itself after the notice',
     failed: 'it was never opened, and nothing of it was spent',
@@ -51,6 +53,16 @@ export class Closing {
         log.warn({ job: job.number, worker: job.stored.worker, reason }, 'the job is settled');
         const failed = reporting(log, 'warn', 'the job is not settled yet', { job: job.number });
         void this.tasks.add(this.settle(job, reason).catch(failed));
+    }
+
+    /**
+     * The node is not what it was when the job was opened. That is up to the node, so the job counts as spoiled; those
+     * that were open together count once, because an operator may change the keys of a node.
+     */
+    retireUnfit(job: GatewayJob, reason: string): void {
+        const { setbacks } = this.context;
+        this.retire(job, reason);
+        void this.tasks.add(setbacks.add(job, UNFIT, { onceForOpen: true }));
     }
 
     /**

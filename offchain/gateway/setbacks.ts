@@ -46,10 +46,21 @@ export class Setbacks {
         return [...nodes.values()].reduce((sum, count) => sum + Math.min(MAX_PER_NODE, count), 0);
     }
 
-    /** Counts a job that its node ended early, unless it was worth its opening or is counted already. */
-    async add({ stored, ledger }: { stored: StoredJob; ledger: Ledger }, cause: string): Promise<void> {
-        const { number: job, deposit, worker, terms } = stored;
-        if (ledger.total * PRODUCTIVE >= deposit || this.all.some((one) => one.job === job)) {
+    /**
+     * Counts a job that its node ended early, unless it was worth its opening or is counted already. `onceForOpen`: nor
+     * if it was open already when another job of the node was counted for this cause.
+     */
+    async add(
+        { stored, ledger }: { stored: StoredJob; ledger: Ledger },
+        cause: string,
+        { onceForOpen = false } = {},
+    ): Promise<void> {
+        const { number: job, deposit, worker, terms, createdAt } = stored;
+        const isSame = (one: Setback) => one.cause === cause && one.at > createdAt && one.node.equals(terms.node);
+        if (
+            ledger.total * PRODUCTIVE >= deposit ||
+            this.all.some((one) => one.job === job || (onceForOpen && isSame(one)))
+        ) {
             return;
         }
         const setback = { job, worker, node: terms.node, cause, at: this.now() };
