@@ -21,6 +21,7 @@ const MAX_HIGHEST = 0xff00_0000; // no job comes so far in its query numbers, an
 interface Reservation {
     ceiling: bigint; // nanoTON
     lease: Lease | undefined;
+    brokeOff: boolean; // nobody knows its ending, and its worker is asked for it
     concurrent: number; // the most queries without an ending at one time, this one among them
 }
 
@@ -167,9 +168,22 @@ export class GatewayJob {
     get available(): bigint {
         const { cumulative } = this.ledger.voucher;
         const used = cumulative > this.ledger.results ? cumulative : this.ledger.results;
-        const reserved = [...this.reservations.values()].reduce((sum, { ceiling }) => sum + ceiling, 0n);
-        const remaining = this.stored.funds - RENT - used - reserved;
+        const remaining = this.stored.funds - RENT - used - this.reserved - this.withheld;
         return remaining > 0n ? remaining : 0n;
+    }
+
+    /** nanoTON that running queries reserve. */
+    get reserved(): bigint {
+        return this.ceilings((one) => !one.brokeOff);
+    }
+
+    /** nanoTON that queries reserve whose connection ended, until their worker gives their endings. */
+    get withheld(): bigint {
+        return this.ceilings((one) => one.brokeOff);
+    }
+
+    private ceilings(of: (reservation: Reservation) => boolean): bigint {
+        return [...this.reservations.values()].filter(of).reduce((sum, { ceiling }) => sum + ceiling, 0n);
     }
 
     /** nanoTON of the job that no answer has cost yet. */
@@ -193,14 +207,14 @@ export class GatewayJob {
     allocate(ceiling: bigint): Lease {
         this.highest += 1;
         const lease = new Lease(this, this.highest, ceiling);
-        this.addReservation(this.highest, { ceiling, lease });
+        this.addReservation(this.highest, { ceiling, lease, brokeOff: false });
         return lease;
     }
 
     /** Reserves the money of a query that was running when the gateway ended; its lease is still free. */
     reserve(number: number, ceiling: bigint): void {
         this.raiseHighest(number);
-        this.addReservation(number, { ceiling, lease: undefined });
+        this.addReservation(number, { ceiling, lease: undefined, brokeOff: true });
     }
 
     private addReservation(number: number, reservation: Omit<Reservation, 'concurrent'>): void {
@@ -223,6 +237,14 @@ export class GatewayJob {
             return undefined;
         }
         return (reservation.lease = new Lease(this, number, reservation.ceiling));
+    }
+
+    /** The connection of a query ended before its ending came. */
+    noteBrokenOff(number: number): void {
+        const reservation = this.reservations.get(number);
+        if (reservation !== undefined) {
+            reservation.brokeOff = true;
+        }
     }
 
     /** No number up to this one is used again. */

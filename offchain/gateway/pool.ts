@@ -485,11 +485,12 @@ export class JobPool {
         return candidate;
     }
 
-    // As many jobs as may be are used or being opened. Those that cannot be used now or are used up do not count.
+    // As many jobs as may be are used or being opened. Those that cannot be used now or are used up do not count; one
+    // whose money running queries reserve is not used up.
     private isFull(model: string, queue: ModelQueue): boolean {
         const { maxParallel, maxOpen } = this.context.config.job;
         const usable = this.usable(model, nothing());
-        const used = usable.filter((job) => job.available >= this.threshold(job)).length;
+        const used = usable.filter((job) => job.available + job.reserved >= this.threshold(job)).length;
         if (used + Math.ceil(queue.coming / maxParallel) < maxOpen) {
             return false;
         }

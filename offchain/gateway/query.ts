@@ -194,6 +194,7 @@ export async function ask(
                 throw error;
             }
             saveAccept();
+            job.noteBrokenOff(number);
             throw new BrokenOff(lease, query, incoming.received, error);
         }
     } finally {

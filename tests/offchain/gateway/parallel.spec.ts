@@ -73,6 +73,17 @@ describe('Many questions at once', () => {
         expect(jobs()).toHaveLength(2);
     });
 
+    it('job.maxOpen jobs are open at most, also if each question may cost as much as a job holds', async () => {
+        await start({
+            config: { job: { deposit: '1000000000', step: '40000', maxParallel: 2, maxOpen: 2 } },
+        });
+        slow(300);
+        const dear = { ...ask, max_tokens: 1_000_000 };
+
+        expect(statuses(await Promise.all(Array.from({ length: 5 }, () => bench.post(dear))))).toEqual([200]);
+        expect(jobs()).toHaveLength(2);
+    });
+
     /** Three jobs with a session at a gateway that may have two. */
     async function oneJobTooMany() {
         const job = { deposit: '1000000000', step: '40000', maxParallel: 2 };
