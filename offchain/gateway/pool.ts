@@ -421,10 +421,22 @@ export class JobPool {
         );
     }
 
-    // Workers with a job that is disconnected or not paid now: another one there could not be used either.
+    // Workers with a job that is disconnected or not paid now: another one there could not be used either. And workers
+    // that withhold so many endings that several of their jobs have no money left: the next one would be the next.
     private stuckWorkers(model: string): Set<string> {
         const unpaid = this.book.open().filter(({ money }) => money.paused !== undefined);
-        return new Set([...this.disconnected(model, nothing()), ...unpaid].map(({ stored }) => stored.worker));
+        const stuck = new Set([...this.disconnected(model, nothing()), ...unpaid].map(({ stored }) => stored.worker));
+        const held = this.book.open(model).filter((job) => this.isHeld(job));
+        held.map(({ stored }) => stored.worker)
+            .filter((worker, i, all) => all.indexOf(worker) !== i)
+            .forEach((worker) => stuck.add(worker));
+        return stuck;
+    }
+
+    // Its money would be enough but for what endings that its worker withholds may cost.
+    private isHeld(job: GatewayJob): boolean {
+        const free = job.available + job.reserved;
+        return free < this.threshold(job) && free + job.withheld >= this.threshold(job);
     }
 
     // Open jobs that are paid and not in their last hours.

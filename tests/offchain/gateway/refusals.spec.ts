@@ -143,6 +143,21 @@ describe('A node that refuses without a signature', () => {
         expect((await status()).spoiled.today).toBe(1);
     });
 
+    it('but withholds the endings of dear queries gets one new job, until it gives them', async () => {
+        await start();
+        bench.worker.scripts.push(...Array.from({ length: 30 }, () => ({ cut: 0, withholds: true })));
+        for (let time = 0; time < 5; time++) {
+            expect((await bench.post({ ...ask, max_tokens: 1_000_000 })).status).toBe(503);
+        }
+        expect(jobs()).toHaveLength(2);
+        bench.worker.scripts.length = 0;
+        for (const { queries } of bench.worker.jobs.values()) queries.clear();
+
+        await until(() => jobs().every(({ withheld }) => withheld === 0n));
+        expect((await bench.post(ask)).status).toBe(200);
+        expect(jobs()).toHaveLength(2);
+    });
+
     it('is remembered by a gateway that starts again', async () => {
         await start();
         bench.worker.scripts.push(...Array.from({ length: 30 }, () => ({ refuse: 'leaving' as const })));

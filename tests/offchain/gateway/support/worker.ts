@@ -87,6 +87,7 @@ export interface Script {
     spoilFrame?: number; // its bytes are changed
     storedPrefix?: number; // after a cut, only so many frames were stored
     contradict?: boolean; // after a cut, another answer is stored
+    withholds?: boolean; // after a cut, the ending
     goesOn?: boolean; // after the client has cut the query
     holdsOpen?: boolean; // the connection, after the end
     lost?: boolean; // after a cut, the worker knows nothing of it
@@ -463,6 +464,9 @@ export class FakeWorker {
         }
         if (cut) {
             raw.destroy();
+            if (script.withholds === true) {
+                return;
+            }
         }
         if (script.contradict === true) {
             const fresh = randomBytes(16);
