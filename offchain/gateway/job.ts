@@ -168,7 +168,7 @@ export class GatewayJob {
     get available(): bigint {
         const { cumulative } = this.ledger.voucher;
         const used = cumulative > this.ledger.results ? cumulative : this.ledger.results;
-        const remaining = this.stored.funds - RENT - used - this.reserved - this.withheld;
+        const remaining = this.stored.funds - RENT - used - this.ceilings(() => true);
         return remaining > 0n ? remaining : 0n;
     }
 
@@ -183,7 +183,11 @@ export class GatewayJob {
     }
 
     private ceilings(of: (reservation: Reservation) => boolean): bigint {
-        return [...this.reservations.values()].filter(of).reduce((sum, { ceiling }) => sum + ceiling, 0n);
+        let sum = 0n;
+        for (const reservation of this.reservations.values()) {
+            sum += of(reservation) ? reservation.ceiling : 0n;
+        }
+        return sum;
     }
 
     /** nanoTON of the job that no answer has cost yet. */
