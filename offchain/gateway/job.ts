@@ -134,6 +134,13 @@ export class GatewayJob {
         return this.listing === undefined || lackOf(this.listing, needed) === undefined;
     }
 
+    /** The node lists something else now: whoever asks for that needs no other job there. */
+    relist(listing: OfferFacts): void {
+        if (this.listing !== undefined) {
+            this.listing = { ...listing, tokenizer: this.listing.tokenizer };
+        }
+    }
+
     /** The tokenizer by which this job is counted: the one that the node listed when it took the job. */
     get tokenizer(): string {
         return this.listing?.tokenizer ?? BYTES;

@@ -41,7 +41,7 @@ export interface Candidate {
     url: string;
     info: NodeInfo;
     rates: Rates;
-    tokenizer: string;
+    listing: OfferFacts;
     maxParallel: number;
     maxAnswer: number; // bytes
     step: bigint; // nanoTON
@@ -273,7 +273,7 @@ export class Nodes {
         if (typeof candidate === 'string') {
             return { url, reason: candidate };
         }
-        const missing = lackOf(factsOf(offerOf(candidate, model)), needed);
+        const missing = lackOf(candidate.listing, needed);
         if (missing !== undefined) {
             return { url, missing, reason: lackText(missing) };
         }
@@ -354,7 +354,7 @@ export class Nodes {
             url,
             info,
             rates: offer.rates,
-            tokenizer: offer.tokenizer ?? BYTES,
+            listing: factsOf(offer),
             step: step < limits.maxStep ? step : limits.maxStep,
             maxParallel: Math.min(maxParallel, limits.maxParallel),
             maxAnswer: Math.min(maxAnswer, limits.maxAnswer),
@@ -519,9 +519,6 @@ export function termsAt(
 }
 
 type Offer = NodeInfo['offers'][number];
-
-const offerOf = ({ info }: Candidate, model: string): Offer | undefined =>
-    info.offers.find((offer) => offer.model === model);
 
 const factsOf = (offer: Offer | undefined): OfferFacts => ({
     features: offer?.features ?? [],

@@ -187,8 +187,10 @@ export class JobPool {
                 }
                 const workers = new Set([...excluded.workers, ...this.stuckWorkers(model)]);
                 this.context.setbacks.requireFew();
-                const { url, rates, tokenizer } = await this.requireCover(model, workers, question);
-                hold(rates, tokenizer);
+                const { url, rates, listing } = await this.requireCover(model, workers, question);
+                hold(rates, listing.tokenizer);
+                const atNode = this.book.open(model).filter(({ stored }) => stored.worker === url);
+                atNode.forEach((job) => job.relist(listing));
                 const able = this.choose(this.ableAt(url, question, excluded), question);
                 if (able !== undefined) {
                     queue.pending--;
@@ -485,8 +487,8 @@ export class JobPool {
     private async requireCover(model: string, excluded: ReadonlySet<string>, question: Question): Promise<Candidate> {
         const { nodes, config } = this.context;
         const candidate = await nodes.pick(model, excluded, question);
-        const { rates, tokenizer } = candidate;
-        const min = minCost(rates, question, tokenizer);
+        const { rates, listing } = candidate;
+        const min = minCost(rates, question, listing.tokenizer);
         if (min > freshOf(config.job.deposit)) {
             throw badRequest(
                 `The prompt may cost ${min} nanoTON, more than a job holds: send less, or raise job.deposit`,

@@ -158,6 +158,21 @@ describe('A node that refuses without a signature', () => {
         expect(jobs()).toHaveLength(2);
     });
 
+    it('but lists tools when it is asked, and none when a job is shown to it, gets one job for them', async () => {
+        await start();
+        bench.worker.info = (info) => {
+            const isShown = jobs().some(({ phase, session }) => phase === 'open' && session === undefined);
+            const offers = info.offers.map((offer) => ({ ...offer, features: isShown ? [] : ['tools'] }));
+            return { ...info, offers };
+        };
+        const tools = [{ type: 'function', function: { name: 'look' } }];
+        const answers = [];
+        for (let time = 0; time < 5; time++) answers.push((await bench.post({ ...ask, tools })).status);
+
+        expect(jobs()).toHaveLength(1);
+        expect(answers).toEqual([503, 200, 200, 200, 200]);
+    });
+
     it('is remembered by a gateway that starts again', async () => {
         await start();
         bench.worker.scripts.push(...Array.from({ length: 30 }, () => ({ refuse: 'leaving' as const })));
