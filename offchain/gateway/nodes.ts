@@ -51,6 +51,8 @@ export interface Candidate {
 export interface Need {
     needed: Needs;
     preferences?: Preferences | undefined;
+    /** Only nodes whose listing has room for the request; left out: also those that may have it. */
+    hasRoom?: (listing: OfferFacts) => boolean;
 }
 
 /** The features of a need by name; `plain` if it needs none. */
@@ -268,7 +270,8 @@ export class Nodes {
         return Promise.all(checks.map((check, i) => Promise.race([check, late.then(() => slow(urls[i]))])));
     }
 
-    private async checkFor(url: string, model: string, { needed, preferences }: Need): Promise<CheckedWorker> {
+    private async checkFor(url: string, model: string, need: Need): Promise<CheckedWorker> {
+        const { needed, preferences, hasRoom } = need;
         const candidate = await this.check(url, model);
         if (typeof candidate === 'string') {
             return { url, reason: candidate };
@@ -276,6 +279,9 @@ export class Nodes {
         const missing = lackOf(candidate.listing, needed);
         if (missing !== undefined) {
             return { url, missing, reason: lackText(missing) };
+        }
+        if (hasRoom?.(candidate.listing) === false) {
+            return { url, reason: 'lists no context that surely holds the request' };
         }
         const objection = unwanted(preferences, routedNode(candidate));
         return objection === undefined ? { url, candidate } : { url, isUnwanted: true, reason: objection };

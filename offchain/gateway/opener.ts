@@ -42,7 +42,8 @@ export class JobOpener {
     open(model: string, excluded: ReadonlySet<string>, need: Need = { needed: NO_NEEDS }): Promise<GatewayJob> {
         const features = need.needed.features.map(({ feature }) => feature).sort();
         const preferences = toWire(need.preferences);
-        const id = JSON.stringify([model, [...excluded].sort(), features, need.needed.key, preferences]);
+        const hasRoom = need.hasRoom !== undefined;
+        const id = JSON.stringify([model, [...excluded].sort(), features, need.needed.key, preferences, hasRoom]);
         return this.opening.run(id, () => this.openNow(model, excluded, need));
     }
 

@@ -2,7 +2,7 @@
 /** The pool of open jobs: lends them to queries, opens the next one ahead, and never opens two for one need. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Rates } from '@cocoon-market/wrappers';
-import { RENT, type Session } from '../link';
+import { choicesOf, RENT, type Session } from '../link';
 import { reasonOf } from '../process/errors';
 import { reporting } from '../process/log';
 import type { JobBook } from './book';
@@ -10,6 +10,7 @@ import type { GatewayContext } from './context';
 import { badRequest, ClientGone, GatewayError, unavailable } from './errors';
 import type { GatewayJob, Lease } from './job';
 import type { JobRules } from './jobRules';
+import type { OfferFacts } from './needs';
 import type { Candidate, Need } from './nodes';
 import type { JobOpener } from './opener';
 import { inOrder, type Preferences, type RoutedNode, unwanted } from './preferences';
@@ -32,7 +33,7 @@ export interface Excluded {
     jobs: Set<number>;
     sessions: Set<Session | undefined>; // with a process that went away; in a new session their jobs may answer
     process?: string; // URL of the one process whose jobs were avoided, and not its whole worker
-    opensNone?: boolean; // only jobs that are open may answer
+    opensNone?: boolean; // only jobs that are open may answer, or a node that lists room for the request
 }
 
 /** What a model's questions wait for. */
@@ -140,6 +141,7 @@ export class JobPool {
         { hold, signal }: Waiting,
     ): Promise<Lease> {
         const { model } = question.modelRequest.body;
+        const need: Need = excluded.opensNone === true ? { ...question, hasRoom: roomFor(question) } : question;
         const start = Date.now();
         let connected = false; // jobs without a session were shown to their workers
         let recovered = false; // what the last run left was taken up
@@ -179,15 +181,12 @@ export class JobPool {
                 continue;
             }
             try {
-                if (excluded.opensNone === true) {
-                    throw unavailable('No other job is open that could answer this question');
-                }
                 if (opened) {
                     throw unavailable('The job that was opened for this question cannot be used yet: ask again');
                 }
                 const workers = new Set([...excluded.workers, ...this.stuckWorkers(model)]);
                 this.context.setbacks.requireFew();
-                const { url, rates, listing } = await this.requireCover(model, workers, question);
+                const { url, rates, listing } = await this.requireCover(model, workers, question, need);
                 hold(rates, listing.tokenizer);
                 const atNode = this.book.open(model).filter(({ stored }) => stored.worker === url);
                 atNode.forEach((job) => job.relist(listing));
@@ -206,7 +205,7 @@ export class JobPool {
                 if (this.fitting(question, excluded).length > 0) {
                     continue; // a job that was opened meanwhile
                 }
-                const opening = this.opener.open(model, workers, question);
+                const opening = this.opener.open(model, workers, need);
                 const isShared = this.openings.has(opening);
                 this.countComing(queue, opening);
                 this.openBeside(question, { ...excluded, workers }, queue);
@@ -484,9 +483,14 @@ export class JobPool {
     }
 
     // A question that no fresh job could pay must not open one.
-    private async requireCover(model: string, excluded: ReadonlySet<string>, question: Question): Promise<Candidate> {
+    private async requireCover(
+        model: string,
+        excluded: ReadonlySet<string>,
+        question: Question,
+        need: Need,
+    ): Promise<Candidate> {
         const { nodes, config } = this.context;
-        const candidate = await nodes.pick(model, excluded, question);
+        const candidate = await nodes.pick(model, excluded, need);
         const { rates, listing } = candidate;
         const min = minCost(rates, question, listing.tokenizer);
         if (min > freshOf(config.job.deposit)) {
@@ -574,6 +578,12 @@ function lease(job: GatewayJob, question: Question): Lease {
     const ceiling = max < job.available ? max : job.available;
     job.begin();
     return job.allocate(ceiling);
+}
+
+// By the maximal counts: what may be longer than a context does not surely fit.
+function roomFor({ modelRequest, bounds }: Question): (listing: OfferFacts) => boolean {
+    const answer = modelRequest.maxTokens / choicesOf(modelRequest);
+    return ({ context = 0, tokenizer }) => bounds(tokenizer).promptBound + answer <= context;
 }
 
 // What queries of a job that was just opened may reserve.

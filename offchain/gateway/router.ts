@@ -51,7 +51,7 @@ interface NextStep {
     error: GatewayError; // for the client, if there is no other attempt
     avoid: 'worker' | 'process' | 'session' | 'job' | 'nothing'; // `process`: sessions of all its jobs, if it is not alone
     final?: boolean; // another attempt would change nothing
-    reuse?: boolean; // another attempt is worth no new job
+    reuse?: boolean; // another attempt is worth no new job, unless its node lists room for the request
     isBlameless?: boolean; // the node has a reason that says nothing of its answers
 }
 

@@ -43,6 +43,19 @@ describe('A node that does not answer', () => {
         expect(asked()).toEqual([1, 0]);
     });
 
+    it('for a context that is too short, though another lists a longer one: that one answers, and is asked first', async () => {
+        await start();
+        bench.workers[1].info = (info) => ({
+            ...info,
+            offers: info.offers.map((offer) => ({ ...offer, context: 8192 })),
+        });
+        bench.workers[0].scripts.push(...Array(9).fill({ failAtOnce: Reason.ContextExceeded }));
+        for (let time = 0; time < 3; time++) expect((await bench.post(ask)).status).toBe(200);
+
+        expect(asked()).toEqual([1, 3]);
+        expect(bench.gateway.book.all).toHaveLength(2);
+    });
+
     it.each(named(ofJob))('for %s, is asked once more in another job', async (_, reason) => {
         await start();
         bench.workers[0].scripts.push({ failAtOnce: reason });
