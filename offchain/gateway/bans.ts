@@ -9,6 +9,7 @@ interface WorkerRecord {
     coolUntil: number; // unix seconds; used only when there is no other
     cooled: number; // times in a row, without an answer in between
     fails: number; // failed queries in a row after meters were paid
+    refusedIn: Set<number>; // jobs whose money or end it refused queries for, since its last result
     banReason: string;
 }
 
@@ -47,10 +48,18 @@ export class Bans {
         return this.of(url).fails >= MAX_FAILS;
     }
 
+    /** Notes that a worker refused a query for the money or the end of a job. False if it said so of another job too. */
+    isOnlyRefusalFor(url: string, job: number): boolean {
+        const { refusedIn } = this.of(url);
+        refusedIn.add(job);
+        return refusedIn.size === 1;
+    }
+
     /** Clears the failures of a worker whose result was verified. */
     clearFailures(url: string): void {
         const record = this.of(url);
         record.fails = 0;
+        record.refusedIn.clear();
         record.coolUntil = 0;
         record.cooled = 0;
     }
@@ -71,7 +80,9 @@ export class Bans {
     }
 
     private of(url: string): WorkerRecord {
-        const record = this.all.get(url) ?? { bannedUntil: 0, coolUntil: 0, cooled: 0, fails: 0, banReason: '' };
+        const record = this.all.get(url) ?? {
+            ...{ bannedUntil: 0, coolUntil: 0, cooled: 0, fails: 0, refusedIn: new Set(), banReason: '' },
+        };
         this.all.set(url, record);
         return record;
     }

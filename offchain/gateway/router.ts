@@ -44,6 +44,8 @@ export class AnswerBroken extends GatewayError {
 }
 
 const ATTEMPTS = 2;
+// A node that refuses a prompt for one of these refuses longer ones, too.
+const TOO_LONG: readonly number[] = [Reason.ContextExceeded, Reason.StepTooSmall, Reason.TooLarge];
 const MAX_UNSIGNED = 4; // of a job without a signature, since its last result
 
 /** What to do after a failed attempt. */
@@ -151,7 +153,7 @@ export class Router {
         const features = featuresOf(needed);
         stats.addAnswer(job.stored.worker, measured, features);
         for (const { job: other, reason } of refusals.filter((one) => one.job.stored.worker !== job.stored.worker)) {
-            if (reason === Number(Reason.ContextExceeded)) {
+            if (TOO_LONG.includes(reason)) {
                 stats.addTooLong(other.stored.worker, bounds(other.tokenizer).promptBound);
             } else if (causeOf(reason).origin === 'server') {
                 stats.addRefusal(other.stored.worker, features);
@@ -337,12 +339,14 @@ export class Router {
         const { origin, status, code, message, param } = causeOf(reason);
         const text = origin === 'node' ? `${message} (${name})` : message;
         const error = new GatewayError(status, code, text, { param, retryAfter });
-        if (origin === 'node') {
+        // Another job at the node may hold more or last longer; its prices are the same.
+        const isOfJob = reason === Number(Reason.Unfunded) || reason === Number(Reason.Leaving);
+        // A node that says so of one job after the other does not answer.
+        const same = isOfJob && nodes.bans.isOnlyRefusalFor(job.stored.worker, job.number);
+        if (origin === 'node' || (isOfJob && !same)) {
             nodes.stats.addFailure(job.stored.worker);
             nodes.cool(job.stored.worker);
         }
-        // Another job at the node may hold more or last longer; its prices are the same.
-        const same = reason === Number(Reason.Unfunded) || reason === Number(Reason.Leaving);
         // A node's context may be shorter than another's. Most often the request is too long, and worth no new job.
         const isTooLong = reason === Number(Reason.ContextExceeded);
         return { error, avoid: same ? 'job' : 'worker', final: origin === 'request' && !isTooLong, reuse: isTooLong };
