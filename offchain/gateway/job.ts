@@ -1,3 +1,4 @@
+// Longer than 350 lines because queries, money and session of one job change together.
 /** One job in memory: its terms, the queries that may use its money, and the money it owes. */
 import { type JobParameters, type SigningKey, type Terms, Verifier } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';

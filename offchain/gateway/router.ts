@@ -1,3 +1,4 @@
+// Longer than 350 lines because every way in which an attempt fails decides what the next one may do.
 /** Brings one question to a job, and to one other when the first fails before anything was delivered. */
 import { isTestOnly, Reason, Refusal, Result } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';

@@ -1,5 +1,5 @@
 import { Address } from '@ton/core';
-import { DAY, HOUR, testKey, useMarket } from '../../support/market';
+import { DAY, HOUR, useMarket } from '../../support/market';
 import { ask, Bench, BenchOptions, MODEL, RATES, startBench, until } from './support';
 
 describe('A node that refuses without a signature', () => {
@@ -102,75 +102,6 @@ describe('A node that refuses without a signature', () => {
 
         expect(bench.worker.jobs.size).toBe(2);
         expect((await status()).spoiled.today).toBe(2);
-    });
-
-    it.each(['is shown', 'has been shown'])(
-        'gets one new job in a day if it is another node whenever a job %s to it',
-        async (when) => {
-            await start();
-            bench.worker.info = (info) => {
-                const open = jobs().filter(({ phase }) => phase === 'open');
-                const isOther = open.some(({ session }) => when === 'is shown' || session !== undefined);
-                return isOther ? { ...info, node: new Address(0, Buffer.alloc(32, 9)).toRawString() } : info;
-            };
-            bench.worker.scripts.push(...Array.from({ length: 30 }, () => ({ refuse: 'unknown_session' as const })));
-            for (let time = 0; time < 8; time++) {
-                expect((await bench.post(ask)).status).toBe(503);
-                await until(() => jobs().every(({ phase }) => phase !== 'open'));
-            }
-
-            expect(jobs()).toHaveLength(2);
-            expect((await status()).spoiled).toMatchObject({ today: 2, count: 2 });
-        },
-    );
-
-    it('that changes its keys loses one of the jobs that it may spoil, however many are open', async () => {
-        const job = { deposit: '1000000000', step: '40000', maxParallel: 1 };
-        await start({ config: { job } });
-        const wait = () => new Promise((resolve) => setTimeout(resolve, 500));
-        bench.worker.scripts.push(...Array.from({ length: 3 }, () => ({ frames: ['one'], wait })));
-        await Promise.all(Array.from({ length: 3 }, () => bench.post(ask)));
-        const before = jobs().length;
-        expect(before).toBeGreaterThan(1);
-        await pass(HOUR);
-        const fresh = testKey(77);
-        bench.worker.info = (info) => ({ ...info, receiptKey: fresh.publicKey });
-        [...bench.worker.jobs.values()].forEach(({ sessions }) => sessions.clear());
-        await bench.gateway.recovery.connect(jobs()[0]);
-        await Promise.all(jobs().map((one) => bench.gateway.recovery.connect(one)));
-
-        await until(() => jobs().every(({ phase }) => phase !== 'open'));
-        expect((await status()).spoiled.today).toBe(1);
-    });
-
-    it('but withholds the endings of dear queries gets one new job, until it gives them', async () => {
-        await start();
-        bench.worker.scripts.push(...Array.from({ length: 30 }, () => ({ cut: 0, withholds: true })));
-        for (let time = 0; time < 5; time++) {
-            expect((await bench.post({ ...ask, max_tokens: 1_000_000 })).status).toBe(503);
-        }
-        expect(jobs()).toHaveLength(2);
-        bench.worker.scripts.length = 0;
-        for (const { queries } of bench.worker.jobs.values()) queries.clear();
-
-        await until(() => jobs().every(({ withheld }) => withheld === 0n));
-        expect((await bench.post(ask)).status).toBe(200);
-        expect(jobs()).toHaveLength(2);
-    });
-
-    it('but lists tools when it is asked, and none when a job is shown to it, gets one job for them', async () => {
-        await start();
-        bench.worker.info = (info) => {
-            const isShown = jobs().some(({ phase, session }) => phase === 'open' && session === undefined);
-            const offers = info.offers.map((offer) => ({ ...offer, features: isShown ? [] : ['tools'] }));
-            return { ...info, offers };
-        };
-        const tools = [{ type: 'function', function: { name: 'look' } }];
-        const answers = [];
-        for (let time = 0; time < 5; time++) answers.push((await bench.post({ ...ask, tools })).status);
-
-        expect(jobs()).toHaveLength(1);
-        expect(answers).toEqual([503, 200, 200, 200, 200]);
     });
 
     it('is remembered by a gateway that starts again', async () => {

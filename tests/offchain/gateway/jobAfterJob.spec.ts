@@ -1,0 +1,76 @@
+/** What costs a node nothing costs a gateway a deposit for hours: whatever a node does, it gets few jobs for it. */
+import { Address } from '@ton/core';
+import { HOUR, testKey, useMarket } from '../../support/market';
+import { ask, Bench, BenchOptions, startBench, until } from './support';
+
+describe('A node that would have one job after the other', () => {
+    const market = useMarket();
+    let bench: Bench;
+
+    const start = async (options: BenchOptions = {}) => (bench = await startBench(market(), options));
+    const jobs = () => bench.gateway.book.all;
+    const spoiled = async () => (await bench.admin('status')).spoiled;
+
+    afterEach(() => bench.close());
+
+    it.each(['is shown', 'has been shown'])('as another node whenever a job %s to it: two in a day', async (when) => {
+        await start();
+        bench.worker.info = (info) => {
+            const open = jobs().filter(({ phase }) => phase === 'open');
+            const isOther = open.some(({ session }) => when === 'is shown' || session !== undefined);
+            return isOther ? { ...info, node: new Address(0, Buffer.alloc(32, 9)).toRawString() } : info;
+        };
+        bench.worker.scripts.push(...Array.from({ length: 30 }, () => ({ refuse: 'unknown_session' as const })));
+        for (let time = 0; time < 8; time++) {
+            expect((await bench.post(ask)).status).toBe(503);
+            await until(() => jobs().every(({ phase }) => phase !== 'open'));
+        }
+
+        expect(jobs()).toHaveLength(2);
+        expect(await spoiled()).toMatchObject({ today: 2, count: 2 });
+    });
+
+    it('is not one that changes its keys: the jobs that are open then count once', async () => {
+        await start({ config: { job: { deposit: '1000000000', step: '40000', maxParallel: 1 } } });
+        const wait = () => new Promise((resolve) => setTimeout(resolve, 500));
+        bench.worker.scripts.push(...Array.from({ length: 3 }, () => ({ frames: ['one'], wait })));
+        await Promise.all(Array.from({ length: 3 }, () => bench.post(ask)));
+        expect(jobs().length).toBeGreaterThan(1);
+        market().blockchain.now = market().now + HOUR;
+        bench.worker.info = (info) => ({ ...info, receiptKey: testKey(77).publicKey });
+        for (const job of jobs()) await bench.gateway.recovery.connect(job);
+
+        await until(() => jobs().every(({ phase }) => phase !== 'open'));
+        expect((await spoiled()).today).toBe(1);
+    });
+
+    it('and withholds the endings of dear queries: two, until it gives them', async () => {
+        await start();
+        bench.worker.scripts.push(...Array.from({ length: 30 }, () => ({ cut: 0, withholds: true })));
+        for (let time = 0; time < 5; time++) {
+            expect((await bench.post({ ...ask, max_tokens: 1_000_000 })).status).toBe(503);
+        }
+        expect(jobs()).toHaveLength(2);
+        bench.worker.scripts.length = 0;
+        for (const { queries } of bench.worker.jobs.values()) queries.clear();
+
+        await until(() => jobs().every(({ withheld }) => withheld === 0n));
+        expect((await bench.post(ask)).status).toBe(200);
+        expect(jobs()).toHaveLength(2);
+    });
+
+    it('and lists tools when it is asked, and none when a job is shown to it: one for all that need tools', async () => {
+        await start();
+        bench.worker.info = (info) => {
+            const isShown = jobs().some(({ phase, session }) => phase === 'open' && session === undefined);
+            const offers = info.offers.map((offer) => ({ ...offer, features: isShown ? [] : ['tools'] }));
+            return { ...info, offers };
+        };
+        const tools = [{ type: 'function', function: { name: 'look' } }];
+        const answers = [];
+        for (let time = 0; time < 5; time++) answers.push((await bench.post({ ...ask, tools })).status);
+
+        expect(jobs()).toHaveLength(1);
+        expect(answers).toEqual([503, 200, 200, 200, 200]);
+    });
+});
