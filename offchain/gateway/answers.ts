@@ -8,7 +8,7 @@ export type CutReason = 'client' | 'stopping';
 const CUT_MS = 2_000; // for a cut answer to tell its client so
 
 export class Answers {
-    private readonly running = new Set<AbortController>();
+    private readonly running = new Map<AbortController, string>(); // to the name of the key that pays
     private stopping = false;
 
     /** How many run. */
@@ -16,13 +16,21 @@ export class Answers {
         return this.running.size;
     }
 
-    /** A signal for a new answer, and the function to call at its end. Throws 503 while the gateway stops. */
-    begin(): { abort: AbortController; end: () => void } {
+    /** How many run for one key. */
+    countOf(key: string): number {
+        return [...this.running.values()].filter((name) => name === key).length;
+    }
+
+    /**
+     * A signal for a new answer, and the function to call at its end. `key`: name of the key that pays. Throws 503 while
+     * the gateway stops.
+     */
+    begin(key = ''): { abort: AbortController; end: () => void } {
         if (this.stopping) {
             throw stoppingError();
         }
         const abort = new AbortController();
-        this.running.add(abort);
+        this.running.set(abort, key);
         return { abort, end: () => void this.running.delete(abort) };
     }
 
@@ -30,7 +38,7 @@ export class Answers {
     async stop(seconds: number): Promise<void> {
         this.stopping = true;
         await this.untilIdle(seconds * 1000);
-        for (const abort of this.running) {
+        for (const abort of this.running.keys()) {
             abort.abort('stopping' satisfies CutReason);
         }
         await this.untilIdle(CUT_MS);

@@ -63,7 +63,12 @@ export class ApiKeys {
 
     /** True if somebody has a key that is neither revoked nor expired. */
     get hasUsable(): boolean {
-        return this.all.some((key) => this.objection(key) === undefined);
+        return this.usable > 0;
+    }
+
+    /** How many keys are neither revoked nor expired. */
+    get usable(): number {
+        return [...this.byName.values()].filter((key) => this.objection(key) === undefined).length;
     }
 
     /** All keys, by name. */

@@ -33,6 +33,7 @@ import { readCertificate } from './tls';
 
 const MESSAGES = '/v1/messages'; // the one path in the shape of Anthropic's API
 const BODY_BYTES = 8 << 20; // of a request for a model
+const KEY_SHARE = 2; // one of several keys gets at most 1/KEY_SHARE of all queries at once
 const MAX_NAME = 100; // characters of a key in an error
 
 /** The server, not yet listening. */
@@ -134,7 +135,7 @@ const shownOf = ({ includeUsage, modelRequest }: ApiCall) => ({ includeUsage, ch
 function answerAt(read: (typeof readers)[string], { context, router, answers }: EndpointParts) {
     const { config, log, now, people } = context;
     return async (request: FastifyRequest, reply: FastifyReply) => {
-        requireRoom(config, answers);
+        requireRoom(context, answers, request);
         const { call, format } = read(request.body, config);
         nameModel(call, config);
         noteModel(request, call);
@@ -166,7 +167,7 @@ function answerAt(read: (typeof readers)[string], { context, router, answers }: 
 function embedAt({ context, router, answers }: EndpointParts) {
     const { config, people } = context;
     return async (request: FastifyRequest, reply: FastifyReply) => {
-        requireRoom(config, answers);
+        requireRoom(context, answers, request);
         const call = readCall('embedding', request.body, config);
         const body = call.modelRequest.body as z.output<typeof embeddingBody>;
         nameModel(call, config);
@@ -203,8 +204,8 @@ async function runAnswer(
     reply: FastifyReply,
     answer: (signal: AbortSignal) => Promise<void>,
 ): Promise<FastifyReply> {
-    const { abort, end } = answers.begin();
-    const { facts } = reply.request;
+    const { facts, apiKey } = reply.request;
+    const { abort, end } = answers.begin(apiKey?.name);
     reply.raw.once('close', () => {
         if (!reply.raw.writableFinished && facts.isRecorded !== true) {
             abort.abort('client' satisfies CutReason);
@@ -224,9 +225,15 @@ function noteModel({ facts }: FastifyRequest, { stream, modelRequest }: ApiCall)
     facts.isStream = stream;
 }
 
-function requireRoom({ maxQueries }: GatewayConfig, answers: Answers): void {
+/** Throws 429 if too many queries run, or too many of one key while others have one, too. */
+function requireRoom({ config, people }: GatewayContext, answers: Answers, { apiKey }: FastifyRequest): void {
+    const { maxQueries } = config;
     if (answers.count >= maxQueries) {
         throw tooMany(`This gateway answers ${maxQueries} queries at once (maxQueries): ask again in a moment`);
+    }
+    const share = Math.ceil(maxQueries / KEY_SHARE);
+    if (apiKey !== undefined && people.apiKeys.usable > 1 && answers.countOf(apiKey.name) >= share) {
+        throw tooMany(`This key has ${share} queries running, which is all that one of several keys may: ask again in a moment`);
     }
 }
 

@@ -249,4 +249,11 @@ export const apiAttacks: Attack[] = [
         file: 'tests/offchain/gateway/keys.spec.ts',
         test: 'The request log says who asked what, which query answered and what it cost, without a word of it',
     },
+    {
+        source: 'review',
+        attack: 'The holder of one API key keeps as many requests running as the gateway answers, and nobody else is answered.',
+        stoppedBy: 'One of several keys gets half of them.',
+        file: 'tests/offchain/gateway/keys.spec.ts',
+        test: 'A gateway with API keys gives one of several keys half of the queries that may run at once',
+    },
 ];

@@ -51,6 +51,25 @@ describe('A gateway with API keys', () => {
         expect(bench.log.join('\n')).not.toContain(secret);
     });
 
+    it('gives one of several keys half of the queries that may run at once', async () => {
+        await bench.restart({ maxQueries: 4 });
+        const { secret } = await admin('keys', { name: 'bob' });
+        let go!: () => void;
+        const gate = new Promise<void>((resolve) => (go = resolve));
+        bench.worker.scripts.push(...Array(4).fill({ wait: () => gate }));
+        const running = Array.from({ length: 3 }, () => bench.post(ask, bearer(secret))); // nobody else has one yet
+        await until(() => bench.worker.asked.length === 3);
+        const other = await admin('keys', { name: 'eve' });
+
+        const { status, body } = await bench.post(ask, bearer(secret));
+        expect([status, body.error.code]).toEqual([429, 'too_many_queries']);
+        expect(body.error.message).toContain('This key has 2 queries running');
+        running.push(bench.post(ask, bearer(other.secret)));
+        await until(() => bench.worker.asked.length === 4);
+        go();
+        expect((await Promise.all(running)).map((one) => one.status)).toEqual([200, 200, 200, 200]);
+    });
+
     it('opens no job for requests that a budget cannot pay, however many come at once', async () => {
         const { secret } = await admin('keys', { name: 'bob', daily: '1' });
         const answers = await Promise.all(Array.from({ length: 20 }, () => bench.post(ask, bearer(secret))));
