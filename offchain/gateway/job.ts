@@ -174,15 +174,15 @@ export class GatewayJob {
 
     /** nanoTON that a new query may reserve. */
     get available(): bigint {
-        const { cumulative } = this.ledger.voucher;
-        const used = cumulative > this.ledger.results ? cumulative : this.ledger.results;
-        const remaining = this.stored.funds - RENT - used - this.ceilings(() => true);
+        const remaining = this.unspent - this.ceilings(() => true);
         return remaining > 0n ? remaining : 0n;
     }
 
-    /** nanoTON that running queries reserve. */
-    get reserved(): bigint {
-        return this.ceilings((one) => !one.brokeOff);
+    /** nanoTON that queries could reserve if none did now. */
+    get unspent(): bigint {
+        const { cumulative } = this.ledger.voucher;
+        const used = cumulative > this.ledger.results ? cumulative : this.ledger.results;
+        return this.stored.funds - RENT - used;
     }
 
     /** nanoTON that queries reserve whose connection ended, until their worker gives their endings. */

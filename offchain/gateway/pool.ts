@@ -361,7 +361,7 @@ export class JobPool {
     private openAhead(job: GatewayJob): void {
         const { config, log } = this.context;
         const { model } = job.stored;
-        const low = (other: GatewayJob) => other.available < this.threshold(other);
+        const low = (other: GatewayJob) => other.unspent < this.threshold(other);
         if (job.phase !== 'open') {
             return;
         }
@@ -436,8 +436,8 @@ export class JobPool {
 
     // Its money would be enough but for what endings that its worker withholds may cost.
     private isHeld(job: GatewayJob): boolean {
-        const free = job.available + job.reserved;
-        return free < this.threshold(job) && free + job.withheld >= this.threshold(job);
+        const { unspent, withheld } = job;
+        return unspent - withheld < this.threshold(job) && unspent >= this.threshold(job);
     }
 
     // Open jobs that are paid and not in their last hours.
@@ -508,7 +508,7 @@ export class JobPool {
     private isFull(model: string, queue: ModelQueue): boolean {
         const { maxParallel, maxOpen } = this.context.config.job;
         const usable = this.usable(model, nothing());
-        const used = usable.filter((job) => job.available + job.reserved >= this.threshold(job)).length;
+        const used = usable.filter((job) => job.unspent - job.withheld >= this.threshold(job)).length;
         if (used + Math.ceil(queue.coming / maxParallel) < maxOpen) {
             return false;
         }
