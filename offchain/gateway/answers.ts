@@ -22,8 +22,8 @@ export class Answers {
     }
 
     /**
-     * A signal for a new answer, and the function to call at its end. `key`: name of the key that pays. Throws 503 while
-     * the gateway stops.
+     * A signal for a new answer, and the function to call at its end. `key`: name of the key that pays. Throws 503
+     * while the gateway stops.
      */
     begin(key = ''): { abort: AbortController; end: () => void } {
         if (this.stopping) {

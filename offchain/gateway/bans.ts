@@ -48,7 +48,7 @@ export class Bans {
         return this.of(url).fails >= MAX_FAILS;
     }
 
-    /** Notes that a worker refused a query for the money or the end of a job. False if it said so of another job too. */
+    /** Notes that a worker refused a query for a job's money or end. False if it said so of another job, too. */
     isOnlyRefusalFor(url: string, job: number): boolean {
         const { refusedIn } = this.of(url);
         refusedIn.add(job);

@@ -372,7 +372,8 @@ export class Nodes {
      * opened says nothing of the key that a worker names now. `readInfo` asks the process that has the job.
      *
      * @throws NodeUnfit if the worker names another node, attests less than it did when the job was opened, or not what
-     * this gateway's rules ask for; Error if its attestation has expired, which it may renew, the chain does not bear it out, or it does not answer
+     * this gateway's rules ask for; Error if its attestation has expired, which it may renew, the chain does not bear
+     * it out, or it does not answer
      */
     async sealingKey(
         url: string,

@@ -427,15 +427,16 @@ export class JobPool {
     private stuckWorkers(model: string): Set<string> {
         const unpaid = this.book.open().filter(({ money }) => money.paused !== undefined);
         const stuck = new Set([...this.disconnected(model, nothing()), ...unpaid].map(({ stored }) => stored.worker));
-        const held = this.book.open(model).filter((job) => this.isHeld(job));
-        held.map(({ stored }) => stored.worker)
+        const blocked = this.book.open(model).filter((job) => this.isBlocked(job));
+        blocked
+            .map(({ stored }) => stored.worker)
             .filter((worker, i, all) => all.indexOf(worker) !== i)
             .forEach((worker) => stuck.add(worker));
         return stuck;
     }
 
     // Its money would be enough but for what endings that its worker withholds may cost.
-    private isHeld(job: GatewayJob): boolean {
+    private isBlocked(job: GatewayJob): boolean {
         const { unspent, withheld } = job;
         return unspent - withheld < this.threshold(job) && unspent >= this.threshold(job);
     }

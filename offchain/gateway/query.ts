@@ -4,7 +4,16 @@
 import { priceOf, Rates, Refusal, Result } from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
 import type { Frame, ModelRequest } from '../link';
-import { choicesOf, keyCommitment, querySecret, RecordReader, RecordType, requestHash, sealRequest, waits } from '../link';
+import {
+    choicesOf,
+    keyCommitment,
+    querySecret,
+    RecordReader,
+    RecordType,
+    requestHash,
+    sealRequest,
+    waits,
+} from '../link';
 import type { StoredQuery } from '../store/gateway';
 import { counterOf } from '../tokens';
 import { boundsOf, costBound, type QueryBounds } from '../payer/bounds';

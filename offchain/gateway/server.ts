@@ -233,7 +233,9 @@ function requireRoom({ config, people }: GatewayContext, answers: Answers, { api
     }
     const share = Math.ceil(maxQueries / KEY_SHARE);
     if (apiKey !== undefined && people.apiKeys.usable > 1 && answers.countOf(apiKey.name) >= share) {
-        throw tooMany(`This key has ${share} queries running, which is all that one of several keys may: ask again in a moment`);
+        throw tooMany(
+            `This key has ${share} queries running, which is all that one of several keys may: ask again in a moment`,
+        );
     }
 }
 

@@ -228,7 +228,9 @@ describe('An answer as it arrives', () => {
     ])('is not billed for text %s', (_, hidden, choices) => {
         const writer = new FrameWriter(secret, number, salt);
         const frame = { ...hidden, text: 'x'.repeat(200), more: false, final: false };
-        const [free, billed] = [0, 30].map((completion) => writer.write({ ...frame, meter: { ...noTokens, completion } }));
+        const [free, billed] = [0, 30].map((completion) =>
+            writer.write({ ...frame, meter: { ...noTokens, completion } }),
+        );
         const answer = answerTo({ choices });
         answer.take(accept());
         answer.take(record(RecordType.Answer, Buffer.concat([salt, free])));
