@@ -1,9 +1,10 @@
 /**
- * `npm run coverage [-- --json] [-- --reuse] [-- test files]`: which instructions of the codes that ship the contracts'
- * suite executes. Exits 1 below a floor, or where an instruction that nothing executes is not listed with its reason.
+ * `npm run coverage`: which instructions of the codes that ship the contracts' suite executes. Exits 1 below a floor,
+ * or where an instruction that nothing executes is not listed with its reason; 2 for wrong flags.
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { instructionsOf, reachable } from './proof/instructions';
 import { codeOf, ContractName, CONTRACTS, FileRecord, record, records, ROOT } from './proof/records';
 
@@ -12,7 +13,10 @@ const MIN_PERCENT = 97;
 const FLOORS = 'tests/proof/floors.json';
 const UNREACHED = 'tests/proof/unreached.json';
 const SHOWN = 8; // instructions of a block
-const USAGE = 'npm run coverage [-- --json] [-- --reuse] [-- test files]';
+const USAGE = `npm run coverage -- [--reuse] [--json] [FILES]
+  FILES    records only these test files anew, and keeps what is recorded of the others; the whole suite unless given
+  --reuse  records nothing, and reports on the last recording
+  --json   one JSON object on standard output; what the tests print goes to standard error`;
 
 /** Blocks of code of which no test executes some instructions, and why. */
 export interface Unreached {
@@ -99,22 +103,48 @@ function table(list: ContractCoverage[]): string {
     return [head, ...rows].map((row) => row.join('')).join('\n');
 }
 
+interface Flags {
+    paths: string[];
+    reuse: boolean;
+    json: boolean;
+}
+
+/** Undefined where only the usage is asked for; throws what is wrong with the flags. */
+function flagsOf(args: string[]): Flags | undefined {
+    const flag = { type: 'boolean', default: false } as const;
+    const { values, positionals } = parseArgs({
+        ...{ args, allowPositionals: true },
+        options: { reuse: flag, json: flag, help: flag },
+    });
+    const { reuse, json, help } = values;
+    if (reuse && positionals.length > 0) {
+        throw new Error(`--reuse records nothing, so it takes no ${positionals[0]}`);
+    }
+    return help ? undefined : { paths: positionals, reuse, json };
+}
+
 function main(args: string[]): void {
-    const flags = args.filter((each) => each.startsWith('-'));
-    const paths = args.filter((each) => !each.startsWith('-'));
-    const unknown = flags.find((flag) => flag !== '--json' && flag !== '--reuse');
-    if (unknown !== undefined) {
-        console.error(`${unknown} is no flag of this: ${USAGE}`);
+    let flags: Flags | undefined;
+    try {
+        flags = flagsOf(args);
+    } catch (error) {
+        console.error(`${(error as Error).message}\n${USAGE}`);
         process.exitCode = 2;
         return;
     }
-    if (!flags.includes('--reuse')) {
+    if (flags === undefined) {
+        console.log(USAGE);
+        return;
+    }
+    const { paths, reuse, json } = flags;
+    if (!reuse) {
         record(paths);
     }
     const recorded = records();
+    console.error(`recorded test files: ${recorded.length}`);
     const list = CONTRACTS.map((contract) => coverageOf(contract, recorded));
     const wrong = breaches(list, read(FLOORS), read(UNREACHED));
-    if (flags.includes('--json')) {
+    if (json) {
         console.log(JSON.stringify({ contracts: list, breaches: wrong }, undefined, 2));
     } else {
         console.log(table(list));
@@ -127,5 +157,10 @@ function main(args: string[]): void {
 }
 
 if (require.main === module) {
-    main(process.argv.slice(2));
+    try {
+        main(process.argv.slice(2));
+    } catch (error) {
+        console.error(`coverage: ${(error as Error).message}`);
+        process.exitCode = 1;
+    }
 }

@@ -1,6 +1,6 @@
 /**
  * `npm run mutate`: changes the sources of the contracts in one place at a time and asks whether a test notices. Needs
- * what `npm run coverage` recorded. `-- --help` shows the flags.
+ * what `npm run coverage` recorded. `-- --help` shows the flags. Exits 1 if too few are killed, 2 for wrong flags.
  */
 import { parseArgs } from 'node:util';
 import { coverageOf } from './coverage';
@@ -126,4 +126,7 @@ async function main(args: string[]): Promise<void> {
     process.exitCode = wrong.length === 0 ? 0 : 1;
 }
 
-void main(process.argv.slice(2));
+main(process.argv.slice(2)).catch((error: unknown) => {
+    console.error(`mutate: ${(error as Error).message}`);
+    process.exitCode = 1;
+});

@@ -5,6 +5,7 @@
 import '../support/faster';
 import { parseArgs } from 'node:util';
 import { Session } from '../fuzz/session';
+import { wholeNumberOf } from '../soak/report';
 import { exhaust, lacking, Report, SCENE_NAMES } from './run';
 import type { SceneName } from './scenes';
 import { Violation } from './search';
@@ -34,17 +35,6 @@ function textOf({ scenes, model, sandbox }: Report): string {
     return [...lines, `${model.sequences} sequences on the model${inSandbox.join('')}; no violation`].join('\n');
 }
 
-function depthOf(text: string | undefined): number | undefined {
-    if (text === undefined) {
-        return undefined;
-    }
-    const depth = Number(text);
-    if (!Number.isInteger(depth) || depth < 1) {
-        throw new Error(`--depth is a number of moves from 1 on, not ${text}`);
-    }
-    return depth;
-}
-
 function scenesOf(text: string | undefined): SceneName[] | undefined {
     return text?.split(',').map((name) => {
         const found = SCENE_NAMES.find((each) => each === name);
@@ -69,7 +59,7 @@ async function main(): Promise<void> {
         console.log(USAGE);
         return;
     }
-    const depth = depthOf(values.depth);
+    const depth = values.depth === undefined ? undefined : wholeNumberOf('depth', values.depth, 1);
     const scenes = scenesOf(values.scenes);
     const report = await exhaust({
         ...(scenes === undefined ? {} : { scenes }),

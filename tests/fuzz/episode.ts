@@ -100,8 +100,16 @@ const kindOf = ({ message }: Error): string =>
         .split('\n')[0]
         .replace(/[0-9a-f]{16,}|-?\d+/g, '#');
 
-/** A list that still fails in the same way, from which nothing can be left out; at most `tries` runs. */
-export async function shortened(session: Session, failing: readonly Action[], tries = 400): Promise<Action[]> {
+/**
+ * A list that still fails in the same way, from which nothing can be left out; at most `tries` runs. `say` is told how
+ * many actions are left.
+ */
+export async function shortened(
+    session: Session,
+    failing: readonly Action[],
+    say: (count: number) => void = () => undefined,
+    tries = 400,
+): Promise<Action[]> {
     const first = await failureOf(session, failing);
     let list = [...failing];
     for (let part = Math.ceil(list.length / 2); part >= 1; part = part === 1 ? 0 : Math.ceil(part / 2)) {
@@ -110,6 +118,7 @@ export async function shortened(session: Session, failing: readonly Action[], tr
             const error = await failureOf(session, rest);
             if (error !== undefined && first !== undefined && kindOf(error) === kindOf(first)) {
                 list = rest;
+                say(list.length);
             } else {
                 from += part;
             }

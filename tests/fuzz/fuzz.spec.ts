@@ -94,7 +94,9 @@ describe('The flags of the fuzz', () => {
     });
 
     it('are refused where a number is none', () => {
-        expect(() => optionsOf(['--actions', 'many'])).toThrow('--actions is a whole number from 0 on, not many');
+        expect(() => optionsOf(['--actions', 'many'])).toThrow('--actions is a whole number from 1 on, not "many"');
+        expect(() => optionsOf(['--actions', '0'])).toThrow('--actions is a whole number from 1 on, not "0"');
+        expect(() => optionsOf(['--seed', '1.5'])).toThrow('--seed is a whole number from 0 on, not "1.5"');
     });
 
     it('are refused where there is no such flag', () => {
@@ -107,6 +109,8 @@ describe('The flags of the fuzz', () => {
         writeFileSync(file, JSON.stringify({ actions }));
 
         expect(readReplay(JSON.stringify({ actions }))).toEqual(actions);
-        expect(() => readReplay('{"actions":[{"kind":"fly","dice":[]}]}')).toThrow('no actions of the fuzz');
+        for (const other of ['{"actions":[{"kind":"fly","dice":[]}]}', '{"actions":[null]}', 'null', 'no JSON']) {
+            expect(() => readReplay(other)).toThrow('no actions of the fuzz');
+        }
     });
 });

@@ -1,11 +1,13 @@
 /**
- * `npm run fuzz [-- --actions N] [--seed S] [--json] [--replay FILE]`: random actions on the model and the contracts at
- * once. A failure is made short and written as a file that replays it.
+ * `npm run fuzz`: random actions on the model and the contracts at once. A failure is made short and written as a file
+ * that replays it. Exit code 1 if there is one.
  */
 import '../support/faster';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 
+import { wholeNumberOf } from '../soak/report';
 import { Action, drawActions, failureOf, openSession, playEpisode, shortened } from './episode';
 import { Home } from './home';
 import { kinds } from './actions';
@@ -13,7 +15,14 @@ import { Session } from './session';
 
 const EPISODE = 300; // actions from one beginning
 const WAYS = 10; // longest ways home that are listed
-const PROGRESS = 10; // episodes between two lines of progress
+const PROGRESS_MS = 10_000; // between two lines of progress, at least
+
+const USAGE = `npm run fuzz -- [--actions N] [--seed S] [--failure FILE] [--replay FILE] [--json]
+  --actions N     to play, in episodes of ${EPISODE}; 3,000 unless given
+  --seed S        draws them; random unless given. Each episode has the seed of the one before + 1
+  --failure FILE  where the actions of a failure go; temp/fuzz-failure.json unless given
+  --replay FILE   plays the actions of such a file, and nothing else
+  --json          one JSON object on standard output; progress goes to standard error`;
 
 export interface Options {
     actions: number;
@@ -23,45 +32,45 @@ export interface Options {
     failure: string;
 }
 
-/** The flags of the command. Throws an Error for one that it does not have. */
-export function optionsOf(args: string[]): Options {
+/** The flags of the command; undefined for `--help`. Throws an Error for one that it does not have. */
+export function optionsOf(args: string[]): Options | undefined {
     const { values } = parseArgs({
         args,
         options: {
             actions: { type: 'string', default: '3000' },
-            seed: { type: 'string' },
+            seed: { type: 'string', default: `${Math.floor(Math.random() * 2 ** 31)}` },
             json: { type: 'boolean', default: false },
             replay: { type: 'string' },
             failure: { type: 'string', default: 'temp/fuzz-failure.json' },
+            help: { type: 'boolean', default: false },
         },
     });
-    const seed = values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : wholeNumber('seed', values.seed);
     const { json, replay, failure } = values;
-    const actions = wholeNumber('actions', values.actions);
-    return { actions, seed, json, failure, ...(replay === undefined ? {} : { replay }) };
-}
-
-function wholeNumber(flag: string, text: string): number {
-    const number = Number(text);
-    if (!Number.isSafeInteger(number) || number < 0) {
-        throw new Error(`--${flag} is a whole number from 0 on, not ${text}`);
-    }
-    return number;
+    const [actions, seed] = [wholeNumberOf('actions', values.actions, 1), wholeNumberOf('seed', values.seed, 0)];
+    const options = { actions, seed, json, failure, ...(replay === undefined ? {} : { replay }) };
+    return values.help ? undefined : options;
 }
 
 /** The actions of a file that a failure wrote. Throws an Error for another file. */
 export function readReplay(text: string): Action[] {
-    const parsed = JSON.parse(text) as { actions?: unknown };
     const names = new Set<string>(kinds.map(([kind]) => kind));
-    const { actions } = parsed;
     const isAction = (each: unknown): each is Action => {
-        const { kind, dice } = each as Partial<Action>;
+        const { kind, dice } = (each ?? {}) as Partial<Action>;
         return typeof kind === 'string' && names.has(kind) && Array.isArray(dice);
     };
+    const actions = actionsIn(text);
     if (!Array.isArray(actions) || !actions.every(isAction)) {
         throw new Error('The file holds no actions of the fuzz');
     }
     return actions;
+}
+
+function actionsIn(text: string): unknown {
+    try {
+        return (JSON.parse(text) as { actions?: unknown } | null)?.actions;
+    } catch {
+        return undefined; // no JSON
+    }
 }
 
 interface Summary {
@@ -99,6 +108,7 @@ export async function fuzz(
     log: (line: string) => void,
 ): Promise<Summary> {
     const started = performance.now();
+    let told = started;
     const ways: Home[] = [];
     const summary = (done: number): Summary => ({
         actions: done,
@@ -115,11 +125,12 @@ export async function fuzz(
         } catch (error) {
             log(`Episode ${seed + episode} fails after ${done} actions: ${(error as Error).message}`);
             log('Making it short …');
-            const short = await shortened(session, list);
+            const short = await shortened(session, list, (count) => log(`${count} actions are left`));
             const { message } = (await failureOf(session, short)) ?? (error as Error);
             return { ...summary(done), failure: { message, after: done, actions: short } };
         }
-        if (episode % PROGRESS === PROGRESS - 1) {
+        if (performance.now() - told >= PROGRESS_MS) {
+            told = performance.now();
             const { deliveries, seconds } = summary(done);
             log(`${done + list.length} actions, ${deliveries} messages delivered, ${seconds} s`);
         }
@@ -129,18 +140,28 @@ export async function fuzz(
 
 async function main(): Promise<void> {
     const options = optionsOf(process.argv.slice(2));
+    if (options === undefined) {
+        console.log(USAGE);
+        return;
+    }
     const log = (line: string) => (options.json ? process.stderr.write(`${line}\n`) : console.log(line));
-    const session = await openSession();
     if (options.replay !== undefined) {
-        const error = await failureOf(session, readReplay(readFileSync(options.replay, 'utf8')));
-        log(error === undefined ? 'The actions hold' : error.message);
+        const actions = readReplay(readFileSync(options.replay, 'utf8'));
+        log(`${actions.length} actions of ${options.replay}`);
+        const error = await failureOf(await openSession(), actions);
+        log(error === undefined ? 'Nothing is broken' : error.message);
+        if (options.json) {
+            console.log(JSON.stringify({ actions: actions.length, ...(error && { failure: error.message }) }));
+        }
         process.exitCode = error === undefined ? 0 : 1;
         return;
     }
+    const session = await openSession();
     log(`${options.actions} actions, seed ${options.seed}`);
     const summary = await fuzz(session, options, log);
     const { failure, outcomes, ways, deliveries, seconds } = summary;
     if (failure !== undefined) {
+        mkdirSync(dirname(options.failure), { recursive: true });
         writeFileSync(options.failure, JSON.stringify({ seed: options.seed, ...failure }, null, 4));
         log(
             `${failure.message}\n${failure.actions.length} actions show it: npm run fuzz -- --replay ${options.failure}`,
@@ -165,7 +186,7 @@ async function main(): Promise<void> {
 
 if (require.main === module) {
     main().catch((error: unknown) => {
-        console.error((error as Error).message);
+        console.error(`fuzz: ${(error as Error).message}`);
         process.exitCode = 1;
     });
 }

@@ -2,7 +2,7 @@
  * `npm run model`: every sequence of steps of the model to a depth. Exit code 0 if everything holds, 1 if not.
  */
 import { parseArgs } from 'node:util';
-import { numberOf } from '../soak/report';
+import { wholeNumberOf } from '../soak/report';
 import { scopes, type ScopeName } from './scopes';
 import { type Found, searchAll } from './search';
 
@@ -33,7 +33,7 @@ function main(): void {
         console.log(USAGE);
         return;
     }
-    const depth = numberOf('depth', values.depth, 1);
+    const depth = wholeNumberOf('depth', values.depth, 1);
     const names = Object.keys(scopes) as ScopeName[];
     const chosen = values.scope === undefined ? names : names.filter((name) => name === values.scope);
     if (chosen.length === 0) {

@@ -7,7 +7,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type * as keys from '../../wrappers/keys';
-import { numberOf } from '../soak/report';
+import { wholeNumberOf } from '../soak/report';
 import { compareSignatures, type SignatureReport } from './compare';
 
 const USAGE = `npm run test:signatures -- [--cases N] [--seed N] [--nodes 20,22,24] [--fast] [--json]
@@ -83,8 +83,8 @@ async function main(): Promise<void> {
         console.log(USAGE);
         return;
     }
-    const seed = numberOf('seed', values.seed ?? `${Math.floor(Math.random() * 2 ** 31)}`, 0);
-    const cases = numberOf('cases', values.cases, 1);
+    const seed = wholeNumberOf('seed', values.seed ?? `${Math.floor(Math.random() * 2 ** 31)}`, 0);
+    const cases = wholeNumberOf('cases', values.cases, 1);
     console.error(`${cases} cases, seed ${seed}`);
     const reports =
         values.nodes === undefined

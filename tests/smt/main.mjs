@@ -1,9 +1,14 @@
 /**
- * `npm run prove`: proves the properties in properties.ts of the arithmetic in translation.ts for all inputs, with the
- * solver Z3, and refutes them for each mutant. Exit code 1 if a property does not hold, if a mutant keeps one, or if
- * the solver does not know; 2 for an unknown flag. `--json` prints one object.
+ * `npm run prove`: compares translation.ts with the contracts on random inputs. Then it proves the properties in
+ * properties.ts of that arithmetic for all inputs, with the solver Z3, and refutes them for each mutant. Exit code 1 if
+ * the contracts compute something else, a property does not hold, a mutant keeps one, or the solver does not know; 2
+ * for wrong flags.
  */
+import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { fileURLToPath, URL } from 'node:url';
+import { parseArgs } from 'node:util';
 import { init } from 'z3-solver';
 
 const require = createRequire(import.meta.url);
@@ -11,17 +16,63 @@ require('../../tooling/typescript.js');
 const { mutated, properties } = require('./properties.ts');
 const { expressions } = require('./translation.ts');
 
+const USAGE = `npm run prove -- [--runs N] [--seed S] [--json]
+  --runs N  random inputs of each message, on which contracts and translation are compared; 1,000 unless given
+  --seed S  draws them; random unless given
+  --json    one JSON object on standard output; progress goes to standard error`;
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const TIMEOUT = 120_000; // ms for each question
 
 const IMPOSSIBLE = 'unsat'; // the solver's word
 
-const flags = process.argv.slice(2);
-const unknown = flags.find((flag) => flag !== '--json');
-if (unknown !== undefined) {
-    console.error(`${unknown} is no flag of this: npm run prove [-- --json]`);
+let options;
+try {
+    options = optionsOf();
+} catch (error) {
+    console.error(`${error.message}\n${USAGE}`);
     process.exitCode = 2;
-} else {
-    await run(flags.includes('--json'));
+}
+if (options?.help) {
+    console.log(USAGE);
+} else if (options !== undefined) {
+    console.error(`seed ${options.seed}, ${options.runs} inputs of each message`);
+    if (isAsTranslated(options)) {
+        await run(options.json);
+    } else {
+        console.error('The contracts do not compute what translation.ts says, so nothing is proved of them');
+        process.exitCode = 1;
+    }
+}
+
+function optionsOf() {
+    const { values } = parseArgs({
+        options: {
+            runs: { type: 'string', default: '1000' },
+            seed: { type: 'string', default: `${Math.floor(Math.random() * 2 ** 31)}` },
+            json: { type: 'boolean', default: false },
+            help: { type: 'boolean', default: false },
+        },
+    });
+    const whole = (name, min) => {
+        if (!/^\d+$/.test(values[name]) || Number(values[name]) < min) {
+            throw new Error(`--${name} is a whole number from ${min} on, not "${values[name]}"`);
+        }
+        return Number(values[name]);
+    };
+    return { ...values, runs: whole('runs', 1), seed: whole('seed', 0) };
+}
+
+/** Whether the contracts compute what the translation says, on random inputs. */
+function isAsTranslated({ runs, seed }) {
+    const jest = join(ROOT, 'node_modules/jest/bin/jest.js');
+    const env = { ...process.env, PROVE_RUNS: `${runs}`, PROVE_SEED: `${seed}` };
+    const args = [jest, 'tests/smt', '--testTimeout', '600000'];
+    const { status, error } = spawnSync(process.execPath, args, { cwd: ROOT, env, stdio: ['ignore', 2, 2] });
+    if (error !== undefined) {
+        throw error;
+    }
+    return status === 0;
 }
 
 async function run(json) {

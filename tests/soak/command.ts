@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { toWire } from '../../offchain/link';
-import { numberOf } from './report';
+import { numberOf, wholeNumberOf } from './report';
 
 /** What a run gets besides its own flags. */
 export interface CommonOptions {
@@ -51,7 +51,7 @@ async function runCommand<Own, Report extends { passed: boolean }>(command: Long
         return;
     }
     const options = read((flag, min) => numberOf(flag, (values as unknown as Record<string, string>)[flag], min));
-    const seed = numberOf('seed', values.seed ?? `${Math.floor(Math.random() * 2 ** 32)}`, 0);
+    const seed = wholeNumberOf('seed', values.seed ?? `${Math.floor(Math.random() * 2 ** 32)}`, 0);
     const folder = values.folder === undefined ? mkdtempSync(join(tmpdir(), `${name}-`)) : resolve(values.folder);
     console.error(`seed ${seed}, folder ${folder}`);
     const report = await run({ ...options, seed, folder, say: console.error });

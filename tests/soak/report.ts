@@ -12,6 +12,15 @@ export function numberOf(name: string, text: string, min: number): number {
     return number;
 }
 
+/** The whole number of a flag. Throws when it is none, or below `min`. */
+export function wholeNumberOf(name: string, text: string, min: number): number {
+    const number = Number(text);
+    if (!/^\d+$/.test(text) || number < min || !Number.isSafeInteger(number)) {
+        throw new Error(`--${name} is a whole number from ${min} on, not "${text}"`);
+    }
+    return number;
+}
+
 export const countsText = (counts: Record<string, number>): string =>
     Object.entries(counts)
         .map(([name, value]) => `${value} ${name}`)

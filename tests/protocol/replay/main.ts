@@ -4,13 +4,13 @@
  */
 import '../../support/faster';
 import { parseArgs } from 'node:util';
-import { countsText, numberOf } from '../../soak/report';
+import { countsText, wholeNumberOf } from '../../soak/report';
 import { Market } from '../../support/market';
 import { START } from '../../support/chain';
 import { replay } from './replay';
 import { tracesOf } from './traces';
 
-const USAGE = `npm run test:traces -- [--traces N] [--seed N] [--from N] [--json]
+const USAGE = `npm run test:traces -- [--traces N] [--seed N] [--from N] [--depth N] [--json]
   --traces N  to follow; 200 unless given
   --seed N    decides them; random unless given
   --from N    begins with this one of them; 1 unless given
@@ -32,13 +32,13 @@ async function main(): Promise<void> {
         console.log(USAGE);
         return;
     }
-    const count = numberOf('traces', values.traces, 1);
-    const seed = numberOf('seed', values.seed ?? `${Math.floor(Math.random() * 2 ** 32)}`, 0);
-    const from = numberOf('from', values.from, 1);
+    const count = wholeNumberOf('traces', values.traces, 1);
+    const seed = wholeNumberOf('seed', values.seed ?? `${Math.floor(Math.random() * 2 ** 32)}`, 0);
+    const from = wholeNumberOf('from', values.from, 1);
     if (from > count) {
         throw new Error(`--from is at most --traces, ${count}`);
     }
-    const traces = tracesOf(count, seed, numberOf('depth', values.depth, 1)).slice(from - 1);
+    const traces = tracesOf(count, seed, wholeNumberOf('depth', values.depth, 1)).slice(from - 1);
     console.error(`seed ${seed}, ${traces.length} traces`);
     const market = await Market.deploy();
     const fresh = market.blockchain.snapshot();
