@@ -84,12 +84,14 @@ export class Cases {
             if (this.tasks.isStopping) {
                 return;
             }
-            if (!processes.answersFor(await store.jobs.get(record.job))) {
-                continue;
+            // Whatever is wrong with one case, or with the row of its job, the others are answered.
+            try {
+                if (processes.answersFor(await store.jobs.get(record.job))) {
+                    await this.attend(record);
+                }
+            } catch (error) {
+                log.error({ ...nameOf(record), err: error }, 'cases: not answered yet, tried again');
             }
-            await this.attend(record).catch((error: unknown) =>
-                log.error({ ...nameOf(record), err: error }, 'cases: not answered yet, tried again'),
-            );
         }
         // Only after a complete round: answers are deleted once nobody can demand them any more.
         if (processes.isFirst) {
@@ -216,6 +218,10 @@ export class Cases {
     }
 
     private async answer(record: CaseRecord, dispute: OpenedContract<Dispute>, state: CaseState): Promise<void> {
+        if (!(await this.isDispute(record))) {
+            this.logOnce(record, 'a demand has no answer: its account is no Dispute of this provider and release');
+            return;
+        }
         const file = (await dispute.getFile())!;
         const defence = await defend(this.context, file, state.result === 0n ? undefined : Number(state.missingPieces));
         if ('reason' in defence) {
@@ -226,6 +232,17 @@ export class Cases {
             await this.send(order, state.bond);
         }
         await this.confirm(record, dispute, defence);
+    }
+
+    /**
+     * True if the account of a case follows from the case, the provider and the code of this release. The coins of an
+     * answer go there, so a false word of an API must not name it. Only the version of the node's code is the API's.
+     */
+    private async isDispute({ class: faultClass, job, number, dispute }: CaseRecord): Promise<boolean> {
+        const { chain, config } = this.context;
+        const { codeVersion } = await chain.open(Node.fromAddress(config.node)).getNodeState();
+        const fault = { class: faultClass, job, query: number, nodeVersion: Number(codeVersion) };
+        return (await Dispute.ofFault(config.provider, fault)).address.hash.equals(dispute);
     }
 
     private async confirm(

@@ -1,6 +1,7 @@
 /** How the worker finds the cases of its node, and that no message keeps it from doing so. */
-import { caseStates, Node, opcodes } from '@cocoon-market/wrappers';
-import { beginCell, Cell } from '@ton/core';
+import { caseStates, Dispute, Node, opcodes } from '@cocoon-market/wrappers';
+import { type Address, beginCell, Cell, type Sender } from '@ton/core';
+import { SqliteJobs } from '../../../offchain/store/sqliteJobs';
 import { storeCaseOpened } from '../../../wrappers/bodies';
 import { TestClient } from '../support/client';
 import { account, caseRound, type Fixture, startFixture } from '../support/worker';
@@ -31,7 +32,10 @@ function libraryOf(cell: Cell): Cell {
 }
 
 /** What the Provider tells of a case about a query; its Dispute is the account of that number. */
-function opened(query: number, change: { node?: bigint; faultClass?: bigint } = {}): Cell {
+function opened(
+    query: number,
+    change: { node?: bigint; faultClass?: bigint; dispute?: bigint; job?: bigint } = {},
+): Cell {
     const message = {
         ...{
             $$type: 'CaseOpened' as const,
@@ -161,6 +165,63 @@ describe('The reader of cases', () => {
         expect(await numbers()).toEqual([9]);
         await fixture.restart({ cases: { seconds: 0.02 } }); // where ten minutes are none
         await until(async () => (await numbers()).length === 0);
+    });
+});
+
+describe('A demand that an API tells of', () => {
+    const VALUE = 5_000_000_000n; // nanoTON that an answer needs, as the API says
+    const job = Buffer.alloc(32, 0).fill(5, 31);
+
+    /** The API shows an open demand about query 9 at this account. */
+    async function demandedAt(dispute: Address): Promise<void> {
+        const answerBy = BigInt(fixture.chain.now() + 3600);
+        const file = { job, query: 9, about: Buffer.alloc(32, 7), firstPiece: 0 };
+        const { receiptKey } = fixture.worker.nodeInfo;
+        fixture.chain.set(dispute, { code: Cell.EMPTY, data: Cell.EMPTY, balance: 1n });
+        fixture.chain.getters.set(dispute.toRawString(), {
+            getCaseState: async () => ({ state: caseStates.open, answerBy, result: 0n, missingPieces: 0n, bond: 4n }),
+            getFile: async () => ({ ...file, receiptKey }),
+            getCloseValue: async () => VALUE,
+            sendFail: async (via: Sender, { value }: { value: bigint }) => via.send({ to: dispute, value }),
+        });
+        tells(opened(9, { dispute: BigInt(`0x${dispute.hash.toString('hex')}`) }));
+        await until(async () => (await numbers()).includes(9));
+        await caseRound();
+    }
+
+    it('is not answered at an account that is no Dispute of the provider: the coins would go to whoever made it up', async () => {
+        await demandedAt(account(9));
+
+        expect(fixture.wallet.orders).toEqual([]);
+    });
+
+    it('is answered at the Dispute that follows from provider, job and query', async () => {
+        const { address } = await Dispute.ofFault(account(0x22), { class: 'A3', job, query: 9 });
+        await demandedAt(address);
+
+        expect(fixture.wallet.orders[0]).toMatchObject([{ to: address, value: (VALUE * 11n) / 10n }]);
+    });
+});
+
+describe('A job that cannot be read', () => {
+    it('does not keep the demands of other jobs from being answered', async () => {
+        const read = jest.spyOn(SqliteJobs.prototype, 'get');
+        read.mockImplementation(async (hash) => {
+            if (hash.at(-1) === 5) {
+                throw new Error('The row is damaged');
+            }
+            return undefined;
+        });
+        const closed = { getCaseState: async () => ({ state: caseStates.closed, outcome: 0n }) };
+        for (const number of [8, 9]) {
+            fixture.chain.set(account(number), { code: Cell.EMPTY, data: Cell.EMPTY, balance: 1n });
+            fixture.chain.getters.set(account(number).toRawString(), closed);
+        }
+        tells(opened(8));
+        tells(opened(9, { job: 6n }));
+
+        await until(async () => (await numbers()).join() === '8');
+        read.mockRestore();
     });
 });
 
