@@ -22,8 +22,9 @@ export class SqlQueries implements QueryStore {
     }
 
     async answer(query: QueryId) {
-        const pieces = this.db.selectFrom('answers').select('bytes').where(ofQuery(query)).orderBy('piece');
-        return Buffer.concat((await pieces.execute()).map(({ bytes }) => bytes));
+        const pieces = this.db.selectFrom('answers').select(['piece', 'bytes']).where(ofQuery(query)).orderBy('piece');
+        const rows = (await pieces.execute()).filter(({ piece }, i) => piece === i + 1); // a prefix, whatever is lost
+        return Buffer.concat(rows.map(({ bytes }) => bytes));
     }
 
     async unended(limit: number, cursor?: QueryId) {
@@ -51,6 +52,14 @@ export class SqlQueries implements QueryStore {
         // What is stored of a result begins with its index.
         const row = await results.orderBy('endReceipt', 'desc').limit(1).executeTakeFirst();
         return row?.endReceipt ? wholeEnd('result', { job, number: row.number }, row.endReceipt) : undefined;
+    }
+
+    async countResults(job: Buffer) {
+        const results = this.db.selectFrom('queries').where('job', '=', job).where('endKind', '=', 'result');
+        const row = await results
+            .select((select) => select.fn.countAll<number>().as('count'))
+            .executeTakeFirstOrThrow();
+        return row.count;
     }
 
     async accept({ ceiling, accept, ...query }: NewQuery) {

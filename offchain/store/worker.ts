@@ -172,6 +172,7 @@ export interface UnservedQuery extends QueryId {
 
 export interface QueryStore {
     get(query: QueryId): Promise<QueryRecord | undefined>;
+    /** What is stored of an answer, up to a piece that a disk has lost. */
     answer(query: QueryId): Promise<Buffer>;
     /** At most `limit` accepted queries of this process without an end, by job and number, later than `cursor`. */
     unended(limit: number, cursor?: QueryId): Promise<QueryRecord[]>;
@@ -179,6 +180,8 @@ export interface QueryStore {
     unendedOf(job: Buffer): Promise<QueryRecord[]>;
     /** The receipt of the job's result of the highest index. */
     newestResult(job: Buffer): Promise<Buffer | undefined>;
+    /** How many results of the job are stored. */
+    countResults(job: Buffer): Promise<number>;
     /** Throws when the number was used. */
     accept(query: NewQuery): Promise<void>;
     /** Throws when the number was used. */

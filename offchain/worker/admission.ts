@@ -21,6 +21,7 @@ import { eventLoop } from '../process/loopShare';
 import type { QueryRecord } from '../store/worker';
 import { counterOf, type PromptCounts, promptMax, type TokenCounter } from '../tokens';
 import type { WorkerContext } from './context';
+import { mayHaveResult } from './damage';
 import { answerTokens, covers, promptBoundPrice } from './credit';
 import type { WorkerJob } from './job';
 import type { AcceptedQuery, RunningQuery } from './query';
@@ -138,6 +139,10 @@ async function storedQuery(
     if (stored === undefined) {
         if (number <= job.record.lowWater) {
             throw new Refused('used_number', 'This query number is too old');
+        }
+        if (number <= job.stored.highest && (await mayHaveResult(context.store, { job: job.id, number }, job.stored))) {
+            context.log.error({ ...job.logName, number }, 'a result of the job is missing: run cocoon worker restore');
+            throw new Refused('used_number', 'This query number may have been used');
         }
         return undefined;
     }

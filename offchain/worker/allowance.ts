@@ -28,3 +28,27 @@ export class Allowance {
         return Math.min(MAX, this.remaining + (performance.now() - this.countedAt) / REFILL_MS);
     }
 }
+
+/** The allowances of one job. */
+export interface JobAllowances {
+    readonly unpaid: Allowance; // of declines, and fails of queries that never ran
+    readonly fails: Allowance; // of queries that ran; a paid answer earns one
+}
+
+const MAX_JOBS = 20_000; // whose allowances are remembered; each job has paid for a channel
+
+/** The allowances of jobs, also of those that are not in memory now. */
+export class Allowances {
+    private readonly jobs = new Map<string, JobAllowances>(); // in the order of use
+
+    of(job: Buffer): JobAllowances {
+        const name = job.toString('hex');
+        const allowances = this.jobs.get(name) ?? { unpaid: new Allowance(), fails: new Allowance() };
+        this.jobs.delete(name);
+        this.jobs.set(name, allowances);
+        if (this.jobs.size > MAX_JOBS) {
+            this.jobs.delete(this.jobs.keys().next().value!);
+        }
+        return allowances;
+    }
+}

@@ -3,6 +3,8 @@
  * gets `startSteps` steps of unpaid work, and more only as its vouchers come. See docs/protocol.md. Amounts are
  * nanoTON.
  */
+import { Allowances } from './allowance';
+
 const MAX_CLIENTS = 10_000; // in memory; each has paid for an escrow
 const MAX_JOBS = 1000; // of a client in memory, and more only while they owe
 const MAX_DROPPED_STEPS = 8n; // of work that a client may drop before its answer, whatever it has paid
@@ -74,12 +76,17 @@ export class ClientAccount {
         this.startWaiting();
     }
 
+    /** True when {@link startNow} would start a query. */
+    canStart(step: bigint, mayRun: () => boolean): boolean {
+        return this.waiting.size === 0 && this.mayStart(step) && mayRun();
+    }
+
     /**
      * Starts a query if there is credit and no other waits for it. Returns whether it did. `mayRun`: whether its job
      * has credit for it.
      */
     startNow(step: bigint, mayRun: () => boolean = () => true): boolean {
-        const starts = this.waiting.size === 0 && this.mayStart(step) && mayRun();
+        const starts = this.canStart(step, mayRun);
         this.open += starts ? step : 0n;
         return starts;
     }
@@ -163,6 +170,7 @@ export class ClientAccount {
 
 /** The clients of one worker. A restart forgets them, and reads again what their jobs have paid. */
 export class Clients {
+    readonly allowances = new Allowances();
     private readonly clients = new Map<string, ClientAccount>();
 
     constructor(private readonly startSteps: number) {}

@@ -5,6 +5,7 @@
  */
 import { jobHash, payloadOf, Result } from '@cocoon-market/wrappers';
 import { isSignedVoucherAside } from '../link';
+import type { JobRecord, QueryId } from '../store/worker';
 import type { WorkerContext } from './context';
 import type { JobEntry } from './entry';
 
@@ -32,6 +33,22 @@ export async function damageOf(
     return newest?.index === index && newest.cumulative === cumulative
         ? undefined
         : 'index and cumulative are not those of the newest result';
+}
+
+/**
+ * True if a number that has no row may have had a result, whose row a disk has lost: then another receipt of that
+ * number would contradict it. `record`: of its job, as it was read; undefined if that has no row either.
+ */
+export async function mayHaveResult(
+    { queries }: Pick<WorkerContext['store'], 'queries'>,
+    { job, number }: QueryId,
+    record: Pick<JobRecord, 'highest' | 'index' | 'lowWater'> | undefined,
+): Promise<boolean> {
+    if (record === undefined) {
+        return (await queries.countResults(job)) > 0;
+    }
+    // A number above the highest was never used. Once queries were deleted, nothing tells which results there were.
+    return number <= record.highest && (record.lowWater > 0 || (await queries.countResults(job)) < record.index);
 }
 
 function resultOf(receipt: Buffer): Result | undefined {

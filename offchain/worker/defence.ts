@@ -1,6 +1,8 @@
 /** Decides the answer to a demand (fault A3). Nothing is sent here. */
 import {
+    answerRoot,
     type CaseFile,
+    contentHash,
     liabilityRules,
     payloadOf,
     pieceCount,
@@ -9,6 +11,7 @@ import {
 } from '@cocoon-market/wrappers';
 import type { JobRecord, QueryRecord } from '../store/worker';
 import type { WorkerContext } from './context';
+import { mayHaveResult } from './damage';
 import { isStale } from './entry';
 import { signFail } from './fails';
 
@@ -36,7 +39,7 @@ export async function defend(
     const [job, query] = [await jobs.get(file.job), await queries.get({ job: file.job, number: file.query })];
     const isSame = query?.request.equals(file.about!) === true;
     if (query?.end?.kind === 'result') {
-        return defendResult(context, file, { job: job!, query, isSame, missing });
+        return defendResult(context, file, { voucher: job?.voucher, query, isSame, missing });
     }
     if (query !== undefined && query.end === undefined) {
         if (!file.receiptKey.equals(context.receiptKey.publicKey)) {
@@ -49,22 +52,21 @@ export async function defend(
     if (query?.end?.kind === 'fail' && isSame) {
         return { kind: 'fail', fail: query.end.receipt };
     }
-    return deny(context, file, job);
+    return deny(context, file, { record: job, hasRow: query !== undefined });
 }
 
 async function defendResult(
     { store }: WorkerContext,
     { firstPiece }: Pick<CaseFile, 'firstPiece'>,
     {
-        job,
+        voucher,
         query,
         isSame,
         missing,
-    }: { job: JobRecord; query: QueryRecord; isSame: boolean; missing?: number | undefined },
+    }: { voucher: SignedVoucher | undefined; query: QueryRecord; isSame: boolean; missing: number | undefined },
 ): Promise<Defence> {
     const result = query.end!.receipt;
-    const { index } = Result.decode(payloadOf(result));
-    const { voucher } = job;
+    const { index, content } = Result.decode(payloadOf(result));
     if (voucher !== undefined && voucher.count >= index) {
         return { kind: 'voucher', result, voucher };
     }
@@ -72,6 +74,10 @@ async function defendResult(
         return { kind: 'none', reason: 'the number was used for another request: another process has the receipt key' };
     }
     const answer = await store.queries.answer(query);
+    if (!contentHash(query.request, answerRoot(answer)).equals(content)) {
+        // Pieces of it would cost fees again and again, and show nothing.
+        return { kind: 'none', reason: 'the stored answer is damaged: it is not that of the result' };
+    }
     return { kind: 'pieces', result, answer, indexes: missingPieces(answer.length, firstPiece, missing) };
 }
 
@@ -98,7 +104,7 @@ async function endUnanswered(context: WorkerContext, query: QueryRecord): Promis
 async function deny(
     context: WorkerContext,
     { job, query: number, about, receiptKey }: Pick<CaseFile, 'job' | 'query' | 'about' | 'receiptKey'>,
-    record: JobRecord | undefined,
+    { record, hasRow }: { record: JobRecord | undefined; hasRow: boolean }, // of the job, and of the query
 ): Promise<Defence> {
     const request = about!;
     const { queries } = context.store;
@@ -117,6 +123,9 @@ async function deny(
     }
     if (record !== undefined && number <= record.lowWater) {
         return { kind: 'none', reason: 'the record of this query is no longer stored' };
+    }
+    if (!hasRow && (await mayHaveResult(context.store, { job, number }, record))) {
+        return { kind: 'none', reason: 'a result is missing in the store, which may be the one of this query' };
     }
     const fail = signFail(context, { job, number, request });
     await queries.deny({ job, number, request, receipt: fail });

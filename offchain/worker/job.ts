@@ -9,7 +9,7 @@ import {
 } from '@cocoon-market/wrappers';
 import { type JobState, signReceipt } from '../link';
 import type { JobRecord, JobStage } from '../store/worker';
-import { Allowance } from './allowance';
+import type { Allowance } from './allowance';
 import { accountAddress, type Channels } from './channels';
 import type { ClientAccount, Clients } from './clients';
 import type { WorkerContext } from './context';
@@ -40,13 +40,14 @@ export class WorkerJob extends JobEntry {
     readonly running = new Map<number, ActiveQuery>();
     readonly deciding = new Set<number>(); // numbers of queries that are neither declined nor accepted yet
     counting = 0; // prompts of queries that come
+    readonly stored: Readonly<Pick<JobRecord, 'highest' | 'index' | 'lowWater'>>; // when this process took the job into memory
     written = 0; // numbers that are used and stored since this process has the job
     damage: string | undefined; // see damageOf
     readonly client: ClientAccount;
     readonly channel: ServedChannel;
     readonly session: JobSession;
-    readonly unpaid = new Allowance(); // of declines, and fails of queries that never ran
-    readonly fails = new Allowance(); // of queries that ran; a paid answer earns one
+    readonly unpaid: Allowance; // see JobAllowances
+    readonly fails: Allowance;
     private readonly waiting = new Set<() => void>();
 
     constructor(
@@ -56,10 +57,12 @@ export class WorkerJob extends JobEntry {
         { channels, clients }: { channels: Channels; clients: Clients },
     ) {
         super(context, record, terms);
+        this.stored = record;
         this.channel = new ServedChannel(context, channels, this);
         this.session = new JobSession(context, this);
         this.client = clients.of(terms.escrow);
         this.client.noteJob(record.job, this);
+        ({ unpaid: this.unpaid, fails: this.fails } = clients.allowances.of(record.job));
     }
 
     get id(): Buffer {

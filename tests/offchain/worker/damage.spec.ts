@@ -18,6 +18,7 @@ afterEach(() => fixture.stop());
 async function change(statement: string, ...values: unknown[]): Promise<void> {
     await fixture.worker.close();
     const file = new Sqlite(join(fixture.folder, 'worker.db'));
+    file.pragma('foreign_keys = OFF');
     expect(file.prepare(statement).run(...values).changes).toBe(1);
     file.close();
     client.url = (await fixture.restart()).url;
@@ -43,6 +44,25 @@ describe('A worker whose store is not as it was written', () => {
         expect(await client.ask(3, 'three')).toMatchObject(
             refused('index and cumulative are not those of the newest result'),
         );
+    });
+
+    it('accepts no number again whose row is gone with its result, and goes on above', async () => {
+        await client.ask(1, 'one');
+        await client.ask(2, 'two');
+        await change('DELETE FROM queries WHERE number = 1');
+        await client.register();
+
+        expect((await client.ask(1, 'another')).refusal?.code).toBe('used_number');
+        expect((await client.ask(3, 'three')).result?.index).toBe(3);
+    });
+
+    it('takes a number that came late while every result is there', async () => {
+        await client.ask(1, 'one');
+        await client.ask(3, 'three');
+        await change('UPDATE jobs SET unclaimedSince = 1');
+        await client.register();
+
+        expect((await client.ask(2, 'two')).result?.index).toBe(3);
     });
 
     it('serves nothing for a voucher that nobody signed, and does not claim it', async () => {

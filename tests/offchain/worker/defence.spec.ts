@@ -1,5 +1,6 @@
 /** What a worker says to a demand, case by case; tests/flows/disputes-honest.spec.ts shows it on chain. */
-import { Fail, Finish, Result, signingKey } from '@cocoon-market/wrappers';
+import { answerRoot, contentHash, Fail, Finish, Result, signingKey } from '@cocoon-market/wrappers';
+import Sqlite from 'better-sqlite3';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -43,7 +44,7 @@ const answerTo = (file = demanded(), missing?: number) =>
 
 async function deliver(bytes: Buffer): Promise<Buffer> {
     const counts = { prompt: 1, cached: 0, completion: 1, reasoning: 0 };
-    const named = { job, number: 1, index: 1, content: Buffer.alloc(32) };
+    const named = { job, number: 1, index: 1, content: contentHash(REQUEST, answerRoot(bytes)) };
     const bill = { ...counts, price: 5n, cumulative: 5n, finishedAt: 900, finish: Finish.Stop };
     const receipt = signReceipt(Result, { ...named, ...bill }, KEY);
     await store.queries.end({
@@ -52,6 +53,74 @@ async function deliver(bytes: Buffer): Promise<Buffer> {
     });
     return receipt;
 }
+
+/** The disk loses what these statements change. */
+async function lose(...statements: string[]): Promise<void> {
+    await store.close();
+    const file = new Sqlite(join(folder, 'worker.db'));
+    file.pragma('foreign_keys = OFF');
+    statements.forEach((statement) => expect(file.prepare(statement).run().changes).toBeGreaterThan(0));
+    file.close();
+    store = await SqliteWorkerStore.open(join(folder, 'worker.db'));
+}
+
+describe('The answer to a demand where the disk has lost something', () => {
+    it('is no fail of a number whose row is gone while a result of the job is missing', async () => {
+        await deliver(Buffer.alloc(100, 3));
+        await lose('DELETE FROM answers', 'DELETE FROM queries');
+
+        const answer = await answerTo();
+
+        expect(answer).toMatchObject({ kind: 'none', reason: expect.stringContaining('result is missing') as string });
+        expect(await store.queries.denial({ job, number: 1, request: REQUEST })).toBeUndefined();
+    });
+
+    it('is a fail of a number that was passed over while every result of the job is there', async () => {
+        await deliver(Buffer.alloc(100, 3));
+        const other = { job, number: 5, request: REQUEST, ceiling: 1n, promptEstimate: 1 };
+        await store.queries.accept({ ...other, accept: Buffer.from('accept') });
+
+        expect(await answerTo(demanded({ query: 4 }))).toMatchObject({ kind: 'fail' });
+    });
+
+    it('is no fail where the row of the job is gone and its results are not', async () => {
+        await deliver(Buffer.alloc(100, 3));
+        await lose('DELETE FROM jobs');
+
+        expect(await answerTo(demanded({ query: 9 }))).toMatchObject({ kind: 'none' });
+    });
+
+    it('is still the pieces of a result where the row of its job is gone', async () => {
+        const result = await deliver(Buffer.alloc(100, 3));
+        await lose('DELETE FROM jobs');
+
+        expect(await answerTo()).toMatchObject({ kind: 'pieces', result, indexes: [0] });
+    });
+
+    it('has of a stored answer the pieces before the one that is gone', async () => {
+        const counts = { prompt: 1, cached: 0, completion: 1, reasoning: 0 };
+        for (const byte of [1, 2, 3]) {
+            const bytes = Buffer.alloc(9, byte);
+            await store.queries.append({ job, number: 1, bytes, counts, promptKnown: true });
+        }
+        await lose('DELETE FROM answers WHERE piece = 2');
+
+        expect(await store.queries.answer({ job, number: 1 })).toEqual(Buffer.alloc(9, 1));
+    });
+
+    it.each([
+        ['has other bytes', 'UPDATE answers SET bytes = zeroblob(100)'],
+        ['is gone', 'DELETE FROM answers'],
+    ])('is none where the stored answer %s, because its pieces would show nothing', async (_case, statement) => {
+        await deliver(Buffer.alloc(100, 3));
+        await lose(statement);
+
+        expect(await answerTo()).toMatchObject({
+            kind: 'none',
+            reason: expect.stringContaining('answer is damaged') as string,
+        });
+    });
+});
 
 describe('The answer to a demand', () => {
     it('waits while the query is being answered, and never fails it meanwhile', async () => {
