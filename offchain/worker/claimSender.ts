@@ -48,7 +48,7 @@ export class ClaimSender {
 
     /** False while a job whose claim failed must wait. */
     mayTry(job: string): boolean {
-        return (this.failures.get(job)?.notBefore ?? 0) <= this.context.now();
+        return (this.failures.get(job)?.notBefore ?? -Infinity) <= this.context.steady();
     }
 
     /** Forgets the failures of a job that has ended. */
@@ -76,6 +76,7 @@ export class ClaimSender {
         const each = (await this.value(claims)) + MESSAGE_FEES;
         const affordable = balance <= WALLET_RESERVE ? 0n : (balance - WALLET_RESERVE) / each;
         if (affordable === 0n) {
+            this.cachedValue = undefined; // it may be wrong, so it is read again
             const address = walletText(this.wallet.address, this.context.config);
             this.context.log.error(
                 { address, balance: balance.toString() },
@@ -89,7 +90,7 @@ export class ClaimSender {
      * nanoTON to attach to a claim: a tenth more than a channel requires, because prices may change before it arrives.
      */
     private async value(claims: readonly Claim[]): Promise<bigint> {
-        const now = this.context.now();
+        const now = this.context.steady();
         if (this.cachedValue === undefined || this.cachedValue.until < now) {
             this.cachedValue = { value: ((await this.requiredValue(claims)) * 11n) / 10n, until: now + HOUR };
         }
@@ -162,14 +163,14 @@ export class ClaimSender {
     }
 
     private noteFailure(name: string, { due }: Claim): void {
-        const { config, log, now } = this.context;
+        const { config, log, steady } = this.context;
         const count = (this.failures.get(name)?.count ?? 0) + 1;
         // Short enough that a client who leaves meanwhile cannot be refunded first: a notice lasts two margins at
         // least.
         const maxPause = Math.min(HOUR, config.marginSeconds / 4);
         const pause =
             count >= config.claim.attempts ? maxPause : Math.min(maxPause, config.claim.seconds * 2 ** (count - 1));
-        this.failures.set(name, { count, notBefore: now() + Math.ceil(pause) });
+        this.failures.set(name, { count, notBefore: steady() + Math.ceil(pause) });
         log.error({ job: name, due: due.toString(), attempts: count, pause }, 'claims: the channel did not pay');
     }
 }

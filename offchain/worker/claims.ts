@@ -24,9 +24,9 @@ type Scope = 'due' | 'all';
 
 /** Claims the vouchers of one worker. */
 export class Claims {
-    // By job: unix seconds when its channel is read whatever is due.
+    // By job: steady seconds when its channel is read whatever is due.
     private readonly nextRead = new Map<string, number>();
-    private readonly missingSince = new Map<string, number>(); // by job whose channel looks gone: unix seconds
+    private readonly missingSince = new Map<string, number>(); // by job whose channel looks gone: steady seconds
     private readonly tasks = new Tasks();
     private readonly loop: PollLoop;
     private readonly sender: ClaimSender;
@@ -177,15 +177,15 @@ export class Claims {
 
     /** True when a channel is to be read whatever is due. */
     private isReadDue(record: JobRecord): boolean {
-        return this.context.now() >= (this.nextRead.get(keyOf(record)) ?? 0);
+        return this.context.steady() >= (this.nextRead.get(keyOf(record)) ?? 0);
     }
 
     private async claimOf(job: WorkerJob, scope: Scope): Promise<Claim | undefined> {
-        const { config, now } = this.context;
+        const { config, steady } = this.context;
         const { channel, promised } = job;
         const key = job.id.toString('hex');
         // Often enough to see a client's notice long before the margin begins, because a notice lasts two margins.
-        this.nextRead.set(key, now() + config.marginSeconds / 4);
+        this.nextRead.set(key, steady() + config.marginSeconds / 4);
         await channel.read();
         if (job.state === 'ended') {
             this.forget(key, job);
@@ -225,19 +225,19 @@ export class Claims {
      * leave meanwhile.
      */
     private scheduleMissing(key: string, { hasLastClaim, unconfirmed }: WorkerJob): void {
-        const { config, now } = this.context;
-        const since = this.missingSince.get(key) ?? now();
+        const { config, steady } = this.context;
+        const since = this.missingSince.get(key) ?? steady();
         this.missingSince.set(key, since);
-        const isNew = now() - since <= 2 * config.chain.confirmSeconds;
+        const isNew = steady() - since <= 2 * config.chain.confirmSeconds;
         const isOwed = !hasLastClaim && this.costs.isWorth(unconfirmed);
         const later = isOwed ? config.marginSeconds / 4 : HOUR;
-        this.nextRead.set(key, now() + (isNew ? config.chain.confirmSeconds / CONFIRM_READS : later));
+        this.nextRead.set(key, steady() + (isNew ? config.chain.confirmSeconds / CONFIRM_READS : later));
     }
 
     /** Forgets jobs that ended elsewhere: one that still has something to claim would have been read meanwhile. */
     private forgetOverdue(): void {
         for (const [key, at] of this.nextRead) {
-            if (at < this.context.now() - DAY) {
+            if (at < this.context.steady() - DAY) {
                 this.nextRead.delete(key);
                 this.missingSince.delete(key);
                 this.sender.forget(key);

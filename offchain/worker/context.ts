@@ -22,6 +22,8 @@ export interface WorkerContext extends ProcessContext<Omit<WorkerConfig, 'offers
     readonly encryptionKey: EncryptionKey;
     readonly metrics: WorkerMetrics;
     readonly payout: Address;
+    /** Seconds of a clock that nobody sets: what waits by the other one would wait for ever after a jump. */
+    steady(): number;
     /** 16 bytes, new in every process: its sessions end with it. */
     readonly boot: Buffer;
     /** Stops the worker at once, because it cannot do what it has signed. */

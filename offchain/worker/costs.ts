@@ -2,13 +2,14 @@
  * The cost of a claim at the prices of the chain, whether a claim is worth it, and the limits that follow from it
  * unless the configuration sets them. Amounts are nanoTON.
  */
-import { type ChainPrices, computeFee, forwardFee } from '@cocoon-market/wrappers';
+import { type ChainPrices, computeFee, forwardFee, smaller } from '@cocoon-market/wrappers';
 import type { HotWallet } from '../chain';
 import { unclaimedOf } from '../store/jobSums';
 import type { WorkerContext } from './context';
 import type { WorkerJob } from './job';
 
 const HOUR = 3600;
+const MAX_COST = 20_000_000n; // nanoTON, three times that of 2025: a false price must not keep vouchers from being claimed
 const JOB_CLAIMS = 50n; // claims whose costs the minimum deposit of a job covers
 /** Gas of a version 5 wallet and a channel in all transactions of one claim (`claim` in benchmarks/gas.json). */
 const CLAIM_GAS = 9200n;
@@ -50,7 +51,7 @@ export class Costs {
             return;
         }
         try {
-            this.cost = claimCost(await chain.prices());
+            this.cost = smaller(claimCost(await chain.prices()), MAX_COST);
             this.readAt = this.now();
         } catch (error) {
             log.warn({ err: error }, 'the prices of the chain are not read: the cost of a claim stays as it was');

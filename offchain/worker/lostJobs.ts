@@ -16,7 +16,7 @@ export interface LostSearch {
     readonly byLastClaim: boolean;
     readonly everySeconds: number;
     readonly searchSeconds: number; // for which the vouchers of an ended job are searched for
-    doneAt: number; // unix seconds when the last search was finished
+    doneAt: number; // steady seconds when the last search was finished
     cursor: EndCursor | undefined; // of the search under way
 }
 
@@ -35,13 +35,13 @@ export class LostJobs {
 
     /** Reads up to `max` channels of a search that is due, and returns the jobs whose channels exist. */
     async findDue(search: LostSearch, max: number): Promise<JobRecord[]> {
-        if (this.context.now() - search.doneAt < search.everySeconds) {
+        if (this.context.steady() - search.doneAt < search.everySeconds) {
             return [];
         }
         const { revived, cursor } = await this.find(search, max, search.cursor);
         search.cursor = cursor;
         if (cursor === undefined) {
-            search.doneAt = this.context.now();
+            search.doneAt = this.context.steady();
         }
         return revived;
     }

@@ -61,6 +61,8 @@ export interface WorkerParts {
     node?: (chain: Chain) => Promise<ComparedNode | undefined>;
     /** Unix seconds. */
     now?: () => number;
+    /** Seconds of a clock that nobody sets; as `now` unless given. */
+    steady?: () => number;
 }
 
 /** A worker that serves. */
@@ -112,7 +114,7 @@ export async function assemble(config: WorkerConfig, parts: WorkerParts): Promis
     const seeds = parts.seeds ?? readKeys(config.keyFile);
     const chain = parts.chain ?? new TonHttpChain(config);
     const wallet = parts.wallet ?? new HotWallet(chain, seeds.wallet, config.chain.pollSeconds * 1000);
-    const steady = parts.now ?? steadySeconds;
+    const steady = parts.steady ?? parts.now ?? steadySeconds;
     let fail!: (error: Error) => void;
     const failed = new Promise<never>((_resolve, reject) => (fail = reject));
     failed.catch(() => undefined); // the caller of startWorker handles it
@@ -146,6 +148,7 @@ export async function assemble(config: WorkerConfig, parts: WorkerParts): Promis
         intake: await WorkerIntake.read(store),
         processes,
         now: parts.now ?? unixSeconds,
+        steady,
     };
     const channels = new Channels(chain, codes, config.chain.confirmSeconds, steady);
     const clients = new Clients(config.limits.startSteps);

@@ -36,7 +36,7 @@ export interface SweepOptions {
 }
 
 export class Sweeper {
-    private pausedUntil = 0; // unix seconds; until then only commands sweep
+    private pausedUntil = -Infinity; // steady seconds; until then only commands sweep
     private hasWarned = false;
 
     constructor(
@@ -59,10 +59,10 @@ export class Sweeper {
      * alone may state a balance that is not there, so this needs two.
      */
     async sweepDue(assertAlone: AssertAlone): Promise<void> {
-        const { chain, config, log, now } = this.context;
+        const { chain, config, log, steady } = this.context;
         const isOpen = (await this.settleOpen()) === 'sending';
         const isAbove = config.sweep !== undefined && (await this.wallet.balance('routine')) > config.sweep.above;
-        if (!isAbove || isOpen || now() < this.pausedUntil) {
+        if (!isAbove || isOpen || steady() < this.pausedUntil) {
             return;
         }
         if ((chain.others ?? []).length < 2) {
@@ -145,7 +145,7 @@ export class Sweeper {
 
     /** Finds out the outcome of the sweep under way, and returns its state; undefined if there is none. */
     private async settleOpen(): Promise<SweepState | undefined> {
-        const { log, now, store } = this.context;
+        const { log, steady, store } = this.context;
         const open = await store.wallet.openSweep();
         if (open === undefined) {
             return undefined;
@@ -159,7 +159,7 @@ export class Sweeper {
         }
         if (movements.length > 0) {
             await store.wallet.endSweep(hash, 'void');
-            this.pausedUntil = now() + HOUR;
+            this.pausedUntil = steady() + HOUR;
             log.error({ amount: open.amount.toString() }, 'the wallet executed a sweep and sent nothing');
             return 'void';
         }

@@ -50,6 +50,19 @@ describe('What a claim costs', () => {
         expect(await claimed(level, 5_000_000n)).toBe(claims);
     });
 
+    it('is at most 0.02 TON, whatever an API says of the prices, so that vouchers of more are claimed', async () => {
+        const prices = async () => {
+            const { gas, ...others } = pricesAt('2025');
+            return { ...others, gas: { ...gas, unit: gas.unit * 10_000n } };
+        };
+        fixture = await startFixture({ claim: { minAmount: undefined, threshold: '1' } });
+        Object.assign(fixture.chain, { prices });
+        const client = await TestClient.withJob(fixture.worker.url, fixture.chain, {}, 1_000_000_000n);
+        await client.pay(client.voucher(20_000_000n, 0));
+
+        expect((await fixture.worker.claimNow()).claimed).toBe(1);
+    });
+
     it('is what the configuration says where it says so', async () => {
         expect(await claimed('2025', 5_000_000n, '5000000')).toBe(1);
     });
