@@ -8,9 +8,15 @@ import { ChainError } from './errors';
 type Adapter = Extract<NonNullable<TonClientParameters['httpAdapter']>, (config: never) => unknown>;
 
 /** Milliseconds that a call waits for its turn. */
-const QUEUE: Record<Urgency, number> = { urgent: 120_000, routine: 60_000, stranger: 5000, idle: 60_000 };
+const QUEUE: Record<Urgency, number> = {
+    urgent: 120_000,
+    routine: 60_000,
+    client: 60_000,
+    stranger: 5000,
+    idle: 60_000,
+};
 /** Milliseconds that a call is tried again after its first failure. */
-const TROUBLE: Record<Urgency, number> = { urgent: 45_000, routine: 8000, stranger: 2000, idle: 8000 };
+const TROUBLE: Record<Urgency, number> = { urgent: 45_000, routine: 8000, client: 8000, stranger: 2000, idle: 8000 };
 const BACKOFF = 500; // milliseconds before the same call is tried again; doubles
 const POLL = 250; // milliseconds between two looks for an endpoint that serves again
 const ATTEMPTS = 3; // of a call to which endpoints answer with their own error
@@ -110,7 +116,10 @@ export class ChainApi {
             }
             const patience = Math.min(turnUntil, triesUntil) - performance.now();
             if (!(await endpoint.budget.turn(urgency, Math.max(0, patience)))) {
-                last = endpoint.budget.pause > 0 ? endpoint.error : new ChainError(`${endpoint.name} ${BUSY}`);
+                last =
+                    endpoint.budget.pause > 0
+                        ? endpoint.error
+                        : new ChainError(`${endpoint.name} ${BUSY}`, undefined, { busy: true });
                 break;
             }
             onStart();

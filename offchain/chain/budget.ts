@@ -1,15 +1,17 @@
 /** Limits the calls a second to an endpoint, and orders the calls that wait. */
 
 /**
- * urgent: earns or saves money. routine: keeps the process up to date. stranger: caused by an unknown client. idle:
- * only tells people something; one at a time, and in turns with strangers.
+ * urgent: earns or saves money. routine: keeps the process up to date. client: caused by a client that has a job; in
+ * turns with what is routine, and so few wait that it comes in time. stranger: caused by an unknown client. idle: only
+ * tells people something; one at a time, and in turns with strangers.
  */
-export type Urgency = 'urgent' | 'routine' | 'stranger' | 'idle';
+export type Urgency = 'urgent' | 'routine' | 'client' | 'stranger' | 'idle';
 
-const ORDER: Record<Urgency, number> = { urgent: 0, routine: 1, stranger: 2, idle: 2 };
+const ORDER: Record<Urgency, number> = { urgent: 0, routine: 1, client: 1, stranger: 2, idle: 2 };
 /** Part of a burst that is reserved for more urgent calls. */
-const RESERVED: Record<Urgency, number> = { urgent: 0, routine: 0.25, stranger: 0.5, idle: 0.5 };
+const RESERVED: Record<Urgency, number> = { urgent: 0, routine: 0.25, client: 0.25, stranger: 0.5, idle: 0.5 };
 const MAX_STRANGERS = 8; // waiting calls of strangers; more are refused at once
+const CLIENT_SECONDS = 20; // in which the waiting calls of clients are made; more are refused at once
 const MIN_RATE = 0.95; // calls a second: the slowest public API takes one
 const FIRST_RATE = 4; // calls a second after the first refusal of an endpoint without a limit
 const GROWTH = 0.005; // calls a second more after each call that was served
@@ -54,8 +56,7 @@ export class Budget {
         if (this.waiting.length === 0 && this.take(urgency)) {
             return Promise.resolve(true);
         }
-        const strangers = this.waiting.filter((one) => one.urgency === 'stranger').length;
-        if (urgency === 'stranger' && strangers >= MAX_STRANGERS) {
+        if (this.waiting.filter((one) => one.urgency === urgency).length >= this.maxWaiting(urgency)) {
             return Promise.resolve(false);
         }
         return new Promise((resolve) => {
@@ -89,6 +90,17 @@ export class Budget {
         if (this.rate < this.maxRate) {
             this.refill();
             this.rate = Math.min(this.maxRate, this.rate + GROWTH);
+        }
+    }
+
+    private maxWaiting(urgency: Urgency): number {
+        switch (urgency) {
+            case 'stranger':
+                return MAX_STRANGERS;
+            case 'client':
+                return Math.max(1, this.rate * CLIENT_SECONDS);
+            default:
+                return Infinity;
         }
     }
 

@@ -6,6 +6,7 @@ export interface ChainErrorKind {
     unknown?: boolean;
     silent?: boolean;
     otherNetwork?: boolean;
+    busy?: boolean;
     cause?: unknown;
 }
 
@@ -19,11 +20,20 @@ export class ChainError extends Error {
     readonly silent: boolean;
     /** True when the endpoint is one of another network than is configured. */
     readonly otherNetwork: boolean;
+    /** True when the endpoint was not asked, because too many calls wait for it here. */
+    readonly busy: boolean;
 
     constructor(
         message: string,
         readonly exitCode?: number, // of an external message that its contract refused
-        { final = false, unknown = false, silent = false, otherNetwork = false, cause }: ChainErrorKind = {},
+        {
+            final = false,
+            unknown = false,
+            silent = false,
+            otherNetwork = false,
+            busy = false,
+            cause,
+        }: ChainErrorKind = {},
     ) {
         super(message, cause === undefined ? {} : { cause });
         this.name = 'ChainError';
@@ -31,5 +41,6 @@ export class ChainError extends Error {
         this.unknown = unknown;
         this.silent = silent;
         this.otherNetwork = otherNetwork;
+        this.busy = busy;
     }
 }

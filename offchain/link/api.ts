@@ -238,12 +238,17 @@ export function encodeQuery(head: QueryHead, sealed: Buffer): Buffer {
     return Buffer.concat([length, json, sealed]);
 }
 
+const MAX_HEAD = 4096; // bytes; a head has some 700, and a stranger must not have more parsed
+
 /** The parts of a body that {@link encodeQuery} made. Throws when it is malformed. */
 export function decodeQuery(body: Buffer): { head: QueryHead; sealed: Buffer } {
     if (body.length < 4 || body.length < 4 + body.readUInt32BE(0)) {
         throw new Error('The body is shorter than its head says');
     }
     const end = 4 + body.readUInt32BE(0);
+    if (end > 4 + MAX_HEAD) {
+        throw new Error('The head is longer than any');
+    }
     return { head: queryHead.parse(JSON.parse(body.toString('utf8', 4, end))), sealed: body.subarray(end) };
 }
 

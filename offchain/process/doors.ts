@@ -170,40 +170,87 @@ function bodySize(request: FastifyRequest): number {
     return coding === undefined ? Math.min(Number(length ?? 0) || 0, max) : max;
 }
 
-/** Lets `max` callers do something at once, and `maxWaiting` others wait; further ones are told at once. */
+/** Bytes that a server has in memory for requests: so many of all at once, and of one client a share of them. */
+export class BytesInUse {
+    private readonly inUse = new Uses();
+
+    constructor(private readonly max: number) {}
+
+    /**
+     * Returns what gives the bytes back. One client may always have one request.
+     *
+     * @throws {NoRoom} if there is no room for them now
+     */
+    take(client: string, size: number): () => void {
+        const own = this.inUse.of(client);
+        if ((this.inUse.all > 0 && this.inUse.all + size > this.max) || (own > 0 && own + size > this.max / SHARE)) {
+            throw new NoRoom();
+        }
+        return this.inUse.take(client, size);
+    }
+}
+
+/**
+ * Lets `max` callers do something at once, and `maxWaiting` others wait; further ones are told at once. Callers from
+ * one place have a share of both, so that nobody keeps all others out.
+ */
 export class Turns {
     private free: number;
-    private readonly waiting: (() => void)[] = [];
+    private readonly running = new Uses(); // by place
+    private readonly waiting: { from: string | undefined; begin: () => void }[] = [];
 
     /** `maxWaiting`: as many as `max` unless given. */
     constructor(
-        max: number,
+        private readonly max: number,
         private readonly maxWaiting = max,
     ) {
         this.free = max;
     }
 
-    /** Resolves when the caller's turn has come, with the function that ends it; undefined if too many wait. */
-    async take(): Promise<(() => void) | undefined> {
-        if (this.free > 0) {
+    /**
+     * Resolves when the caller's turn has come, with the function that ends it; undefined if too many wait. `from`:
+     * where the caller is, such as its address; a caller of this process has no share.
+     */
+    async take(from?: string): Promise<(() => void) | undefined> {
+        let endRunning: () => void;
+        const begin = () => {
             this.free--;
-        } else if (this.waiting.length < this.maxWaiting) {
-            await new Promise<void>((resolve) => this.waiting.push(resolve));
+            endRunning = this.running.take(from ?? '', 1);
+        };
+        if (this.mayRun(from)) {
+            begin();
+        } else if (this.mayWait(from)) {
+            await new Promise<void>((resolve) => {
+                this.waiting.push({ from, begin: () => resolve(begin()) });
+            });
         } else {
             return undefined;
         }
         let ended = false;
         return () => {
-            if (ended) {
-                return;
-            }
-            ended = true;
-            const next = this.waiting.shift();
-            if (next === undefined) {
+            if (!ended) {
+                ended = true;
                 this.free++;
-            } else {
-                next();
+                endRunning();
+                this.beginNext();
             }
         };
+    }
+
+    private mayRun(from: string | undefined): boolean {
+        return this.free > 0 && (from === undefined || this.running.of(from) < shareOf(this.max));
+    }
+
+    private mayWait(from: string | undefined): boolean {
+        const own = this.waiting.filter((one) => one.from === from).length;
+        const isShared = from !== undefined && own >= shareOf(this.maxWaiting);
+        return this.waiting.length < this.maxWaiting && !isShared;
+    }
+
+    private beginNext(): void {
+        const next = this.waiting.findIndex(({ from }) => this.mayRun(from));
+        if (next >= 0) {
+            this.waiting.splice(next, 1)[0].begin();
+        }
     }
 }

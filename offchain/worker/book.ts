@@ -73,8 +73,11 @@ export class WorkerBook {
         }
     }
 
-    /** Registers a job or begins a new session of it, and runs `action` on it. */
-    async register<T>(request: JobRequest, action: (job: WorkerJob) => Promise<T>): Promise<T> {
+    /**
+     * Registers a job or begins a new session of it, and runs `action` on it. `from`: the address that asks, which has
+     * a share of the readings of unknown channels.
+     */
+    async register<T>(request: JobRequest, from: string, action: (job: WorkerJob) => Promise<T>): Promise<T> {
         const { jobs } = this.context.store;
         refuseTerms(this.objectionToParties(request.terms));
         const { id, channel } = this.identify(request);
@@ -94,7 +97,7 @@ export class WorkerBook {
         await acceptSession(this.context.encryptionKey, request.enc, { job: id, wire: request.wire }).catch(() => {
             throw new Refused('bad_request', 'enc is not a key');
         });
-        const snapshot = offer && (await this.add(request, { job: id, channel }, offer));
+        const snapshot = offer && (await this.add(request, { job: id, channel, from }, offer));
         return this.use(id, async (job) => {
             if (snapshot !== undefined) {
                 job.channel.note(snapshot);
@@ -141,14 +144,14 @@ export class WorkerBook {
 
     private async add(
         { terms, jobNumber, enc, wire }: JobRequest,
-        { job: id, channel }: { job: Buffer; channel: Buffer },
+        { job: id, channel, from }: { job: Buffer; channel: Buffer; from: string },
         offer: Offer,
     ): Promise<ChannelSnapshot> {
         const { store } = this.context;
         if ((await store.jobs.ofChannel(channel)) !== undefined) {
             throw new Refused('wrong_terms', 'This channel is already used under other terms');
         }
-        const reading = await this.floors.channels.readUnknown(channel, terms, jobNumber);
+        const reading = await this.floors.channels.readUnknown(channel, terms, jobNumber, from);
         if (!reading.exists) {
             throw new Refused('wrong_channel', 'The channel of these terms is not on chain');
         }

@@ -4,7 +4,7 @@
  */
 import { loadChannelData, type Terms } from '@cocoon-market/wrappers';
 import { Address, type Cell } from '@ton/core';
-import { type AccountReader, type ChainAccount, CONFIRM_READS, Confirmer } from '../chain';
+import { type AccountReader, type ChainAccount, ChainError, CONFIRM_READS, Confirmer } from '../chain';
 import { Turns } from '../process/doors';
 import type { ChannelSnapshot } from '../store/worker';
 import { Refused } from './refusal';
@@ -21,12 +21,18 @@ export function accountAddress(account: Buffer): Address {
     return new Address(0, account);
 }
 
+/** Who causes a reading: the worker itself, or a client. */
+export type ReadingCause = 'routine' | 'client';
+
+type UrgentReader = AccountReader & { as?(urgency: 'client' | 'stranger'): AccountReader };
+
 const SILENCE_MS = 15_000; // for which a failure of the API counts; then one query waits for another try
 const MAX_UNKNOWN = 8; // channels of strangers that are read at once; as many wait
 
 /** Reads channels and compares them with terms. */
 export class Channels {
     private readonly confirmer: Confirmer;
+    private readonly forClients: AccountReader;
     private readonly turns = new Turns(MAX_UNKNOWN);
     private failedAt = -Infinity; // milliseconds of performance.now(), when the API last failed to answer
 
@@ -35,11 +41,12 @@ export class Channels {
      * end something of value is confirmed; `now`: seconds of a monotonic clock.
      */
     constructor(
-        private readonly chain: AccountReader & { as?(urgency: 'stranger'): AccountReader },
+        private readonly chain: UrgentReader,
         readonly codes: readonly Cell[],
         confirmSeconds: number,
         now: () => number,
     ) {
+        this.forClients = chain.as?.('client') ?? chain;
         this.confirmer = new Confirmer(chain, { reads: CONFIRM_READS, seconds: confirmSeconds }, now);
     }
 
@@ -57,26 +64,38 @@ export class Channels {
      * The channel of a job, which has confirmed to have paid `confirmedPaid` nanoTON.
      * @throws {Refused} when it is not that of the terms; {@link ChannelUnreadable}
      */
-    async read(channel: Buffer, terms: Terms, jobNumber: number, confirmedPaid = 0n): Promise<ChannelReading> {
+    async read(
+        channel: Buffer,
+        terms: Terms,
+        jobNumber: number,
+        { confirmedPaid = 0n, cause = 'routine' }: { confirmedPaid?: bigint; cause?: ReadingCause } = {},
+    ): Promise<ChannelReading> {
+        const address = accountAddress(channel);
+        const ask = (source: AccountReader) =>
+            (source === this.chain && cause === 'client' ? this.forClients : source).account(address);
         const findingOf = (account: ChainAccount): string | undefined => {
             const paid = account.state === 'active' ? this.check(account, terms, jobNumber).paid : undefined;
             return paid === undefined ? 'gone' : paid > confirmedPaid ? `paid ${paid}` : undefined;
         };
         return this.reading(terms, jobNumber, async () => {
             try {
-                const answer = await this.confirmer.read(accountAddress(channel), findingOf);
+                const answer = await this.confirmer.ask(address.toRawString(), ask, findingOf);
                 this.failedAt = -Infinity;
                 return answer;
             } catch (error) {
-                this.failedAt = error instanceof Refused ? this.failedAt : performance.now();
+                const isBusy = error instanceof ChainError && error.busy;
+                this.failedAt = isBusy || error instanceof Refused ? this.failedAt : performance.now();
                 throw error;
             }
         });
     }
 
-    /** A channel that no job of this worker has, for a stranger: it gets few calls of the API, and after all others. */
-    async readUnknown(channel: Buffer, terms: Terms, jobNumber: number): Promise<ChannelReading> {
-        const endTurn = await this.turns.take();
+    /**
+     * A channel that no job of this worker has, for a stranger: it gets few calls of the API, and after all others.
+     * `from`: its address.
+     */
+    async readUnknown(channel: Buffer, terms: Terms, jobNumber: number, from: string): Promise<ChannelReading> {
+        const endTurn = await this.turns.take(from);
         if (endTurn === undefined) {
             throw new ChannelUnreadable(new Error('too many unknown channels are read now'));
         }

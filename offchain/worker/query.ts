@@ -91,6 +91,17 @@ export class RunningQuery implements ActiveQuery {
     }
 
     /**
+     * Called right before the accept. Throws {@link Refused} if the model cannot begin at once, and the job has no more
+     * fails of queries that never ran: an accept that is dropped would stay on the disk with its fail.
+     */
+    requireStart(): void {
+        const { client, terms, unpaid } = this.job;
+        if (unpaid.isEmpty && (this.cutBy !== undefined || !client.canStart(terms.step, this.mayRun))) {
+            throw new Refused('declined', 'Too many queries of this job were dropped before they ran: pay first');
+        }
+    }
+
+    /**
      * Has the model begin while the accept is on its way to the disk, if there is credit at once. Nothing leaves before
      * {@link run}.
      */

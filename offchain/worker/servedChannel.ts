@@ -1,6 +1,6 @@
 /** The channel of one job: when it is read, and what a reading changes. */
 import type { ChannelSnapshot } from '../store/worker';
-import { type ChannelReading, type Channels, ChannelUnreadable } from './channels';
+import { type ChannelReading, type Channels, ChannelUnreadable, type ReadingCause } from './channels';
 import type { WorkerContext } from './context';
 import type { JobEntry } from './entry';
 import { Refused } from './refusal';
@@ -11,7 +11,7 @@ const LAST_CLAIM_SECONDS = 600; // after which a last claim would have ended the
 
 export class ServedChannel {
     private readAt = -Infinity; // milliseconds of performance.now()
-    private reading: Promise<void> | undefined;
+    private reading: { cause: ReadingCause; end: Promise<void> } | undefined;
     private missing = false;
 
     constructor(
@@ -55,10 +55,10 @@ export class ServedChannel {
     async refresh(): Promise<void> {
         const { freshSeconds, staleSeconds } = this.context.config.chain;
         if (this.hasEnded && this.mayRevive && this.age() > ENDED_PAUSES * freshSeconds * 1000) {
-            await this.read().catch(() => undefined);
+            await this.read('client').catch(() => undefined);
         } else if (!this.hasEnded && this.age() > freshSeconds * 1000) {
             const isSilent = this.channels.isSilent && this.isSecured();
-            const reading = this.read();
+            const reading = this.read('client');
             if (this.age() > staleSeconds * 1000 && !isSilent) {
                 await reading.catch((error: unknown) => this.tolerate(error));
             } else {
@@ -73,10 +73,16 @@ export class ServedChannel {
         }
     }
 
-    /** Reads the channel now and stores what changed. A channel that is confirmed to be gone ends the job. */
-    read(): Promise<void> {
-        this.reading ??= this.readOnce().finally(() => (this.reading = undefined));
-        return this.reading;
+    /**
+     * Reads the channel now and stores what changed. A channel that is confirmed to be gone ends the job. A client's
+     * reading may be refused, as one too many; what is routine is then read all the same.
+     */
+    read(cause: ReadingCause = 'routine'): Promise<void> {
+        if (this.reading?.cause === 'client' && cause === 'routine') {
+            return this.reading.end.catch(() => this.read());
+        }
+        this.reading ??= { cause, end: this.readOnce(cause).finally(() => (this.reading = undefined)) };
+        return this.reading.end;
     }
 
     private get hasEnded(): boolean {
@@ -118,10 +124,10 @@ export class ServedChannel {
         return this.age() <= (this.context.config.marginSeconds / 2) * 1000;
     }
 
-    private async readOnce(): Promise<void> {
+    private async readOnce(cause: ReadingCause): Promise<void> {
         const { record, terms } = this.entry;
         const reading = await this.channels
-            .read(record.channel, terms, record.jobNumber, record.confirmedPaid)
+            .read(record.channel, terms, record.jobNumber, { confirmedPaid: record.confirmedPaid, cause })
             .catch((error: unknown) => {
                 // Code and data of a channel never change, so others are an error of the API.
                 throw error instanceof ChannelUnreadable ? error : new ChannelUnreadable(error);

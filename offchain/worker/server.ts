@@ -1,6 +1,6 @@
 /** The worker's HTTP server: paths, bodies and refusals. */
 import { Finish } from '@cocoon-market/wrappers';
-import type { FastifyInstance, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ServerResponse } from 'node:http';
 import { z } from 'zod';
 import {
@@ -15,7 +15,8 @@ import {
     toWire,
     voucherRequest,
 } from '../link';
-import { createDoor, NoRoom, REQUEST_SECONDS, Turns } from '../process/doors';
+import { createDoor, BytesInUse, NoRoom, REQUEST_SECONDS, Turns } from '../process/doors';
+import { Proxies } from '../process/proxies';
 import type { QueryRecord } from '../store/worker';
 import { admit } from './admission';
 import type { WorkerBook } from './book';
@@ -44,6 +45,7 @@ const OCTETS = 'application/octet-stream';
 const JOB_BYTES = 16 << 10; // maximal bytes of a request that registers a job
 const MAX_STORED = 8; // stored answers that are read and sent at once
 const STORED_SECONDS = 60; // for one of them to be sent
+const DECIDED_BYTES = 32 << 20; // of all sealed requests on which is decided; opened and parsed they take several times that
 
 /** The server, not yet listening. */
 export function createServer(parts: ServerParts): FastifyInstance {
@@ -53,8 +55,14 @@ export function createServer(parts: ServerParts): FastifyInstance {
     server.removeContentTypeParser(['text/plain']);
     addCors(server);
     const turns = new Turns(MAX_STORED);
-    const sendStored = async (reply: FastifyReply, query: QueryRecord): Promise<FastifyReply> => {
-        const endTurn = await turns.take();
+    const decided = new BytesInUse(DECIDED_BYTES);
+    const proxies = new Proxies(listen.proxies);
+    const sendStored = async (
+        request: FastifyRequest,
+        reply: FastifyReply,
+        query: QueryRecord,
+    ): Promise<FastifyReply> => {
+        const endTurn = await turns.take(proxies.clientOf(request));
         if (endTurn === undefined) {
             throw new Refused('running', 'Too many stored answers are read now: ask again in a moment', {
                 status: 503,
@@ -82,9 +90,10 @@ export function createServer(parts: ServerParts): FastifyInstance {
 
     server.get(paths.node, async () => toWire(nodeInfo()));
 
-    server.post(paths.jobs, { bodyLimit: JOB_BYTES }, async ({ body }) => {
+    server.post(paths.jobs, { bodyLimit: JOB_BYTES }, async (request) => {
         requireOpen(stopping);
-        return book.register(jobRequest.parse(body), async (job) => toWire(job.describe()));
+        const from = proxies.clientOf(request);
+        return book.register(jobRequest.parse(request.body), from, async (job) => toWire(job.describe()));
     });
 
     server.get(paths.job(':job'), async ({ params }) => book.use(jobOf(params), async (job) => toWire(job.describe())));
@@ -108,7 +117,8 @@ export function createServer(parts: ServerParts): FastifyInstance {
         return book.use(id, async (job) => toWire({ voucher: await takeVoucher(context, job, voucher) }));
     });
 
-    server.get('/v1/jobs/:job/queries/:number', async ({ params }, reply) => {
+    server.get('/v1/jobs/:job/queries/:number', async (request, reply) => {
+        const { params } = request;
         const id = jobOf(params);
         return book.use(id, async () => {
             const query = await context.store.queries.get({ job: id, number: numberOf(params) });
@@ -118,7 +128,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
             if (query.end === undefined) {
                 throw new Refused('running', 'This query is being answered');
             }
-            return sendStored(reply, query);
+            return sendStored(request, reply, query);
         });
     });
 
@@ -127,7 +137,8 @@ export function createServer(parts: ServerParts): FastifyInstance {
             throw new Refused('bad_request', `The body of a query is ${OCTETS}`);
         }
     };
-    server.post(paths.query, { bodyLimit: limits.maxRequest, onRequest: octetsOnly }, async ({ body }, reply) => {
+    server.post(paths.query, { bodyLimit: limits.maxRequest, onRequest: octetsOnly }, async (request, reply) => {
+        const { body } = request;
         requireOpen(stopping);
         context.intake.requireOpen();
         if (!Buffer.isBuffer(body)) {
@@ -137,10 +148,11 @@ export function createServer(parts: ServerParts): FastifyInstance {
         await book.use(head.job, async (job) => {
             const sink = new ResponseSink(reply.raw);
             const begin = (query: AcceptedQuery) => new RunningQuery(context, job, query, sink);
-            const admission = await admit(context, job, head, sealed, begin);
+            const release = decided.take(job.terms.escrow.toString('hex'), sealed.length);
+            const admission = await admit(context, job, head, sealed, begin).finally(release);
             switch (admission.kind) {
                 case 'stored':
-                    return sendStored(reply, admission.query);
+                    return sendStored(request, reply, admission.query);
                 case 'declined':
                     return reply.type(OCTETS).send(encodeRecord(RecordType.Decline, admission.receipt));
                 case 'new':
@@ -170,8 +182,9 @@ async function run(
     let receipt: Buffer;
     try {
         requireOpen(stopping);
-        const accepting = accept();
         sink.onClose(() => running.leave());
+        running.requireStart();
+        const accepting = accept();
         running.prepare();
         receipt = await accepting;
     } catch (error) {

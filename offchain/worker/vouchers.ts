@@ -57,7 +57,7 @@ async function isNewer(context: WorkerContext, job: WorkerJob, voucher: SignedVo
         throw new Refused('bad_voucher', 'The voucher key did not sign this voucher for this channel');
     }
     if (!isCovered(job, voucher)) {
-        await job.channel.read(); // it may have been topped up
+        await job.channel.read('client'); // it may have been topped up
         if (!isCovered(job, voucher)) {
             throw new Refused('bad_voucher', 'The voucher promises more than the channel holds and has paid');
         }

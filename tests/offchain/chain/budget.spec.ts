@@ -69,6 +69,19 @@ describe('A budget of calls', () => {
         expect(await Promise.all(waiting)).toEqual(Array(8).fill(false));
     });
 
+    it('lets so many calls of clients wait as are made in 20 seconds, and what is routine waits with them', async () => {
+        const budget = new Budget(0.5);
+        await budget.turn('urgent', 0);
+        const waiting = Array.from({ length: 10 }, () => budget.turn('client', 150));
+
+        const from = performance.now();
+        const [more, routine] = await Promise.all([budget.turn('client', 20_000), budget.turn('routine', 100)]);
+
+        expect([more, routine]).toEqual([false, false]);
+        expect(performance.now() - from).toBeLessThan(140); // one was refused at once, the other waited
+        expect(await Promise.all(waiting)).toEqual(Array(10).fill(false));
+    });
+
     it('gives a turn up when it does not come in time, and serves the next one', async () => {
         const budget = new Budget(2);
         await budget.turn('urgent', 0);

@@ -3,7 +3,7 @@ import { connect, Socket } from 'node:net';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
-import { Turns } from '../../../offchain/process/doors';
+import { BytesInUse, NoRoom, Turns } from '../../../offchain/process/doors';
 import { assertPlainJson, MAX_JSON_DEPTH } from '../../../offchain/process/json';
 import { type Fixture, startFixture } from '../support/worker';
 
@@ -54,6 +54,19 @@ describe("A worker's door", () => {
         const text = (length: number) => `"${'x'.repeat(length - 2)}"`;
         expect((await posted(path, text(max + 1))).status).toBe(413);
         expect((await posted(path, text(max))).status).not.toBe(413);
+    });
+
+    it('parses no head of a query that is longer than any', async () => {
+        const head = Buffer.from('['.repeat(1 << 20));
+        const length = Buffer.alloc(4);
+        length.writeUInt32BE(head.length);
+        const parse = jest.spyOn(JSON, 'parse');
+        const { status } = await posted('/v1/query', Buffer.concat([length, head]), 'application/octet-stream');
+
+        const longest = Math.max(0, ...parse.mock.calls.map(([text]) => text.length));
+        parse.mockRestore();
+        expect(status).toBe(400);
+        expect(longest).toBeLessThan(1000);
     });
 
     it('reads no JSON where a sealed query is expected', async () => {
@@ -118,5 +131,34 @@ describe('Turns', () => {
         const third = turns.take();
         end!();
         expect(await third).toBeDefined();
+    });
+
+    it('leave half of them, and half of the places to wait, to others than one address', async () => {
+        const turns = new Turns(4);
+        const own = await Promise.all(['a', 'a'].map((from) => turns.take(from)));
+        const waiting = [turns.take('a'), turns.take('a')];
+        expect(await turns.take('a')).toBeUndefined();
+
+        const others = await Promise.all(['b', 'c'].map((from) => turns.take(from)));
+        expect(others).not.toContain(undefined);
+        others[0]!();
+        expect(await turns.take('d')).toBeDefined(); // those of the first address wait on
+        own[0]!();
+        expect(await waiting[0]).toBeDefined();
+    });
+});
+
+describe('Bytes in use', () => {
+    it('are at most so many of all, and half of them of one client, which may have one request in any case', () => {
+        const bytes = new BytesInUse(10);
+        const giveBack = bytes.take('a', 6);
+        expect(() => bytes.take('a', 1)).toThrow(NoRoom);
+        bytes.take('b', 4);
+        expect(() => bytes.take('c', 1)).toThrow(NoRoom);
+
+        giveBack();
+        giveBack(); // twice is once
+        bytes.take('a', 4);
+        expect(() => bytes.take('c', 3)).toThrow(NoRoom);
     });
 });
