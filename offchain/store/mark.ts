@@ -16,7 +16,10 @@ const STORE_BYTES = 16;
 const HEAD_BYTES = KEY_BYTES + STORE_BYTES;
 const SEQUENCE_BYTES = 8; // of each process, in the order of their numbers
 
-/** The mark in a file; undefined when the file does not exist. Throws when it is damaged. */
+/**
+ * The mark in a file; undefined when the file does not exist, or has nothing yet because a process ended right after it
+ * had created it. Throws when it is damaged.
+ */
 export function readMark(path: string): Marked | undefined {
     let bytes: Buffer;
     try {
@@ -26,6 +29,9 @@ export function readMark(path: string): Marked | undefined {
             return undefined;
         }
         throw error;
+    }
+    if (bytes.length === 0) {
+        return undefined;
     }
     const count = (bytes.length - HEAD_BYTES) / SEQUENCE_BYTES;
     if (count < 1 || !Number.isInteger(count)) {

@@ -109,10 +109,23 @@ describe('A store that may not be the newest', () => {
         rmSync(file('keys.json.mark'));
         await expect(start()).rejects.toThrow('keys.json.mark is missing');
 
+        writeFileSync(file('keys.json.mark'), '');
+        await expect(start()).rejects.toThrow('keys.json.mark is missing');
+
         writeFileSync(file('keys.json.mark'), mark.subarray(1));
         await expect(start()).rejects.toThrow('is damaged');
         writeFileSync(file('keys.json.mark'), mark);
         await start();
+    });
+
+    it('signs with a mark that a process left empty because it ended right after it had created it', async () => {
+        await fixture.worker.close();
+        rmSync(file('worker.db'));
+        rmSync(file('worker.db-wal'), { force: true });
+        writeFileSync(file('keys.json.mark'), '');
+        client = await TestClient.withJob((await start()).url, fixture.chain);
+
+        expect((await client.ask(1, 'one')).result).toBeDefined();
     });
 
     it('is given away by a receipt that a client shows: the worker stops and the key is retired', async () => {
