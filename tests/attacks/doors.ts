@@ -152,6 +152,27 @@ export const doorsAttacks: Attack[] = [
     },
     {
         source: 'fault kind: strangers at the door',
+        attack: 'One stranger reads stored answers slowly, and others never get theirs.',
+        stoppedBy: 'One address has half of the turns.',
+        file: 'tests/regression/offchain-limits.spec.ts',
+        test: 'Strangers of one address that read stored answers slowly do not keep others from theirs',
+    },
+    {
+        source: 'fault kind: strangers at the door',
+        attack: 'One stranger shows channels that do not exist all the time, and nobody else can register a job.',
+        stoppedBy: 'One address has half of these readings.',
+        file: 'tests/regression/offchain-limits.spec.ts',
+        test: 'Strangers of one address that show channels which do not exist do not keep others from registering a job',
+    },
+    {
+        source: 'fault kind: strangers at the door',
+        attack: 'The head of a query is megabytes of brackets, parsed before anything is known of its sender.',
+        stoppedBy: 'A head has 4 KiB.',
+        file: 'tests/offchain/doors/worker.spec.ts',
+        test: "A worker's door parses no head of a query that is longer than any",
+    },
+    {
+        source: 'fault kind: strangers at the door',
         attack: 'A reverse proxy beside the gateway lets strangers settle jobs and read prompts by the admin paths.',
         stoppedBy: 'They need a token that only the user who runs the gateway can read.',
         file: 'tests/offchain/gateway/requests.spec.ts',

@@ -1,0 +1,261 @@
+/** What one client, stranger or endpoint of the chain may take of a worker, so that it does not take it from others. */
+import { Address } from '@ton/core';
+import { connect, type Socket } from 'node:net';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { request } from 'undici';
+import { ChainError, type Urgency } from '../../offchain/chain';
+import { encodeQuery, paths } from '../../offchain/link';
+import type { Step } from '../offchain/support/backend';
+import { FakeChain } from '../offchain/support/chain';
+import { DAY, type Sealed, TestClient } from '../offchain/support/client';
+import { claimRound, type Fixture, startFixture, TOKEN } from '../offchain/support/worker';
+
+let fixture: Fixture;
+
+const withJob = (terms = {}, deposit?: bigint) => TestClient.withJob(fixture.worker.url, fixture.chain, terms, deposit);
+const octets = { 'content-type': 'application/octet-stream' };
+
+/** Readings of channels wait until the returned function is called. */
+function holdReadings(): () => void {
+    const { chain } = fixture;
+    const read = chain.account.bind(chain);
+    let release!: () => void;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    chain.account = async (address) => {
+        await held;
+        return read(address);
+    };
+    return release;
+}
+
+afterEach(async () => {
+    jest.restoreAllMocks();
+    await fixture.stop();
+});
+
+describe('Readings of the chain', () => {
+    let reads: Urgency[];
+    let isFull: boolean; // too many calls of clients wait
+
+    beforeEach(async () => {
+        [reads, isFull] = [[], false];
+        jest.spyOn(FakeChain.prototype, 'as').mockImplementation(function (this: FakeChain, urgency) {
+            const account = (address: Address) => {
+                reads.push(urgency);
+                if (urgency === 'client' && isFull) {
+                    return Promise.reject(new ChainError('takes no more calls for now', undefined, { busy: true }));
+                }
+                return this.account(address);
+            };
+            return Object.assign(Object.create(this) as FakeChain, { account });
+        });
+        fixture = await startFixture();
+    });
+
+    it('that queries and vouchers of clients cause are told from those for claims and demands', async () => {
+        const client = await withJob();
+        await client.ask(1, 'one');
+        await client.pay(client.voucher(10n ** 12n, 1)); // more than the channel holds, so it is read again
+        expect(new Set(reads)).toEqual(new Set(['stranger', 'client']));
+
+        reads = [];
+        expect((await fixture.worker.claimNow()).claimed).toBe(1);
+        expect(reads).not.toContain('client');
+    });
+
+    it('for claims are made while those of clients are refused, and a job that was read goes on', async () => {
+        const client = await withJob();
+        await client.ask(1, 'one');
+        isFull = true;
+
+        const [claims, answer] = await Promise.all([fixture.worker.claimNow(), client.ask(2, 'two')]);
+
+        expect(claims).toMatchObject({ claimed: 1, failed: 0 });
+        expect(answer.text).toBe('two');
+        expect((await request(`${fixture.worker.url}/readyz`)).statusCode).toBe(200);
+    });
+});
+
+describe('A client that leaves its queries before they run', () => {
+    async function sendAndLeave(query: Sealed): Promise<void> {
+        const leave = new AbortController();
+        const body = encodeQuery(query.head, query.sealed);
+        const sending = request(fixture.worker.url + paths.query, {
+            ...{ method: 'POST', headers: octets, body, signal: leave.signal },
+        });
+        await sleep(50);
+        leave.abort();
+        await sending.catch(() => undefined);
+        await sleep(50);
+    }
+
+    async function useUpDeclines(client: TestClient, first: number): Promise<void> {
+        for (let number = first; number < first + 64; number++) {
+            expect((await client.ask(number, 'one', { model: 'other' })).decline).toBeDefined();
+        }
+    }
+
+    it('fills no disk with their accepts and fails once its declines are used up', async () => {
+        fixture = await startFixture();
+        const client = await withJob();
+        await useUpDeclines(client, 1);
+        const release = holdReadings();
+        await sendAndLeave(client.seal(65, 'hello'));
+        release();
+        await sleep(100);
+
+        expect((await client.state()).highest).toBe(64);
+        expect((await client.ask(65, 'hello')).text).toBe('hello');
+    });
+
+    it('has none accepted that its job has no credit for, once its declines are used up', async () => {
+        fixture = await startFixture();
+        const step = 1000n * TOKEN;
+        const client = await withJob({ step });
+        const words = Array.from({ length: 200 }, (): Step => {
+            return { type: 'delta', content: 'word '.repeat(4), tokens: 20 };
+        });
+        fixture.backend.script = () => [{ type: 'prompt', prompt: 10, cached: 0 }, ...words];
+        await client.ask(1, 'more', { pays: false, ceiling: 50_000_000n });
+        await useUpDeclines(client, 2);
+
+        expect((await client.ask(66, 'more')).refusal?.code).toBe('declined');
+        expect((await client.state()).highest).toBe(65);
+    });
+});
+
+describe('A client that sends large queries while the chain does not answer', () => {
+    it('has few of them held in memory at once, and the others refused without a signature', async () => {
+        fixture = await startFixture();
+        const client = await withJob({ maxParallel: 4 });
+        const release = holdReadings();
+        const queries = Array.from({ length: 10 }, (_, i) => client.seal(i + 1, 'x'.repeat(1_900_000)));
+        const answers = queries.map((query) => client.send(query));
+        let refused = 0;
+        answers.forEach((answer) => void answer.then(({ status }) => (refused += status === 503 ? 1 : 0)));
+        while (refused < 2) await sleep(5);
+        release();
+
+        await Promise.all(answers);
+        expect(refused).toBe(2);
+        expect((await client.ask(20, 'hello')).text).toBe('hello');
+    });
+});
+
+describe('Strangers of one address', () => {
+    /** Asks from an address, as a proxy tells it, and reads nothing of the answer. */
+    async function opened(path: string, from: string): Promise<Socket> {
+        const { hostname, port } = new URL(fixture.worker.url);
+        const socket = connect(Number(port), hostname);
+        socket.on('error', () => undefined).pause();
+        await once(socket, 'connect');
+        socket.write(`GET ${path} HTTP/1.1\r\nhost: worker\r\nx-forwarded-for: ${from}\r\n\r\n`);
+        return socket;
+    }
+
+    it('that read stored answers slowly do not keep others from theirs', async () => {
+        const limits = { maxAnswer: 16 << 20 };
+        fixture = await startFixture({ limits, listen: { port: 0, proxies: ['127.0.0.1'] } });
+        // More than the kernel takes for a connection that nobody reads.
+        const deltas = Array.from({ length: 360 }, (): Step => {
+            return { type: 'delta', content: 'x'.repeat(16_000), tokens: 1 };
+        });
+        fixture.backend.script = () => [
+            { type: 'prompt', prompt: 1, cached: 0 },
+            ...deltas,
+            { type: 'end', finish: 'stop' },
+        ];
+        const client = await withJob({ maxAnswer: 16 << 20 });
+        expect((await client.ask(1, 'more')).result).toBeDefined();
+        const path = paths.stored(client.job.toString('hex'), 1);
+        const slow = await Promise.all(Array.from({ length: 30 }, () => opened(path, '10.0.0.1')));
+        await sleep(300);
+
+        const headers = { 'x-forwarded-for': '10.0.0.2' };
+        const { statusCode, body } = await request(fixture.worker.url + path, { headers });
+        expect(statusCode).toBe(200);
+        expect((await body.arrayBuffer()).byteLength).toBeGreaterThan(5_000_000);
+        slow.forEach((socket) => socket.destroy());
+    });
+
+    it('that show channels which do not exist do not keep others from registering a job', async () => {
+        fixture = await startFixture({ listen: { port: 0, proxies: ['127.0.0.1'] } });
+        const read = fixture.chain.account.bind(fixture.chain);
+        const client = new TestClient(fixture.worker.url, fixture.chain);
+        await client.draft();
+        await client.open();
+        fixture.chain.account = async (address) => {
+            await (address.equals(client.channel) ? undefined : sleep(300)); // the API is slow
+            return read(address);
+        };
+        const posts = jest.spyOn(TestClient.prototype, 'post').mockImplementation(async function (
+            this: TestClient,
+            path,
+            body,
+        ) {
+            const from = { 'x-forwarded-for': this === client ? '10.0.0.2' : '10.0.0.1' };
+            const headers = { 'content-type': 'application/json', ...from };
+            const answer = await request(fixture.worker.url + path, {
+                ...{ method: 'POST', headers, body: JSON.stringify(body) },
+            });
+            return { status: answer.statusCode, body: (await answer.body.json()) as never };
+        });
+        const strangers = Array.from({ length: 30 }, async () => {
+            const stranger = new TestClient(fixture.worker.url, fixture.chain);
+            await stranger.draft();
+            await stranger.open();
+            fixture.chain.remove(stranger.channel);
+            return stranger.register();
+        });
+        await sleep(150);
+
+        expect((await client.register()).status).toBe(200);
+        await Promise.all(strangers);
+        posts.mockRestore();
+    });
+});
+
+describe('A clock of the machine that jumps a day ahead and back', () => {
+    it('does not keep the worker from seeing that a client leaves', async () => {
+        let ahead = 0;
+        const chain = { now: (): number => 0 };
+        const parts = { now: () => chain.now() + ahead, steady: () => chain.now() };
+        fixture = await startFixture({ claim: { seconds: 1000 } });
+        const worker = await restartWith(parts, chain);
+        const client = await TestClient.withJob(worker.url, fixture.chain, { end: fixture.chain.now() + 30 * DAY });
+        await client.ask(1, 'one');
+        ahead = DAY;
+        await claimRound();
+        ahead = 0;
+
+        fixture.chain.advance(500);
+        fixture.chain.change(client.channel, { refundAt: fixture.chain.now() + 1000 });
+        await claimRound();
+        await claimRound();
+
+        expect(fixture.wallet.orders).toHaveLength(1);
+    });
+
+    /** The fixture's worker with other clocks. */
+    async function restartWith(parts: { now: () => number; steady: () => number }, chain: { now: () => number }) {
+        await fixture.stop();
+        fixture = await startFixture({ claim: { seconds: 0.02 } }, parts);
+        chain.now = () => fixture.chain.now();
+        return fixture.worker;
+    }
+});
+
+describe('One answer of an API of the chain', () => {
+    it('that a claim needs more than the wallet has keeps nothing from being claimed in the next round', async () => {
+        fixture = await startFixture();
+        const client = await withJob();
+        await client.pay(client.voucher(5000n, 0));
+        const address = client.channel.toRawString();
+        fixture.chain.getters.set(address, { getClaimValue: async () => 10n ** 18n });
+        expect((await fixture.worker.claimNow()).claimed).toBe(0);
+
+        fixture.chain.getters.delete(address);
+        expect((await fixture.worker.claimNow()).claimed).toBe(1);
+    });
+});
