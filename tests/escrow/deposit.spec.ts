@@ -24,6 +24,14 @@ describe('Escrow: deposits and other messages', () => {
         expect(plain(await market().escrow.getEscrowState())).toEqual(before);
     });
 
+    it('keeps a transfer with an empty comment from anyone, and changes nothing else', async () => {
+        const before = plain(await market().escrow.getEscrowState());
+
+        expect(await rises(market().stranger, beginCell().storeUint(0, 32).endCell())).toBeGreaterThan(toNano('0.998'));
+
+        expect(plain(await market().escrow.getEscrowState())).toEqual(before);
+    });
+
     it('keeps a Deposit from anyone, and changes nothing else', async () => {
         const before = plain(await market().escrow.getEscrowState());
         const body = bodyOf(opcodes.Deposit, beginCell().storeUint(5, 64).endCell());

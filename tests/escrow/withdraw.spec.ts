@@ -1,7 +1,7 @@
 import { toNano } from '@ton/core';
 import { errors, Escrow, gas } from '@cocoon-market/wrappers';
 import { expectConserved, expectRefused, gasOf, transactionsOn } from '../support/chain';
-import { expectNotAccepted, Market, useMarket, valueSent } from '../support/market';
+import { expectNotAccepted, Market, rentOf, useMarket, valueSent } from '../support/market';
 
 const VALUE = toNano('0.1');
 
@@ -32,6 +32,19 @@ describe('Escrow: Withdraw', () => {
 
         expect(await market().balanceOf(market().escrow)).toBe(await market().escrow.getReserve());
         expect(await market().escrow.getWithdrawable()).toBe(0n);
+    });
+
+    it.each([
+        ['all rent that has just been taken', 30, (rent: bigint) => rent],
+        ['half the reserve when more rent was taken', 4 * 365, (_: bigint, reserve: bigint) => reserve / 2n],
+    ])('need not leave %s', async (_, days, forgiven) => {
+        const { escrow, blockchain } = market();
+        const reserve = await escrow.getReserve();
+        blockchain.now! += days * 86400;
+
+        const [tx] = transactionsOn(await withdraw(0n), escrow.address);
+
+        expect(await market().balanceOf(escrow)).toBe(reserve - forgiven(rentOf(tx), reserve));
     });
 
     it('takes exactly what the getter names', async () => {
