@@ -82,6 +82,7 @@ export class Nodes {
     private readonly processClients = new Map<string, { worker: string; client: WorkerClient }>(); // in order of use
     private readonly processes = new Map<string, readonly string[]>(); // by URL of the worker
     private readonly infos = new Map<string, { info: NodeInfo; at: number }>();
+    private readonly rejections = new WeakMap<NodeInfo, string | undefined>(); // of attestations
     private readonly checked = new Map<string, { info: NodeInfo; objection: string | undefined }>(); // by URL
     readonly bans: Bans;
     readonly stats: NodeStats;
@@ -473,8 +474,19 @@ export class Nodes {
         if (info.limits.maxParallel < 1) {
             return 'takes no queries';
         }
-        const unfit = rejectionOf(info.attestation, attestedKeys(info), this.policy, this.now());
+        const unfit = this.rejection(info);
         return unfit === undefined || info.attestation.tier !== 'open' ? unfit : `${unfit} (--allow-open accepts it)`;
+    }
+
+    // Its signatures take 30 ms, and one request may have every node checked for each name that it prefers. So they are
+    // checked once for what a node says of itself, which is asked anew after a while.
+    private rejection(info: NodeInfo): string | undefined {
+        const { attestation } = info;
+        if (!this.rejections.has(info)) {
+            this.rejections.set(info, rejectionOf(attestation, attestedKeys(info), this.policy, this.now()));
+        }
+        const hasExpired = attestation.tier !== 'open' && attestation.expiry <= this.now();
+        return this.rejections.get(info) ?? (hasExpired ? EXPIRED : undefined);
     }
 
     private async info(url: string): Promise<NodeInfo> {

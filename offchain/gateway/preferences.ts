@@ -69,7 +69,7 @@ export function readPreferences(value: unknown): Preferences {
     const { order, only, ignore, max_price: maxPrice, sort, data_collection: data, allow_fallbacks } = parsed.data;
     const limits = Object.entries(maxPrice ?? {}).filter(([, limit]) => limit != null);
     return {
-        order: (order ?? []).map(canonical),
+        order: [...new Set((order ?? []).map(canonical))],
         only: only?.map(canonical),
         ignore: (ignore ?? []).map(canonical),
         maxPrice: Object.fromEntries(limits),

@@ -256,4 +256,12 @@ export const apiAttacks: Attack[] = [
         file: 'tests/offchain/gateway/keys.spec.ts',
         test: 'A gateway with API keys gives one of several keys half of the queries that may run at once',
     },
+    {
+        source: 'review',
+        attack: 'An app prefers 64 names in one request, and for each the gateway checks the quote of every node, 30 ms each.',
+        stoppedBy:
+            'An attestation is checked once for what a node says of itself, which is read anew after half a minute.',
+        file: 'tests/offchain/gateway/jobs.spec.ts',
+        test: 'Jobs which node checks the signatures of an attestation once, however many names a request prefers',
+    },
 ];

@@ -1,7 +1,7 @@
 // Longer than 350 lines because its cases share one set-up.
 import { issueTestCa } from '../../../offchain/attest';
 import { adminHeaders } from '../../../offchain/gateway/adminToken';
-import { Channel, Finish, Reason } from '@cocoon-market/wrappers';
+import { Channel, Finish, Reason, Verifier } from '@cocoon-market/wrappers';
 import { ChainError } from '../../../offchain/chain';
 import { DAY, HOUR, JOB_LIMIT, testKey, useMarket } from '../../support/market';
 import { ask, Bench, BenchOptions, startBench, until } from './support';
@@ -205,6 +205,25 @@ describe('Jobs', () => {
             const { status, headers } = await bench.post(ask);
             expect(status).toBe(200);
             expect(headers['x-cocoon-tier']).toBe('testca');
+        });
+
+        it('checks the signatures of an attestation once, however many names a request prefers', async () => {
+            const authority = testKey(60);
+            const measurement = Buffer.alloc(48, 5);
+            const policy = {
+                authority: authority.publicKey.toString('hex'),
+                measurements: [measurement.toString('hex')],
+            };
+            await start({ config: { attestation: policy } });
+            const expiry = market().now + 99;
+            bench.worker.attestation = issueTestCa(authority, bench.worker.keys, { measurement, expiry });
+            const verify = jest.spyOn(Verifier.prototype, 'verify');
+            const order = Array.from({ length: 64 }, (_, i) => `http://nobody-${i}.example`);
+            const { status } = await bench.post({ ...ask, provider: { order, allow_fallbacks: false } });
+            const times = verify.mock.calls.length;
+            verify.mockRestore();
+
+            expect([status, times]).toEqual([400, 1]);
         });
 
         it.each([
