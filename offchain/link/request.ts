@@ -25,9 +25,29 @@ export const requestLimits = {
 
 const text = z.string();
 
-/** A list whose length is checked before its items are: each wrong item is an error of its own, and costs time. */
-const list = <T extends z.ZodType>(item: T, max: number) =>
-    z.array(z.unknown(), 'expected a list').max(max, `expected at most ${max}`).pipe(z.array(item));
+/**
+ * Checks the items of a list up to the first wrong one: each would be an error of its own, and a list of a hundred
+ * thousand would take half a second.
+ */
+export const eachOf =
+    <T extends z.ZodType>(item: T) =>
+    (values: unknown[], context: Pick<z.RefinementCtx, 'addIssue'>): z.output<T>[] => {
+        const items: z.output<T>[] = [];
+        for (const [i, value] of values.entries()) {
+            const { data, error } = item.safeParse(value);
+            if (error !== undefined) {
+                const [issue] = error.issues;
+                context.addIssue({ ...issue, path: [i, ...issue.path] } as never);
+                return z.NEVER;
+            }
+            items.push(data);
+        }
+        return items;
+    };
+
+/** A list whose length is checked before its items are. */
+export const listOf = <T extends z.ZodType>(item: T, max: number) =>
+    z.array(z.unknown(), 'expected a list').max(max, `expected at most ${max}`).transform(eachOf(item));
 const dataUrl = z.string().regex(/^data:/, 'expected a data: URL with the bytes; a node fetches nothing for a client');
 
 /** A part of a message's content. Bytes of images, files and audio stand in the request itself. */
@@ -44,7 +64,7 @@ const part = z.discriminatedUnion(
     'expected a part of type text, refusal, image_url, video_url, input_audio or file',
 );
 
-const content = z.union([text, list(part, requestLimits.parts)], 'expected a text or a list of parts');
+const content = z.union([text, listOf(part, requestLimits.parts)], 'expected a text or a list of parts');
 
 const functionCall = z.looseObject({ name: text, arguments: text });
 const toolCall = z.looseObject({ id: text, function: functionCall.optional() });
@@ -58,7 +78,7 @@ export const messageFields = {
     content: content.nullish(),
     name: text.nullish(),
     tool_call_id: text.nullish(),
-    tool_calls: list(toolCall, requestLimits.parts).nullish(),
+    tool_calls: listOf(toolCall, requestLimits.parts).nullish(),
     function_call: functionCall.nullish(),
     refusal: text.nullish(),
     reasoning_content: text.nullish(),
@@ -80,7 +100,7 @@ const int = z.number('expected a whole number').int('expected a whole number');
 const choices = int.min(1).max(requestLimits.choices);
 const stop = text.min(1, 'expected no empty stop string');
 const stops = z.union(
-    [stop, z.array(stop).max(requestLimits.stops)],
+    [stop, listOf(stop, requestLimits.stops)],
     `expected a text or up to ${requestLimits.stops}, none of them empty`,
 );
 
@@ -94,18 +114,22 @@ const sampling = {
     stop: stops.nullish(),
     presence_penalty: number.min(-2).max(2).nullish(),
     frequency_penalty: number.min(-2).max(2).nullish(),
-    logit_bias: z.record(z.string(), number).nullish(),
+    logit_bias: z
+        .record(z.string(), z.unknown())
+        .refine((biases) => Object.values(biases).every((bias) => typeof bias === 'number'), 'expected numbers')
+        .transform((biases) => biases as Record<string, number>)
+        .nullish(),
 };
 
 export const chatBody = z.looseObject({
     ...sampling,
-    messages: list(message, requestLimits.messages).refine(
+    messages: listOf(message, requestLimits.messages).refine(
         (messages) => messages.length > 0,
         'expected at least one message',
     ),
     logprobs: z.boolean().nullish(),
     top_logprobs: int.min(0).max(20).nullish(),
-    tools: list(
+    tools: listOf(
         z.looseObject({
             type: z.literal('function', 'expected "function": a node runs no tools of its own'),
             function: toolFunction,
@@ -119,7 +143,7 @@ export const chatBody = z.looseObject({
         )
         .nullish(),
     parallel_tool_calls: z.boolean().nullish(),
-    functions: list(toolFunction, requestLimits.tools).nullish(),
+    functions: listOf(toolFunction, requestLimits.tools).nullish(),
     function_call: z.union([text, z.looseObject({ name: text })], 'expected a text or an object').nullish(),
     response_format: z
         .discriminatedUnion(
@@ -143,7 +167,7 @@ export const chatBody = z.looseObject({
             exclude: z.literal(false, 'expected false: reasoning is delivered, because it is paid').nullish(),
         })
         .nullish(),
-    modalities: z.array(z.enum(['text', 'audio'])).nullish(),
+    modalities: listOf(z.enum(['text', 'audio']), requestLimits.parts).nullish(),
     audio: z.looseObject({}).nullish(),
 });
 
@@ -158,7 +182,7 @@ export const completionBody = z.looseObject({
 
 export const embeddingBody = z.looseObject({
     model: text,
-    input: z.union([text.min(1), z.array(text.min(1)).min(1).max(requestLimits.inputs)], {
+    input: z.union([text.min(1), listOf(text.min(1), requestLimits.inputs).refine(({ length }) => length > 0)], {
         error: `expected a text or a list of 1 to ${requestLimits.inputs}, none of them empty`,
     }),
     encoding_format: z.enum(['float', 'base64']).nullish(),

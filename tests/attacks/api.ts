@@ -264,4 +264,11 @@ export const apiAttacks: Attack[] = [
         file: 'tests/offchain/gateway/jobs.spec.ts',
         test: 'Jobs which node checks the signatures of an attestation once, however many names a request prefers',
     },
+    {
+        source: 'review',
+        attack: 'An app sends lists of a hundred thousand wrong items, each of which is an error that takes time.',
+        stoppedBy: 'A list is read up to its first wrong item, and not at all if it is too long.',
+        file: 'tests/offchain/gateway/longLists.spec.ts',
+        test: 'too many tools of Anthropic are refused before one is read',
+    },
 ];

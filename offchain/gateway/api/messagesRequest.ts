@@ -1,5 +1,6 @@
 /** Requests in the shape of Anthropic's Messages, read as chats: a node sees a chat only. */
 import { z } from 'zod';
+import { listOf, requestLimits } from '../../link';
 import { badRequest } from '../errors';
 import { type ApiCall, invalidBody, readCall, type ReadOptions, unsupported } from './request';
 
@@ -23,7 +24,9 @@ const block = z.discriminatedUnion(
         z.looseObject({
             type: z.literal('tool_result'),
             tool_use_id: text,
-            content: z.union([text, z.array(z.discriminatedUnion('type', [textBlock, imageBlock]))]).nullish(),
+            content: z
+                .union([text, listOf(z.discriminatedUnion('type', [textBlock, imageBlock]), requestLimits.parts)])
+                .nullish(),
             is_error: z.boolean().nullish(),
         }),
         z.looseObject({ type: z.literal('thinking'), thinking: text }),
@@ -34,7 +37,7 @@ type Block = z.output<typeof block>;
 
 const message = z.strictObject({
     role: z.enum(['user', 'assistant'], 'expected user or assistant'),
-    content: z.union([text, z.array(block)], {
+    content: z.union([text, listOf(block, requestLimits.parts)], {
         error: ({ input }) => (Array.isArray(input) ? undefined : 'expected a text or a list of blocks'),
     }),
 });
@@ -55,14 +58,19 @@ const toolChoice = z.discriminatedUnion(
 const shape = z.strictObject({
     model: text,
     max_tokens: z.number('expected a whole number from 1'),
-    messages: z.array(message).min(1, 'expected at least one message'),
-    system: z.union([text, z.array(textBlock)], 'expected a text or a list of text blocks').nullish(),
+    messages: listOf(message, requestLimits.messages).refine(
+        ({ length }) => length > 0,
+        'expected at least one message',
+    ),
+    system: z
+        .union([text, listOf(textBlock, requestLimits.parts)], 'expected a text or a list of text blocks')
+        .nullish(),
     stream: z.boolean().nullish(),
     temperature: z.number().nullish(),
     top_p: z.number().nullish(),
     top_k: z.number().nullish(),
-    stop_sequences: z.array(text).nullish(),
-    tools: z.array(tool).nullish(),
+    stop_sequences: listOf(text, requestLimits.stops).nullish(),
+    tools: listOf(tool, requestLimits.tools).nullish(),
     tool_choice: toolChoice.nullish(),
     metadata: z.looseObject({}).nullish(),
     thinking: z

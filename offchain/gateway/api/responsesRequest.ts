@@ -3,7 +3,7 @@
  * every request brings its whole conversation.
  */
 import { z } from 'zod';
-import { requestLimits } from '../../link';
+import { eachOf, listOf, requestLimits } from '../../link';
 import { badRequest } from '../errors';
 import { type ApiCall, invalidBody, readCall, type ReadOptions, unsupported } from './request';
 
@@ -38,7 +38,7 @@ const inputPart = z.discriminatedUnion(
 );
 type InputPart = z.output<typeof inputPart>;
 
-const content = z.union([text, z.array(inputPart)], 'expected a text or a list of parts');
+const content = z.union([text, listOf(inputPart, requestLimits.parts)], 'expected a text or a list of parts');
 
 const messageItem = z.strictObject({
     ...made,
@@ -57,7 +57,7 @@ const reasoningItem = z.strictObject({
     type: z.literal('reasoning'),
     summary: z.array(z.unknown()).max(0, 'expected no summary: this gateway makes none').nullish(),
     encrypted_content: z.null('expected none: this gateway encrypts no reasoning for itself').optional(),
-    content: z.array(z.strictObject({ type: z.literal('reasoning_text'), text })).nullish(),
+    content: listOf(z.strictObject({ type: z.literal('reasoning_text'), text }), requestLimits.parts).nullish(),
 });
 
 const item = z.preprocess(
@@ -77,7 +77,7 @@ const input = z.preprocess(
         .array(z.unknown(), 'expected a text or a list of items')
         .min(1, 'expected at least one item')
         .max(requestLimits.messages)
-        .pipe(z.array(item)),
+        .transform(eachOf(item)),
 );
 
 const tool = z.strictObject({
@@ -109,7 +109,7 @@ const shape = z.looseObject({
     input,
     instructions: text.nullish(),
     max_output_tokens: z.number().nullish(),
-    tools: z.array(z.unknown()).max(requestLimits.tools).pipe(z.array(tool)).nullish(),
+    tools: listOf(tool, requestLimits.tools).nullish(),
     tool_choice: z
         .union(
             [z.enum(['none', 'auto', 'required']), z.strictObject({ type: z.literal('function'), name: text })],
@@ -237,7 +237,7 @@ function messagesOf({ instructions, input }: ResponsesBody): Fields[] {
                 const call = { id, type: 'function', function: { name, arguments: text } };
                 // Calls that a model makes together are one message of a chat, as is the text before them.
                 if (last?.role === 'assistant') {
-                    last.tool_calls = [...((last.tool_calls as Fields[] | undefined) ?? []), call];
+                    ((last.tool_calls ??= []) as Fields[]).push(call);
                 } else {
                     push({ role: 'assistant', content: null, tool_calls: [call] });
                 }

@@ -1,0 +1,39 @@
+/**
+ * A list of a hundred thousand wrong items would be as many errors, and take half a second. It is refused at the first
+ * of them, and at once if it is too long.
+ */
+import { readMessages } from '../../../offchain/gateway/api/messagesRequest';
+import { readCall } from '../../../offchain/gateway/api/request';
+import { readResponses } from '../../../offchain/gateway/api/responsesRequest';
+import { bodies } from '../../../offchain/link';
+import { MAX_JSON_VALUES } from '../../../offchain/process/json';
+
+const wrong = Array<number>(MAX_JSON_VALUES - 1000).fill(0);
+const messages = [{ role: 'user', content: 'a' }];
+const options = { extraFields: [] };
+const chat = (fields: object) => () => readCall('chat', { model: 'm', messages, ...fields }, options);
+const anthropic = (fields: object) => () => readMessages({ model: 'm', max_tokens: 9, messages, ...fields }, options);
+const responses = (fields: object) => () => readResponses({ model: 'm', input: 'a', ...fields }, options);
+
+it.each([
+    ['messages', { messages: wrong.slice(0, 9000) }],
+    ['parts', { messages: Array(9).fill({ role: 'user', content: wrong.slice(0, 900) }) }],
+    ['tool calls', { messages: [{ role: 'assistant', tool_calls: wrong.slice(0, 900) }] }],
+    ['modalities', { messages, modalities: wrong.slice(0, 900) }],
+    ['biases', { messages, logit_bias: Object.fromEntries(wrong.map((_, i) => [i, 'x'])) }],
+])('wrong %s are one error', (_, fields) => {
+    expect(bodies.chat.safeParse({ model: 'm', ...fields }).error?.issues).toHaveLength(1);
+});
+
+it.each<[string, () => unknown, string]>([
+    ['modalities', chat({ modalities: wrong }), 'modalities'],
+    ['texts to embed', () => readCall('embedding', { model: 'm', input: wrong }, options), 'input'],
+    ['messages of Anthropic', anthropic({ messages: wrong }), 'messages'],
+    ['blocks of Anthropic', anthropic({ messages: [{ role: 'user', content: wrong }] }), 'messages.0.content'],
+    ['tools of Anthropic', anthropic({ tools: wrong }), 'tools'],
+    ['texts for the system', anthropic({ system: wrong }), 'system'],
+    ['stop sequences', anthropic({ stop_sequences: wrong }), 'stop_sequences'],
+    ['parts of Responses', responses({ input: [{ role: 'user', content: wrong }] }), 'input.0.content'],
+])('too many %s are refused before one is read', (_, read, param) => {
+    expect(read).toThrow(expect.objectContaining({ status: 400, param }));
+});
