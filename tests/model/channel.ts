@@ -22,7 +22,7 @@ export function onChannel(call: Call, channel: Channel): Channel | undefined {
             call.absorbs = true;
             return { ...channel, balance: channel.balance + value };
         case 'topUp':
-            refuseIf(channel.paid + channel.balance < body.signed, 'ErrLowBalance');
+            refuseIf(channel.paid + max(channel.balance, 0n) < body.signed, 'ErrLowBalance'); // a debt counts as none
             call.needs(prices.claimValue);
             call.absorbs = true;
             return { ...channel, balance: channel.balance + value };

@@ -334,9 +334,20 @@ async function waitFor({ session, dice }: Scene, ...moments: number[]): Promise<
 const senderOf = ({ dice }: Scene, { rules }: Dispute): Account =>
     dice.once(2) ? STRANGER : (rules?.owner ?? STRANGER);
 
+/** A case as `caseOf` finds it; where none of the class is open, mostly a fault is reported first. */
+async function caseFor(scene: Scene, faultClass: FaultClass): Promise<[Account, Dispute] | undefined> {
+    const { session, dice } = scene;
+    const isOpen = session.all('dispute').some(([, { state, class: of }]) => state === 'open' && of === faultClass);
+    if (!isOpen && !dice.once(4)) {
+        await report(faultClass)(scene);
+        await session.drain();
+    }
+    return caseOf(scene, faultClass);
+}
+
 export const answer: Take = async (scene) => {
     const { session, dice } = scene;
-    const found = caseOf(scene, 'A3');
+    const found = await caseFor(scene, 'A3');
     if (found?.[1].fault === undefined) {
         return;
     }
@@ -361,7 +372,7 @@ export const answer: Take = async (scene) => {
 
 export const state: Take = async (scene) => {
     const { session, dice } = scene;
-    const found = caseOf(scene, 'B1');
+    const found = await caseFor(scene, 'B1');
     if (found !== undefined) {
         const [to, dispute] = found;
         await waitFor(scene, dispute.answerBy, dispute.answerBy + 1);
@@ -372,7 +383,7 @@ export const state: Take = async (scene) => {
 
 export const verdict: Take = async (scene) => {
     const { session, dice } = scene;
-    const found = caseOf(scene, 'B1');
+    const found = await caseFor(scene, 'B1');
     if (found?.[1].fault === undefined || found[1].rules === undefined) {
         return;
     }

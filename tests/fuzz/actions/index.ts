@@ -37,21 +37,32 @@ const BOUNCING = new Set<Op>([
     ...(['askRules', 'openCase', 'caseClosed', 'slashShare', 'releaseShare', 'leave'] as const),
 ]);
 
-const MAX_TRIES = 4; // deliveries until a message is on its way that can come back
-
-/** A message between contracts comes back, as when its receiver is frozen or out of gas. */
-const bounce: Take = async ({ session, dice }) => {
-    for (let tries = 0; tries < MAX_TRIES && session.next.length > 0; tries++) {
+/** Delivers messages until one is on its way that can come back, at most so many, and has it come back. */
+async function bounceOne({ session, dice }: Scene, ops: ReadonlySet<Op>, deliveries: number): Promise<void> {
+    for (let left = deliveries; session.next.length > 0; left--) {
         const possible = session.next.filter((index) => {
             const { from, body, bounced, bounce: asks } = session.state.queue[index];
-            return asks && !bounced && session.state.contracts.has(from) && BOUNCING.has(body.op);
+            return asks && !bounced && session.state.contracts.has(from) && ops.has(body.op);
         });
         if (possible.length > 0) {
             session.bounce(dice.of(possible));
             return;
         }
+        if (left === 0) {
+            return;
+        }
         await session.deliver(dice.of(session.next));
     }
+}
+
+/** A message between contracts comes back, as when its receiver is frozen or out of gas. */
+const bounce: Take = (scene) => bounceOne(scene, BOUNCING, 3);
+
+/** The same of a message about a case that has just been reported. */
+const bounceCase: Take = async (scene) => {
+    const { dice } = scene;
+    await faults.report(dice.of(['A1', 'A2', 'A2', 'A3']))(scene);
+    await bounceOne(scene, new Set([dice.of(['openCase', 'caseClosed', 'slashShare', 'releaseShare'] as const)]), 9);
 };
 
 /** An order that is on its way is lost. */
@@ -91,6 +102,7 @@ const actions = {
     deliverOne: [10, deliverOne],
     drop: [1, drop],
     bounce: [4, bounce],
+    bounceCase: [3, bounceCase],
     prices: [1, ({ session, dice }) => session.setPrices(dice.of(PRICE_LEVELS))],
     library: [1, ({ session, dice }) => session.setLibrary(!dice.once(3))],
     setUp: [3, clients.setUp],
