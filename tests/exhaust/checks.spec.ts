@@ -1,5 +1,5 @@
 /** Each check of the scenes is shown a step that breaks it: one that cannot fail would hold nothing. */
-import { Account, apply, Contract, Message, Outcome, State } from '../model';
+import { Account, apply, Contract, Message, Outcome, Provider, State } from '../model';
 import { Book, Scene } from './moves';
 import { firstState, modelScene, SceneName } from './scenes';
 import { opened, play } from './search';
@@ -118,6 +118,25 @@ describe('The checks of the exhaustive search', () => {
         ['may cost 4001 nanoTON, and only 360 are there', 'node 0', { share: 4001n }],
     ])('tell of a stake: %s', (told, account, fields) => {
         expect(toldOf(modelScene('provider'), (state) => withFields(state, account, fields))).toContain(told);
+    });
+
+    it('tell of a claim that takes more than it counts', () => {
+        const claim = outcome({ from: 'payout', to: 'channel 0', body: { op: 'claim' } as never });
+        const after = (balance: bigint) => (state: State) => withFields(state, 'channel 0', { paid: 50n, balance });
+
+        expect(toldOf(modelScene('channel'), after(950n), [claim])).toBe('nothing');
+        expect(toldOf(modelScene('channel'), after(949n), [claim])).toContain('A claim took');
+    });
+
+    it('tell of a withdrawal of what cases freeze', () => {
+        const withdrawal = outcome({ from: 'owner', to: 'provider', body: { op: 'withdrawStake' } as never });
+        const after = (frozen: bigint) => (state: State) => {
+            const provider = state.contracts.get('provider') as Provider;
+            return withFields(state, 'provider', { versions: provider.versions.map((each) => ({ ...each, frozen })) });
+        };
+
+        expect(toldOf(modelScene('cases'), after(4000n), [withdrawal])).toBe('nothing');
+        expect(toldOf(modelScene('cases'), after(4001n), [withdrawal])).toContain('Cases freeze');
     });
 
     it.each<[string, bigint, bigint, bigint, bigint]>([

@@ -8,7 +8,7 @@ import { search } from './search';
 export const SCENE_NAMES = Object.keys(SCENES) as SceneName[];
 
 /** Moves of a sequence. */
-export const MODEL_DEPTHS: Readonly<Record<SceneName, number>> = { channel: 6, escrow: 6, provider: 3, cases: 3 };
+export const MODEL_DEPTHS: Readonly<Record<SceneName, number>> = { channel: 6, escrow: 6, provider: 4, cases: 4 };
 export const SANDBOX_DEPTHS: Readonly<Record<SceneName, number>> = { channel: 3, escrow: 4, provider: 3, cases: 3 };
 
 /** What the whole search must reach at least, with the depths above. */
