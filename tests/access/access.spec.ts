@@ -2,10 +2,10 @@
  * Who may send what: every message, from every kind of sender, in every state, as the table says that is also
  * docs/access.md. `npm run test:access` tries every cell, and this a part, another in each state.
  */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { errors } from '@cocoon-market/wrappers';
 import { accessPage, PAGE } from '../../tooling/accessPage';
+import { bouncesOf } from '../support/bounces';
 import { messagesOfSchema } from '../support/schema';
 import { channelScenes, escrowScenes, libraryScenes } from './clientScenes';
 import { disputeScenes } from './disputeScenes';
@@ -64,9 +64,7 @@ describe('The access table', () => {
     });
 
     it.each(tables)('has a row of $contract for each message that comes back to it', ({ contract, rows }) => {
-        const returned = sourcesOf(contract).flatMap((text) =>
-            Array.from(text.matchAll(/bounced\(\w+: (?:bounced<)?(\w+)>?\)/g), ([, name]) => name),
-        );
+        const returned = bouncesOf(contract);
 
         const bounces = Object.keys(rows).flatMap((row) => /^bounce of (\w+)/.exec(row)?.[1] ?? []);
         expect(returned.length > 0).toBe(['Provider', 'Node', 'Dispute'].includes(contract));
@@ -91,10 +89,3 @@ describe('The access table', () => {
         expect(readFileSync(PAGE, 'utf8')).toBe(accessPage());
     });
 });
-
-/** The text of a contract, and of the files in its folder if it has one. */
-function sourcesOf(contract: string): string[] {
-    const main = join(__dirname, '../../contracts', contract.toLowerCase());
-    const parts = existsSync(main) ? readdirSync(main).map((name) => join(main, name)) : [];
-    return [`${main}.tact`, ...parts].map((path) => readFileSync(path, 'utf8'));
-}

@@ -15,6 +15,7 @@ import {
     Unsigned,
     verdictText,
 } from '../model';
+import { bouncesOf } from '../support/bounces';
 import { openSession } from './episode';
 import { BUYERS, FIRST_RULES, GOVERNOR, OWNERS, PAYOUTS, STRANGER } from './launch';
 import { accountNamed, addressOf } from './names';
@@ -149,7 +150,7 @@ describe('A message between contracts that comes back', () => {
         throw new Error(`No ${op} was sent`);
     }
 
-    it.each<[Op, string, () => unknown]>([
+    const cases: [Op, string, () => unknown][] = [
         ['startNode', 'of a new node', () => register()],
         ['announceSelf', 'of a new node', () => register()],
         ['announceSelf', 'of new keys', () => setKeys(0, node)],
@@ -167,7 +168,9 @@ describe('A message between contracts that comes back', () => {
         ['slashShare', 'of a verdict', () => upheldCase()],
         ['releaseShare', 'of a demand that was answered', () => answeredDemand()],
         ['leave', 'of a client', () => leaveJob()],
-    ])('is taken as the model says: %s %s', async (op, _, begin) => {
+    ];
+
+    it.each(cases)('is taken as the model says: %s %s', async (op, _, begin) => {
         const end = `bounced ${op} done`;
         const before = session.outcomes.get(end) ?? 0;
 
@@ -195,6 +198,14 @@ describe('A message between contracts that comes back', () => {
             state: 'closed',
             ended: [undefined, undefined, undefined, undefined],
         });
+    });
+
+    it('is one of those above, or of the Registry for a new Provider', () => {
+        const played = [...cases.map(([op]) => op), 'registerProvider'];
+        const returned = ['Provider', 'Node', 'Dispute'].flatMap(bouncesOf);
+
+        expect(returned.length).toBeGreaterThan(10);
+        expect(returned.filter((name) => !played.includes(`${name[0].toLowerCase()}${name.slice(1)}`))).toEqual([]);
     });
 
     it('ends a Provider that the Registry does not take, and its stake goes home', async () => {
