@@ -3,7 +3,7 @@
  * A node code that an owner adopts by hand counts for what was counted for it, and touches nothing of another version.
  */
 import { beginCell, toNano } from '@ton/core';
-import { SendMessageResult } from '@ton/sandbox';
+import { internal, SendMessageResult } from '@ton/sandbox';
 
 import { errors } from '@cocoon-market/wrappers';
 import { nodeChanges } from '../../wrappers/Node';
@@ -213,6 +213,20 @@ describe('A node of a foreign code', () => {
         expect((await standing()).slashableByVerdict).toBe(slashableByVerdict);
         expect((await market().provider.getProviderState()).stake).toBe(stake);
         expect(amounts(await convict(market().job))).toEqual([SHARE / 20n]);
+    });
+});
+
+describe('A verdict', () => {
+    it('lets its node take one slash, and no second', async () => {
+        const { blockchain, provider, node } = market();
+        await convict(market().job);
+        const { stake } = await provider.getProviderState();
+        const body = sayings(market(), { address: node.address, number: 0, version: 0 }).taken(MUCH, 'B1');
+        const again = internal({ from: node.address, to: provider.address, value: VALUE, body, bounce: true });
+
+        expect(amounts(await blockchain.sendMessage(again))).toEqual([0n]);
+
+        expect((await provider.getProviderState()).stake).toBe(stake);
     });
 });
 
