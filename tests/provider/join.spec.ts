@@ -1,4 +1,4 @@
-import { beginCell, toNano } from '@ton/core';
+import { beginCell, Cell, toNano } from '@ton/core';
 
 import { errors } from '../../wrappers/protocol';
 import { Provider } from '../../wrappers/Provider';
@@ -90,6 +90,8 @@ describe('Provider: Join', () => {
         const { provider, result, spent } = await join(market);
 
         expect(result.transactions).toHaveTransaction({ from: provider.address, exitCode: errors.ErrPaused });
+        const home = { from: provider.address, to: market.owner.address, body: Cell.EMPTY };
+        expect(result.transactions).toHaveTransaction(home);
         expect((await market.blockchain.getContract(provider.address)).balance).toBe(0n);
         expect(spent).toBe(feesOf(result.transactions));
     });
