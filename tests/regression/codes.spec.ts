@@ -166,9 +166,11 @@ describe('A node of a foreign code', () => {
         await say(market(), market().foreign, its().found('A3', FOREIGN - 1n));
         expect((await standing()).frozen).toBe(FOREIGN - 1n);
 
-        await say(market(), market().foreign, its().found('A3', MUCH, { job: 2n }));
+        for (const job of [2n, 3n]) {
+            await say(market(), market().foreign, its().found('A3', MUCH, { job }));
+        }
 
-        expect(await standing()).toMatchObject({ frozen: FOREIGN, cases: 2n });
+        expect(await standing()).toMatchObject({ frozen: FOREIGN, cases: 3n });
     });
 
     it('lifts nothing that a case about another version’s node has frozen', async () => {
