@@ -7,6 +7,7 @@ import {
     DAY,
     Escrow,
     HOUR,
+    newEscrow,
     NewJob,
     orderText,
     signed,
@@ -61,10 +62,8 @@ const jobsOf = (scene: Scene, escrow: Escrow | undefined): NewJob[] =>
 const sumOf = (jobs: NewJob[]): bigint => jobs.reduce((sum, { deposit }) => sum + deposit, 0n);
 
 /** The state that a first message deploys, if nothing is there yet. */
-export const firstOf = (escrow: Escrow | undefined, owner: Account): { init?: Escrow } =>
-    escrow === undefined
-        ? { init: { kind: 'escrow', balance: 0n, owner, jobLimit: 0n, dayLimit: 0n, seqno: 0, day: 0, spent: 0n } }
-        : {};
+const firstOf = (escrow: Escrow | undefined, owner: Account): { init?: Escrow } =>
+    escrow === undefined ? { init: newEscrow(owner) } : {};
 
 export const setUp: Take = (scene) => {
     const { session, dice } = scene;

@@ -13,7 +13,6 @@ import {
     HOUR,
     jobOf,
     Key,
-    Node,
     priceOf,
     Receipt,
     Result,
@@ -31,14 +30,14 @@ import { PAYOUTS, STRANGER } from '../launch';
 import { accountNamed } from '../names';
 import { hashOfJob, NETWORK } from '../payloads';
 import { Job, put, Reported, Scene, Take } from '../scene';
-import { memberOf, nodesOf } from './providers';
+import { keysOf, memberOf, nodesOf } from './providers';
 
 const TON = 1_000_000_000n;
 const COUNTS = [1000, 0, 500, 0] as const;
 const RATES = [100_000n, 50_000n, 400_000n, 400_000n] as const;
 const PRICE = priceOf(COUNTS, RATES);
+const ANOTHER_JOB = 'another job'; // that receipts name
 const STEPS = [TON / 10n, 2n * TON, 15n * TON];
-const NUMBERS: Record<FaultClass, 'A1' | 'A2' | 'A3' | 'B1'> = { A1: 'A1', A2: 'A2', A3: 'A3', B1: 'B1' };
 
 /** This Provider signs nothing that is a fault: reporters can only forge, or show what is right. */
 export const HONEST = 0;
@@ -61,9 +60,6 @@ function jobFor(scene: Scene, provider: Account, node: Account, key: Key): Job {
     hashOfJob(channel, terms);
     return { provider, node, key, channel, terms, name: jobOf(NETWORK, channel, terms) };
 }
-
-const keysOf = ({ receiptKey, ended }: Node): Key[] =>
-    [receiptKey, ...ended.map((slot) => slot?.key)].filter((key) => key !== undefined);
 
 function resultOf(
     job: Job,
@@ -286,9 +282,10 @@ export const report =
         const atEnd = ended !== undefined && dice.once(4);
         const date = atEnd ? dateAtEnd(ended.endsAt, scene) : dateFrom(last, found.evidence, scene);
         const draw = honestDraw ?? DRAWS[faultClass];
-        let drawnReport = draw(scene, job, number, date);
+        const shown = dice.once(12) ? { ...job, name: ANOTHER_JOB } : job;
+        let drawnReport = draw(scene, shown, number, date);
         for (let tries = 0; before !== undefined && drawnReport.query !== before.query && tries < 8; tries++) {
-            drawnReport = draw(scene, job, number, date);
+            drawnReport = draw(scene, shown, number, date);
         }
         const { body, query } = drawnReport;
         const { rules, disputeBefore } = member.provider;
@@ -310,7 +307,7 @@ async function disputeOf(
     { faultClass, query }: { faultClass: FaultClass; query: number },
     code: number,
 ): Promise<Account> {
-    const fault = { class: NUMBERS[faultClass], job: hashOfJob(channel, terms), query };
+    const fault = { class: faultClass, job: hashOfJob(channel, terms), query };
     return session.accounts.dispute(provider, fault, code);
 }
 
@@ -354,7 +351,7 @@ export const answer: Take = async (scene) => {
     const [to, dispute] = found;
     await waitFor(scene, dispute.answerBy, dispute.answerBy + 1);
     const { fault } = dispute;
-    const job = { name: fault!.job } as Job;
+    const job = { name: dice.once(12) ? ANOTHER_JOB : fault!.job } as Job;
     const number = dice.once(5) ? fault!.query + 1 : fault!.query;
     const key = dice.once(8) ? 'forger' : fault!.key;
     const result = signReceipt(key, resultOf(job, number, fault!.date, { index: dice.once(4) ? 0 : 1 }));
@@ -362,10 +359,11 @@ export const answer: Take = async (scene) => {
     const count = dice.once(4) ? 0 : 1;
     const voucher = voucherOf(session.state, dice.once(8) ? 'forger' : voucherKey, channel, 1n, count);
     const fail = signReceipt(key, refusalOf(job, dice.once(8) ? 'decline' : 'fail', number, fault!.date));
+    const [shownResult, shownFail] = dice.once(12) ? [fail, result] : [result, fail];
     const body = dice.of<Body>([
-        { op: 'postPiece', result, index: 0, proven: !dice.once(5) },
-        { op: 'postVoucher', result, voucher, channel },
-        { op: 'postFail', fail },
+        { op: 'postPiece', result: shownResult, index: 0, proven: !dice.once(5) },
+        { op: 'postVoucher', result: shownResult, voucher, channel },
+        { op: 'postFail', fail: shownFail },
     ]);
     put(scene, { from: senderOf(scene, dispute), to, value: session.plenty, body });
 };

@@ -1,5 +1,17 @@
 /** What owners, operators and the governor do with stake, nodes and rules. */
-import { Account, Body, Change, DAY, HOUR, newNode, Node, Provider, requiredStake, RulesChange } from '../../model';
+import {
+    Account,
+    Body,
+    Change,
+    DAY,
+    HOUR,
+    Key,
+    newNode,
+    Node,
+    Provider,
+    requiredStake,
+    RulesChange,
+} from '../../model';
 import { CODES, committeeOf, GOVERNOR, INSURANCES, OPERATORS, OWNERS, PAYOUTS, ruleSet, STRANGER } from '../launch';
 import { anyone, put, Scene, Take } from '../scene';
 
@@ -128,7 +140,8 @@ export const changeNode = aboutNode(({ dice }, _, about) => {
     return { op: 'changeNode', ...about, change };
 });
 
-const keysOf = ({ receiptKey, ended }: Node): string[] =>
+/** The receipt keys that a node knows, the current one first. */
+export const keysOf = ({ receiptKey, ended }: Node): Key[] =>
     [receiptKey, ...ended.map((slot) => slot?.key)].filter((key) => key !== undefined);
 
 export const setKeys = aboutNode(({ session, dice, book }, node, about) => {
