@@ -27,12 +27,19 @@ export interface OfferFacts {
 /** What a node lacks for a request; undefined if it has all that is needed. */
 export type Lack = NeededFeature | { context: number; tokens: number };
 
-/** The needs of a request. A limit of the answer counts if the app named it; the gateway's own may be cut. */
-export function needsOf(modelRequest: ModelRequest, isLimited: boolean): Needs {
+/**
+ * The needs of a request. A limit of the answer counts if the app named it; the gateway's own may be cut. `counted`:
+ * tokens of the {@link textsOf} a request by a tokenizer, if they were counted already.
+ */
+export function needsOf(
+    modelRequest: ModelRequest,
+    isLimited: boolean,
+    counted: (tokenizer: string) => number | undefined = () => undefined,
+): Needs {
     const answer = isLimited ? modelRequest.maxTokens / choicesOf(modelRequest) : 0;
     const byTokenizer = new Map<string, number>();
     const tokens = (tokenizer: string) => {
-        const count = byTokenizer.get(tokenizer) ?? promptTokens(modelRequest, tokenizer, answer);
+        const count = byTokenizer.get(tokenizer) ?? promptTokens(modelRequest, tokenizer, answer, counted(tokenizer));
         byTokenizer.set(tokenizer, count);
         return count;
     };
@@ -40,19 +47,19 @@ export function needsOf(modelRequest: ModelRequest, isLimited: boolean): Needs {
     return { features: neededFeatures(modelRequest), context: { tokens }, key: Math.ceil(Math.log2(1 + bytes)) };
 }
 
-function promptTokens(request: ModelRequest, tokenizer: string, answer: number): number {
+function promptTokens(request: ModelRequest, tokenizer: string, answer: number, counted?: number): number {
     const counter = counterOf(tokenizer);
     const texts = textsOf(request);
     if (!counter.isExact || bytesOf(texts) > MAX_TOKENIZED) {
         return 0;
     }
-    return texts.reduce((sum, text) => sum + counter.text(text), 0) + answer;
+    return (counted ?? texts.reduce((sum, text) => sum + counter.text(text), 0)) + answer;
 }
 
 const bytesOf = (texts: string[]): number => texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
 
-// Only what every template writes into a prompt.
-function textsOf({ endpoint, body }: ModelRequest): string[] {
+/** Only what every template writes into a prompt. */
+export function textsOf({ endpoint, body }: ModelRequest): string[] {
     switch (endpoint) {
         case 'chat':
             return body.messages.map(({ content }) => textOf(content));

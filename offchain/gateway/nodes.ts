@@ -185,6 +185,12 @@ export class Nodes {
         return this.infos.get(url)?.info;
     }
 
+    /** The tokenizers that the workers of a model last listed. */
+    tokenizers(model: string): string[] {
+        const offers = [...this.infos.values()].flatMap(({ info }) => info.offers);
+        return offers.flatMap((offer) => (offer.model === model ? (offer.tokenizer ?? []) : []));
+    }
+
     /** What the chain announces at a URL; undefined if the configuration names it. */
     announced(url: string): AnnouncedNode[] | undefined {
         return this.source.announced?.(url);

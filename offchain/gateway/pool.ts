@@ -75,6 +75,10 @@ export class JobPool {
     async acquire(question: Question, excluded: Excluded, signal: AbortSignal): Promise<Lease> {
         const { model } = question.modelRequest.body;
         await this.recovery.loaded;
+        await question.count(() => [
+            ...this.book.open(model).map(({ tokenizer }) => tokenizer),
+            ...this.context.nodes.tokenizers(model),
+        ]);
         const queue = this.queueOf(model);
         queue.pending++;
         this.noteUse(model);

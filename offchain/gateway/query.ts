@@ -15,7 +15,7 @@ import {
     waits,
 } from '../link';
 import type { StoredQuery } from '../store/gateway';
-import { counterOf } from '../tokens';
+import { counterOf, type PromptCounts, promptMax } from '../tokens';
 import { boundsOf, costBound, type QueryBounds } from '../payer/bounds';
 import { ClockReading, sentQueryOf } from '../payer/check';
 import { Cut } from './cut';
@@ -23,7 +23,7 @@ import { Breach, IncomingAnswer, recordsOf, SignedEnding } from '../payer/incomi
 import type { GatewayJob, Lease } from './job';
 import { requireMember } from './member';
 import { NotStored } from './notStored';
-import { type Needs, needsOf } from './needs';
+import { type Needs, needsOf, textsOf } from './needs';
 import type { Payer } from './people';
 import type { Preferences } from './preferences';
 import { WorkerDown, WorkerRefusal } from '../payer/workerErrors';
@@ -34,21 +34,36 @@ export interface Question {
     needed: Needs; // of the node
     preferences?: Preferences | undefined; // of the request, about nodes
     payer?: Payer; // the key that pays it, if keys are needed
+    /** Counts a long prompt by these tokenizers, in several turns of the event loop. Otherwise it is counted at once. */
+    count(tokenizers: () => readonly string[]): Promise<void>;
     /** The maximal counts by the tokenizer that a node lists. */
     bounds(tokenizer: string): QueryBounds;
 }
 
 /** The question of a request; each tokenizer counts it once. */
 export function questionOf(modelRequest: ModelRequest, { isLimited }: { isLimited: boolean }): Question {
+    const counted = new Map<string, PromptCounts>();
     const byTokenizer = new Map<string, QueryBounds>();
     const bounds = (tokenizer: string) => {
-        const bound = byTokenizer.get(tokenizer) ?? boundsOf(modelRequest, counterOf(tokenizer));
+        const known = counted.get(tokenizer)?.bound;
+        const bound = byTokenizer.get(tokenizer) ?? boundsOf(modelRequest, counterOf(tokenizer), known);
         byTokenizer.set(tokenizer, bound);
         return bound;
     };
-    return { modelRequest, needed: needsOf(modelRequest, isLimited), bounds };
+    const isLong = promptMax(modelRequest) > LONG_PROMPT;
+    const count = async (tokenizers: () => readonly string[]) => {
+        for (const tokenizer of isLong ? new Set(tokenizers()) : []) {
+            const counter = counterOf(tokenizer);
+            if (counter.isExact && !counted.has(tokenizer)) {
+                counted.set(tokenizer, await counter.countPrompt(modelRequest, textsOf(modelRequest)));
+            }
+        }
+    };
+    const needed = needsOf(modelRequest, isLimited, (tokenizer) => counted.get(tokenizer)?.texts);
+    return { modelRequest, needed, count, bounds };
 }
 
+const LONG_PROMPT = 32 * 1024; // bytes, which are counted in some 20 ms
 const ACCEPT_MS = 250; // from an accept until it is stored, unless the query ends before
 const END_MS = 1000; // from the signed ending to the end of the connection
 

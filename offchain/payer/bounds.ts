@@ -11,12 +11,17 @@ export interface QueryBounds {
 
 const MAX_STOP = 1024; // characters of a stop string that is cut into tokens; a longer one counts by its bytes
 
-export function boundsOf(request: ModelRequest, counter: Pick<TokenCounter, 'promptBound' | 'text'>): QueryBounds {
+/** `promptBound`: if it was counted already. */
+export function boundsOf(
+    request: ModelRequest,
+    counter: Pick<TokenCounter, 'promptBound' | 'text'>,
+    promptBound = counter.promptBound(request),
+): QueryBounds {
     const { stop } = request.body as { stop?: string | string[] | null };
     const stops = typeof stop === 'string' ? [stop] : (stop ?? []);
     const countStop = (one: string) => (one.length > MAX_STOP ? Buffer.byteLength(one) : counter.text(one));
     const longest = Math.max(0, ...stops.map(countStop));
-    return { promptBound: counter.promptBound(request), stopBound: longest * choicesOf(request) };
+    return { promptBound, stopBound: longest * choicesOf(request) };
 }
 
 /** nanoTON that a query may cost at most. */

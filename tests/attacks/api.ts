@@ -271,4 +271,11 @@ export const apiAttacks: Attack[] = [
         file: 'tests/offchain/gateway/longLists.spec.ts',
         test: 'too many tools of Anthropic are refused before one is read',
     },
+    {
+        source: 'review',
+        attack: 'An app sends prompts of half a megabyte that nobody pays, each of which is counted for half a second.',
+        stoppedBy: 'A long prompt is counted in several turns of the event loop, in which others are answered.',
+        file: 'tests/offchain/gateway/contexts.spec.ts',
+        test: 'a request that is longer than a context is counted in several turns of the event loop, and not at once',
+    },
 ];

@@ -1,3 +1,4 @@
+import { counterOf, type PromptCounts } from '../../../offchain/tokens';
 import { useMarket } from '../../support/market';
 import { ask, type Bench, MODEL, startBench } from './support';
 
@@ -54,5 +55,24 @@ describe('a request that is longer than a context', () => {
     ] as const)('is left to a node that %s', async (_, contexts, tokenizer) => {
         await start([...contexts], tokenizer);
         expect((await post(500, 10)).status).toBe(200);
+    });
+
+    it('is counted in several turns of the event loop, and not at once', async () => {
+        await start([70_000]);
+        await post(9, 10);
+        const counter = counterOf('qwen');
+        const atOnce = jest.spyOn(counter, 'text');
+        const bound = jest.spyOn(counter, 'promptBound');
+        const inTurns = jest.spyOn(counter, 'countPrompt');
+        const { status } = await post(60_000, 10);
+        const lengths = atOnce.mock.calls.map(([text]) => text.length);
+        const counts = await (inTurns.mock.results[0]?.value as Promise<PromptCounts>);
+        jest.restoreAllMocks();
+        const [request] = bench.worker.asked.slice(-1);
+
+        expect([status, bound.mock.calls.length, inTurns.mock.calls.length]).toEqual([200, 0, 1]);
+        expect(Math.max(...lengths)).toBeLessThan(1000);
+        expect(counts.bound).toBe(counter.promptBound(request));
+        expect((await post(71_000, 10)).body.error.code).toBe('context_length_exceeded');
     });
 });
