@@ -28,18 +28,19 @@ export interface OfferFacts {
 export type Lack = NeededFeature | { context: number; tokens: number };
 
 /**
- * The needs of a request. A limit of the answer counts if the app named it; the gateway's own may be cut. `counted`:
- * tokens of the {@link textsOf} a request by a tokenizer, if they were counted already.
+ * The needs of a request. A limit of the answer counts if the app named it; the gateway's own may be cut. `textTokens`:
+ * of the {@link textsOf} a request by a tokenizer, if they were counted already.
  */
 export function needsOf(
     modelRequest: ModelRequest,
     isLimited: boolean,
-    counted: (tokenizer: string) => number | undefined = () => undefined,
+    textTokens: (tokenizer: string) => number | undefined = () => undefined,
 ): Needs {
     const answer = isLimited ? modelRequest.maxTokens / choicesOf(modelRequest) : 0;
     const byTokenizer = new Map<string, number>();
     const tokens = (tokenizer: string) => {
-        const count = byTokenizer.get(tokenizer) ?? promptTokens(modelRequest, tokenizer, answer, counted(tokenizer));
+        const count =
+            byTokenizer.get(tokenizer) ?? promptTokens(modelRequest, tokenizer, answer, textTokens(tokenizer));
         byTokenizer.set(tokenizer, count);
         return count;
     };
@@ -47,13 +48,13 @@ export function needsOf(
     return { features: neededFeatures(modelRequest), context: { tokens }, key: Math.ceil(Math.log2(1 + bytes)) };
 }
 
-function promptTokens(request: ModelRequest, tokenizer: string, answer: number, counted?: number): number {
+function promptTokens(request: ModelRequest, tokenizer: string, answer: number, ofTexts?: number): number {
     const counter = counterOf(tokenizer);
     const texts = textsOf(request);
     if (!counter.isExact || bytesOf(texts) > MAX_TOKENIZED) {
         return 0;
     }
-    return (counted ?? texts.reduce((sum, text) => sum + counter.text(text), 0)) + answer;
+    return (ofTexts ?? texts.reduce((sum, text) => sum + counter.text(text), 0)) + answer;
 }
 
 const bytesOf = (texts: string[]): number => texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);

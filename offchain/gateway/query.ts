@@ -34,7 +34,7 @@ export interface Question {
     needed: Needs; // of the node
     preferences?: Preferences | undefined; // of the request, about nodes
     payer?: Payer; // the key that pays it, if keys are needed
-    /** Counts a long prompt by these tokenizers, in several turns of the event loop. Otherwise it is counted at once. */
+    /** Counts a long prompt by these tokenizers in several turns of the event loop. Otherwise it is counted at once. */
     count(tokenizers: () => readonly string[]): Promise<void>;
     /** The maximal counts by the tokenizer that a node lists. */
     bounds(tokenizer: string): QueryBounds;
@@ -42,11 +42,11 @@ export interface Question {
 
 /** The question of a request; each tokenizer counts it once. */
 export function questionOf(modelRequest: ModelRequest, { isLimited }: { isLimited: boolean }): Question {
-    const counted = new Map<string, PromptCounts>();
+    const counts = new Map<string, PromptCounts>(); // of a long prompt
     const byTokenizer = new Map<string, QueryBounds>();
     const bounds = (tokenizer: string) => {
-        const known = counted.get(tokenizer)?.bound;
-        const bound = byTokenizer.get(tokenizer) ?? boundsOf(modelRequest, counterOf(tokenizer), known);
+        const bound =
+            byTokenizer.get(tokenizer) ?? boundsOf(modelRequest, counterOf(tokenizer), counts.get(tokenizer)?.bound);
         byTokenizer.set(tokenizer, bound);
         return bound;
     };
@@ -54,12 +54,12 @@ export function questionOf(modelRequest: ModelRequest, { isLimited }: { isLimite
     const count = async (tokenizers: () => readonly string[]) => {
         for (const tokenizer of isLong ? new Set(tokenizers()) : []) {
             const counter = counterOf(tokenizer);
-            if (counter.isExact && !counted.has(tokenizer)) {
-                counted.set(tokenizer, await counter.countPrompt(modelRequest, textsOf(modelRequest)));
+            if (counter.isExact && !counts.has(tokenizer)) {
+                counts.set(tokenizer, await counter.countPrompt(modelRequest, textsOf(modelRequest)));
             }
         }
     };
-    const needed = needsOf(modelRequest, isLimited, (tokenizer) => counted.get(tokenizer)?.texts);
+    const needed = needsOf(modelRequest, isLimited, (tokenizer) => counts.get(tokenizer)?.texts);
     return { modelRequest, needed, count, bounds };
 }
 
