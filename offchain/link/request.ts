@@ -37,7 +37,7 @@ export const eachOf =
             const { data, error } = item.safeParse(value);
             if (error !== undefined) {
                 const [issue] = error.issues;
-                context.addIssue({ ...issue, path: [i, ...issue.path] } as never);
+                context.addIssue({ ...issue, path: [i, ...issue.path] });
                 return z.NEVER;
             }
             items.push(data);
