@@ -21,6 +21,7 @@ const PAUSES = [500, 1000, 2000, 4000, 8000, 15_000]; // milliseconds after the 
 export const GLOBAL_ID_PARAM = 19;
 const EXIT_CODE = /exit ?code[=: ]*(-?\d+)/i;
 const ANSWER_SECONDS = 5;
+const MAX_ANSWER = 64 << 20; // bytes; a page of transactions has a few million at most
 /** Seconds for which an endpoint may report the same time of the chain; after that its answers are not used. */
 const FROZEN_SECONDS = 120;
 const TIMED_METHOD = 'getAddressInformation'; // its answers carry the time of the chain
@@ -172,7 +173,7 @@ export class Endpoint {
         const posted = { method: 'POST', headers: this.headers, body: call } as const;
         try {
             const response = await request(this.settings.url, { ...posted, signal: AbortSignal.timeout(within) });
-            return this.understand(response, await response.body.text());
+            return this.understand(response, await textOf(response.body));
         } catch (error) {
             return { kind: 'failure', message: failureText(error as Error, within), silent: true };
         }
@@ -201,6 +202,20 @@ export class Endpoint {
         const { apiKey } = this.settings;
         return apiKey ? text.replaceAll(apiKey, '…') : text;
     }
+}
+
+/** A body as text. Throws if it is longer than any answer, before it fills the memory. */
+async function textOf(body: Dispatcher.ResponseData['body']): Promise<string> {
+    const pieces: Buffer[] = [];
+    let length = 0;
+    for await (const piece of body as AsyncIterable<Buffer>) {
+        length += piece.length;
+        if (length > MAX_ANSWER) {
+            throw new Error(`its answer has more than ${MAX_ANSWER >> 20} MiB`);
+        }
+        pieces.push(piece);
+    }
+    return Buffer.concat(pieces).toString('utf8');
 }
 
 /** The cell of an answer to getConfigParam. Throws when it has none. */

@@ -28,6 +28,7 @@ const HOUR = 3600;
 const ABSENT_AFTER = 24 * HOUR; // a report whose Dispute does not exist by then has bounced
 const MAX_PIECES = 3; // in one order, because an external message has at most 64 KiB
 const CONFIRM_POLLS = 30;
+const MAX_PAUSE = 900; // seconds between two answers to one demand; a response window is an hour at least
 const COUNT_MS = 300_000; // between two readings of the number of cases
 
 const STANDINGS = new Map<bigint, CaseStanding>([
@@ -47,6 +48,8 @@ export class Cases {
     private serial = 0; // of the newest case that a message announced since the start
     private countedAt = -Infinity; // milliseconds
     private nodeNumber: number | undefined; // of the node at its provider
+    // By account: answers that were sent and closed nothing, and steady seconds before which none is sent again.
+    private readonly vain = new Map<string, { count: number; notBefore: number }>();
     private readonly confirmer: Confirmer<ChainReader>;
 
     constructor(
@@ -228,6 +231,10 @@ export class Cases {
             this.logOnce(record, `a demand has no answer: ${defence.reason}`);
             return;
         }
+        const { notBefore = -Infinity } = this.vain.get(keyOf(record)) ?? {};
+        if (this.context.steady() < notBefore) {
+            return; // each answer costs fees
+        }
         for (const order of await this.orders(dispute, defence)) {
             await this.send(order, state.bond);
         }
@@ -250,13 +257,18 @@ export class Cases {
         dispute: OpenedContract<Dispute>,
         { kind }: Pick<Defence, 'kind'>,
     ): Promise<void> {
-        const { config, log } = this.context;
+        const { config, log, steady } = this.context;
+        const key = keyOf(record);
         const isClosed = async () => (await dispute.getCaseState()).state !== caseStates.open;
         if (await this.tasks.until(isClosed, { polls: CONFIRM_POLLS, ms: config.chain.pollSeconds * 1000 })) {
+            this.vain.delete(key);
             log.info({ ...nameOf(record), kind }, 'a demand is answered');
             await this.attend(record);
             return;
         }
+        const { count } = this.vain.get(key) ?? { count: 0 };
+        const pause = Math.min(MAX_PAUSE, config.cases.seconds * 2 ** count);
+        this.vain.set(key, { count: count + 1, notBefore: steady() + pause });
         throw new Error('The answer to a demand was sent, and its case is still open');
     }
 
@@ -310,7 +322,7 @@ export class Cases {
 
     /** Logs a message of a case once. */
     private logOnce(record: CaseRecord, message: string, more: object = {}): void {
-        const key = `${record.dispute.toString('hex')} ${message}`;
+        const key = `${keyOf(record)} ${message}`;
         if (!this.logged.has(key)) {
             this.logged.add(key);
             this.context.log.warn({ ...nameOf(record), ...more }, message);
@@ -341,6 +353,8 @@ function endOf({ state }: { state: CaseState | undefined }): CaseStanding | unde
     }
     return state.state === caseStates.open ? undefined : STANDINGS.get(state.outcome)!;
 }
+
+const keyOf = ({ dispute }: CaseRecord): string => dispute.toString('hex');
 
 /** A case as logs name it. */
 function nameOf({ class: faultClass, job, number, dispute }: CaseRecord) {

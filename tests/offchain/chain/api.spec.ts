@@ -159,6 +159,30 @@ describe('The client of the chain', () => {
         server.close();
     });
 
+    it('reads no answer without an end into memory, and asks the second endpoint', async () => {
+        const MiB = 1 << 20;
+        let sent = 0;
+        const endless = await serverOf((_, response) => {
+            response.writeHead(200);
+            const more = () => {
+                while (sent < 300 * MiB && !response.destroyed) {
+                    sent += MiB;
+                    if (!response.write(' '.repeat(MiB))) {
+                        response.once('drain', more);
+                        return;
+                    }
+                }
+            };
+            more();
+        });
+
+        const { balance } = await chainAt(endless.url, network.url).account(address(1));
+
+        expect(balance).toBe(1_000_000_000n);
+        expect(sent).toBeLessThan(100 * MiB);
+        endless.close();
+    });
+
     it('asks again after an answer of 502', async () => {
         network.disturbances.plan('getAddressInformation', { kind: 'down', status: 502 });
 

@@ -168,27 +168,27 @@ describe('The reader of cases', () => {
     });
 });
 
+const VALUE = 5_000_000_000n; // nanoTON that an answer needs, as the API says
+const FIVE = Buffer.alloc(32).fill(5, 31); // hash of a job
+
+/** The API shows an open demand about query 9 at this account. */
+async function demandedAt(dispute: Address): Promise<void> {
+    const answerBy = BigInt(fixture.chain.now() + 3600);
+    const file = { job: FIVE, query: 9, about: Buffer.alloc(32, 7), firstPiece: 0 };
+    const { receiptKey } = fixture.worker.nodeInfo;
+    fixture.chain.set(dispute, { code: Cell.EMPTY, data: Cell.EMPTY, balance: 1n });
+    fixture.chain.getters.set(dispute.toRawString(), {
+        getCaseState: async () => ({ state: caseStates.open, answerBy, result: 0n, missingPieces: 0n, bond: 4n }),
+        getFile: async () => ({ ...file, receiptKey }),
+        getCloseValue: async () => VALUE,
+        sendFail: async (via: Sender, { value }: { value: bigint }) => via.send({ to: dispute, value }),
+    });
+    tells(opened(9, { dispute: BigInt(`0x${dispute.hash.toString('hex')}`) }));
+    await until(async () => (await numbers()).includes(9));
+    await caseRound();
+}
+
 describe('A demand that an API tells of', () => {
-    const VALUE = 5_000_000_000n; // nanoTON that an answer needs, as the API says
-    const job = Buffer.alloc(32, 0).fill(5, 31);
-
-    /** The API shows an open demand about query 9 at this account. */
-    async function demandedAt(dispute: Address): Promise<void> {
-        const answerBy = BigInt(fixture.chain.now() + 3600);
-        const file = { job, query: 9, about: Buffer.alloc(32, 7), firstPiece: 0 };
-        const { receiptKey } = fixture.worker.nodeInfo;
-        fixture.chain.set(dispute, { code: Cell.EMPTY, data: Cell.EMPTY, balance: 1n });
-        fixture.chain.getters.set(dispute.toRawString(), {
-            getCaseState: async () => ({ state: caseStates.open, answerBy, result: 0n, missingPieces: 0n, bond: 4n }),
-            getFile: async () => ({ ...file, receiptKey }),
-            getCloseValue: async () => VALUE,
-            sendFail: async (via: Sender, { value }: { value: bigint }) => via.send({ to: dispute, value }),
-        });
-        tells(opened(9, { dispute: BigInt(`0x${dispute.hash.toString('hex')}`) }));
-        await until(async () => (await numbers()).includes(9));
-        await caseRound();
-    }
-
     it('is not answered at an account that is no Dispute of the provider: the coins would go to whoever made it up', async () => {
         await demandedAt(account(9));
 
@@ -196,10 +196,29 @@ describe('A demand that an API tells of', () => {
     });
 
     it('is answered at the Dispute that follows from provider, job and query', async () => {
-        const { address } = await Dispute.ofFault(account(0x22), { class: 'A3', job, query: 9 });
+        const { address } = await Dispute.ofFault(account(0x22), { class: 'A3', job: FIVE, query: 9 });
         await demandedAt(address);
 
         expect(fixture.wallet.orders[0]).toMatchObject([{ to: address, value: (VALUE * 11n) / 10n }]);
+    });
+});
+
+describe('A demand that no answer closes', () => {
+    it('is answered after growing pauses, so that fees do not use up the wallet', async () => {
+        await fixture.stop();
+        let seconds = 1000;
+        fixture = await startFixture({ cases: { seconds: 0.02 } }, { steady: () => seconds });
+        const sent = jest.spyOn(fixture.wallet, 'send').mockImplementation(async () => undefined);
+        const { address } = await Dispute.ofFault(account(0x22), { class: 'A3', job: FIVE, query: 9 });
+        await demandedAt(address);
+        await caseRound();
+        expect(sent).toHaveBeenCalledTimes(1);
+
+        seconds += 0.03;
+        await until(() => sent.mock.calls.length === 2);
+        seconds += 0.03; // the second pause is twice as long
+        await caseRound();
+        expect(sent).toHaveBeenCalledTimes(2);
     });
 });
 
