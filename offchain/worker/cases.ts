@@ -21,12 +21,12 @@ import { PollLoop, Tasks } from '../process/tasks';
 import { accountAddress } from './channels';
 import type { ClaimWallet } from './claimSender';
 import type { WorkerContext } from './context';
+import { isDispute, ordersOf } from './caseAnswer';
 import { type Defence, defend } from './defence';
 import { spendAlone } from './processes';
 
 const HOUR = 3600;
 const ABSENT_AFTER = 24 * HOUR; // a report whose Dispute does not exist by then has bounced
-const MAX_PIECES = 3; // in one order, because an external message has at most 64 KiB
 const CONFIRM_POLLS = 30;
 const MAX_PAUSE = 900; // seconds between two answers to one demand; a response window is an hour at least
 const COUNT_MS = 300_000; // between two readings of the number of cases
@@ -221,7 +221,7 @@ export class Cases {
     }
 
     private async answer(record: CaseRecord, dispute: OpenedContract<Dispute>, state: CaseState): Promise<void> {
-        if (!(await this.isDispute(record))) {
+        if (!(await isDispute(this.context, record))) {
             this.logOnce(record, 'a demand has no answer: its account is no Dispute of this provider and release');
             return;
         }
@@ -235,21 +235,10 @@ export class Cases {
         if (this.context.steady() < notBefore) {
             return; // each answer costs fees
         }
-        for (const order of await this.orders(dispute, defence)) {
+        for (const order of await ordersOf(dispute, defence, this.wallet.address)) {
             await this.send(order, state.bond);
         }
         await this.confirm(record, dispute, defence);
-    }
-
-    /**
-     * True if the account of a case follows from the case, the provider and the code of this release. The coins of an
-     * answer go there, so a false word of an API must not name it. Only the version of the node's code is the API's.
-     */
-    private async isDispute({ class: faultClass, job, number, dispute }: CaseRecord): Promise<boolean> {
-        const { chain, config } = this.context;
-        const { codeVersion } = await chain.open(Node.fromAddress(config.node)).getNodeState();
-        const fault = { class: faultClass, job, query: number, nodeVersion: Number(codeVersion) };
-        return (await Dispute.ofFault(config.provider, fault)).address.hash.equals(dispute);
     }
 
     private async confirm(
@@ -270,42 +259,6 @@ export class Cases {
         const pause = Math.min(MAX_PAUSE, config.cases.seconds * 2 ** count);
         this.vain.set(key, { count: count + 1, notBefore: steady() + pause });
         throw new Error('The answer to a demand was sent, and its case is still open');
-    }
-
-    /** The messages of an answer in orders that the wallet can carry. */
-    private async orders(
-        dispute: OpenedContract<Dispute>,
-        defence: Exclude<Defence, { reason: string }>,
-    ): Promise<Transfer[][]> {
-        const transfers: Transfer[] = [];
-        const via = {
-            address: this.wallet.address,
-            send: async ({ to, value, body }: Transfer) => void transfers.push({ to, value, ...(body && { body }) }),
-        };
-        const value = ((await dispute.getCloseValue()) * 11n) / 10n; // prices may change on the way
-        const collecting = via as Parameters<typeof dispute.sendFail>[0];
-        switch (defence.kind) {
-            case 'voucher':
-                await dispute.sendVoucher(collecting, { value, result: defence.result, voucher: defence.voucher });
-                break;
-            case 'fail':
-                await dispute.sendFail(collecting, { value, fail: defence.fail });
-                break;
-            case 'pieces':
-                for (const index of defence.indexes) {
-                    await dispute.sendPiece(collecting, {
-                        value,
-                        result: defence.result,
-                        answer: defence.answer,
-                        index,
-                    });
-                }
-        }
-        const orders: Transfer[][] = [];
-        while (transfers.length > 0) {
-            orders.push(transfers.splice(0, MAX_PIECES));
-        }
-        return orders;
     }
 
     /** The bond is what posting four pieces costs, so a quarter of it covers any one message. */

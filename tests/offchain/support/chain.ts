@@ -99,7 +99,7 @@ export class FakeChain implements Chain {
     open<T extends Contract>({ address }: T): OpenedContract<T> {
         const getters = this.getters.get(address.toRawString());
         const getStanding = async () => ({ cases: 0n, opened: 0n });
-        const getNodeState = async () => ({ number: 0n, codeVersion: 0n });
+        const getNodeState = async () => ({ number: 0n });
         return {
             getClaimValue: async () => CLAIM,
             getStanding,

@@ -1,0 +1,62 @@
+/** Where the answer to a demand goes, and the messages that bring it there. */
+import { Dispute, ruleBounds } from '@cocoon-market/wrappers';
+import type { Address, OpenedContract } from '@ton/core';
+import type { Transfer } from '../chain';
+import type { CaseRecord } from '../store/worker';
+import type { WorkerContext } from './context';
+import type { Defence } from './defence';
+
+const MAX_PIECES = 3; // in one order, because an external message has at most 64 KiB
+
+/**
+ * True if the account of a case follows from the case, the provider and the code of this release. The coins of an
+ * answer go there, so no word of an API must name it.
+ */
+export async function isDispute(
+    { config: { provider } }: Pick<WorkerContext, 'config'>,
+    { class: faultClass, job, number, dispute }: CaseRecord,
+): Promise<boolean> {
+    const fault = { class: faultClass, job, query: number };
+    const versions = Array.from({ length: ruleBounds.maxCodeVersions }, (_, nodeVersion) => nodeVersion);
+    const disputes = await Promise.all(
+        versions.map((nodeVersion) => Dispute.ofFault(provider, { ...fault, nodeVersion })),
+    );
+    return disputes.some(({ address }) => address.hash.equals(dispute));
+}
+
+/** The messages of an answer in orders that the wallet can carry. */
+export async function ordersOf(
+    dispute: OpenedContract<Dispute>,
+    defence: Exclude<Defence, { reason: string }>,
+    wallet: Address,
+): Promise<Transfer[][]> {
+    const transfers: Transfer[] = [];
+    const via = {
+        address: wallet,
+        send: async ({ to, value, body }: Transfer) => void transfers.push({ to, value, ...(body && { body }) }),
+    };
+    const value = ((await dispute.getCloseValue()) * 11n) / 10n; // prices may change on the way
+    const collecting = via as Parameters<typeof dispute.sendFail>[0];
+    switch (defence.kind) {
+        case 'voucher':
+            await dispute.sendVoucher(collecting, { value, result: defence.result, voucher: defence.voucher });
+            break;
+        case 'fail':
+            await dispute.sendFail(collecting, { value, fail: defence.fail });
+            break;
+        case 'pieces':
+            for (const index of defence.indexes) {
+                await dispute.sendPiece(collecting, {
+                    value,
+                    result: defence.result,
+                    answer: defence.answer,
+                    index,
+                });
+            }
+    }
+    const orders: Transfer[][] = [];
+    while (transfers.length > 0) {
+        orders.push(transfers.splice(0, MAX_PIECES));
+    }
+    return orders;
+}
