@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { guaranteesOfReadme, guaranteesPage, PAGE } from '../tooling/guaranteesPage';
 import { tables } from './access';
 import { guarantees, NamedTest } from './guarantees';
@@ -56,11 +56,17 @@ describe('The page of guarantees', () => {
         expect(proved.filter((text) => !properties.some(({ says }) => says === text))).toEqual([]);
     });
 
-    it('names predicates that their files have', () => {
+    it('names predicates that their files have, and functions that somebody calls', () => {
         const missing = all.flatMap(({ watched }) =>
             Object.entries(watched).flatMap(([file, names]) => {
-                const source = readFileSync(join(ROOT, file), 'utf8');
-                return names.filter((name) => !source.includes(`'${name}'`) && !source.includes(`function ${name}(`));
+                const path = join(ROOT, file);
+                const source = readFileSync(path, 'utf8');
+                const beside = readdirSync(dirname(path)).filter((name) => /(?<!\.spec)\.ts$/.test(name));
+                const texts = beside.map((name) => readFileSync(join(dirname(path), name), 'utf8')).join('\n');
+                const isCalled = (name: string) => texts.split(new RegExp(`(?<!function )\\b${name}\\(`)).length > 1;
+                const exists = (name: string) =>
+                    source.includes(`'${name}'`) || (source.includes(`function ${name}(`) && isCalled(name));
+                return names.filter((name) => !exists(name));
             }),
         );
 

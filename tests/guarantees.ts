@@ -77,6 +77,7 @@ export const guarantees: Record<number, Guarantee> = {
         ],
         watched: {
             'tests/fuzz/guarantees.ts': ['onlyKeysMove'],
+            'tests/exhaust/scenes/clients.ts': ['onlyKeysMove', 'jobsAreWithinLimit'],
         },
     },
     2: {
@@ -120,6 +121,7 @@ export const guarantees: Record<number, Guarantee> = {
         ],
         watched: {
             'tests/fuzz/home.ts': ['payoutGoals'],
+            'tests/exhaust/scenes/clients.ts': ['jobsKeepTheirTerms'],
             'tests/protocol/invariants.ts': [
                 'no acknowledged voucher is lost',
                 'the worker is paid for every voucher that it holds',
@@ -167,6 +169,7 @@ export const guarantees: Record<number, Guarantee> = {
         ],
         watched: {
             'tests/fuzz/home.ts': ['clientGoals'],
+            'tests/exhaust/home.ts': ['waysHome'],
         },
     },
     4: {
@@ -315,6 +318,7 @@ export const guarantees: Record<number, Guarantee> = {
         ],
         watched: {
             'tests/fuzz/guarantees.ts': ['honestIsNotSlashed', 'receiptIsCovered', 'stakeIsCovered'],
+            'tests/exhaust/scenes/providers.ts': ['slashesAreShared', 'receiptsAreCovered', 'stakeIsKept'],
             'tests/protocol/invariants.ts': [
                 'no client holds two receipts that exclude each other',
                 'no honest worker is blamed',
