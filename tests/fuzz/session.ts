@@ -28,6 +28,7 @@ import { addressOf, publicKeyOf } from './names';
 import { cellOfBody, newJobCell } from './wire';
 
 const MAX_DELIVERIES = 40; // that follow from one message
+const LONGEST_WAY = 7 * DAY; // of a message; see docs/peculiarities.md
 
 /** A message of an account that the network does not keep. */
 export type Outgoing = Omit<Message, 'from'> & { from: Account };
@@ -51,6 +52,7 @@ export class Session {
     readonly watches: Watch[] = [];
     deliveries = 0;
     private wire: Wired[] = [];
+    private readonly sentAt = new WeakMap<Wired, number>();
     private readonly hidden: Cell[] = [];
     private beginning!: Mark;
 
@@ -144,6 +146,20 @@ export class Session {
         }
     }
 
+    /** {@link pass}, but whatever would be on its way for too long by then is delivered before. */
+    async wait(seconds: number): Promise<void> {
+        const isLate = (index: number) => this.now + seconds - this.sentAt.get(this.wire[index])! > LONGEST_WAY;
+        for (let late = this.next.find(isLate); late !== undefined; late = this.next.find(isLate)) {
+            await this.deliver(late);
+        }
+        this.pass(seconds);
+    }
+
+    private carry(wired: Wired): void {
+        this.wire.push(wired);
+        this.sentAt.set(wired, this.now);
+    }
+
     setPrices(level: PriceLevel): void {
         this.level = level;
         this.network.setPrices(level);
@@ -179,7 +195,7 @@ export class Session {
         const wired = external
             ? this.network.outside(to, body)
             : this.network.inject({ from, to, value, body, bounce, ...(init === undefined ? {} : { init }) });
-        this.wire.push(wired);
+        this.carry(wired);
         this.play({ kind: 'send', message });
     }
 
@@ -204,7 +220,7 @@ export class Session {
     bounce(index: number): void {
         const [wired] = this.wire.splice(index, 1);
         this.play({ kind: 'bounce', index });
-        this.wire.push(this.network.returned(wired));
+        this.carry(this.network.returned(wired));
     }
 
     get next(): number[] {
@@ -345,7 +361,7 @@ export class Session {
                 throw new Error(`The model sent at most ${message.most} to ${message.to}, the chain ${found.value}`);
             }
             rest += message.exact ? 0n : message.value - found.value;
-            this.wire.push(found.wired);
+            this.carry(found.wired);
             queue.push({ ...message, value: found.value });
         }
         if (unmatched.length > 0) {

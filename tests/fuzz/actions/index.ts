@@ -97,7 +97,7 @@ const babble: Take = (scene) => {
 };
 
 const actions = {
-    wait: [14, ({ session, dice }) => session.pass(dice.of(PAUSES))],
+    wait: [14, ({ session, dice }) => session.wait(dice.of(PAUSES))],
     drain: [16, async (scene) => scene.session.drain(pickWith(scene))],
     deliverOne: [10, deliverOne],
     drop: [1, drop],
