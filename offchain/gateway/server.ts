@@ -33,6 +33,9 @@ import { readCertificate } from './tls';
 
 const MESSAGES = '/v1/messages'; // the one path in the shape of Anthropic's API
 const BODY_BYTES = 8 << 20; // of a request for a model
+const NOT_LOCAL =
+    'This gateway answers to 127.0.0.1 and localhost only: a proxy before it sets the header Host to one of them, or ' +
+    'listen.host is another address';
 const KEY_SHARE = 2; // one of several keys gets at most 1/KEY_SHARE of all queries at once
 const MAX_NAME = 100; // characters of a key in an error
 
@@ -71,7 +74,7 @@ export function makeServer(context: GatewayContext, router: Router, answers = ne
         // A page whose own name was pointed at this machine (DNS rebinding) would spend the client's money.
         server.addHook('onRequest', async ({ headers }) => {
             if (!isLoopbackHeader(headers.host)) {
-                throw new GatewayError(403, 'not_local', 'This gateway answers to 127.0.0.1 and localhost only');
+                throw new GatewayError(403, 'not_local', NOT_LOCAL);
             }
         });
     }

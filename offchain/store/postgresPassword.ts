@@ -28,9 +28,14 @@ export function passwordFor({ host, port, database, user }: Access): string {
     return NONE;
 }
 
-/** The error of a connection, with what to do if the server refused the user. */
+/** The error of a connection, with what to do if the server refused the user or has no such database. */
 export function refusalOf(error: unknown, name: string): unknown {
     const { code, message } = error as { code?: string; message: string };
+    if (code === '3D000') {
+        return new Remedied(`${name} refused the connection: ${message}`, {
+            remedy: 'make it with CREATE DATABASE, or correct the address of the store',
+        });
+    }
     return code === '28P01' || code === '28000'
         ? new Remedied(`${name} refused the user: ${message}`, {
               remedy: 'set PGPASSWORD, or PGPASSFILE to a file with a line host:port:database:user:password for it',

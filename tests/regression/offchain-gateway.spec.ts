@@ -178,6 +178,7 @@ describe('A web page', () => {
         const { status, body } = await bench.post(ask, { host: 'evil.example:10000' });
 
         expect([status, body.error.code]).toEqual([403, 'not_local']);
+        expect(body.error.message).toContain('a proxy before it sets the header Host');
         expect(queries()).toHaveLength(0);
     });
 

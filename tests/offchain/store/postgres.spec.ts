@@ -76,6 +76,15 @@ describe('a store in PostgreSQL', () => {
         rmSync(folder, { recursive: true });
     });
 
+    it('says what to do where the server has no such database', async () => {
+        const opening = openWorkerStore(server.url('absent'));
+
+        await expect(opening).rejects.toMatchObject({
+            message: expect.stringContaining('database "absent" does not exist'),
+            remedy: 'make it with CREATE DATABASE, or correct the address of the store',
+        });
+    });
+
     it('refuses tables of a newer version, and leaves them to others', async () => {
         await (await openWorkerStore(server.url())).close();
         await server.query('UPDATE cocoon_worker.version SET version = version + 1');
