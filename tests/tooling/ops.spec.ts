@@ -102,14 +102,15 @@ describe('The Compose file', () => {
     });
 });
 
-describe('The service of systemd', () => {
-    const unit = read('ops/cocoon-worker.service');
+describe.each([
+    ['worker', 'cocoon worker run --config /var/lib/cocoon/worker.json'],
+    ['gateway', 'cocoon gateway up --config /var/lib/cocoon-gateway/gateway.json'],
+])('The service of systemd for a %s', (name, command) => {
+    const unit = read(`ops/cocoon-${name}.service`);
     const hasSystemd = spawnSync('systemd-analyze', ['--version']).status === 0;
 
-    it('runs the worker again whatever ended it', () => {
-        expect(unit).toMatch(
-            /^ExecStart=\/usr\/local\/bin\/cocoon worker run --config \/var\/lib\/cocoon\/worker\.json$/m,
-        );
+    it('runs it again whatever ended it', () => {
+        expect(unit).toContain(`\nExecStart=/usr/local/bin/${command}\n`);
         expect(unit).toMatch(/^Restart=always$/m);
         expect(unit).toMatch(/^StartLimitIntervalSec=0$/m);
     });
@@ -130,7 +131,7 @@ describe('The service of systemd', () => {
         it('is accepted by systemd, which finds little exposed', () => {
             const folder = mkdtempSync(join(tmpdir(), 'cocoon-unit-'));
             try {
-                const file = join(folder, 'cocoon-worker.service');
+                const file = join(folder, `cocoon-${name}.service`);
                 writeFileSync(file, unit.replace('/usr/local/bin/cocoon', process.execPath));
                 // An exposure of 2.0 is "OK"; a service that hardens nothing has 9.6. The threshold is in tenths.
                 const analyze = (...args: string[]) =>
@@ -158,4 +159,21 @@ describe('Proxies with TLS', () => {
             expect(text).toContain('127.0.0.1:18090');
         },
     );
+});
+
+describe('The load balancer of gateways', () => {
+    const text = read('ops/nginx-gateways.conf');
+
+    it('sends requests of one Idempotency-Key to one process, and spreads those without one', () => {
+        expect(text).toContain(
+            'map $http_idempotency_key $gateway_of {\n    "" $request_id;\n    default $http_idempotency_key;\n}',
+        );
+        expect(text).toContain('hash $gateway_of consistent;');
+    });
+
+    it('passes on streams at once and bodies that a gateway takes, and repeats no request that was sent', () => {
+        expect(text).toContain('proxy_buffering off;');
+        expect(text).toContain('client_max_body_size 8m;'); // BODY_BYTES of the gateway
+        expect(text).not.toContain('non_idempotent');
+    });
 });
