@@ -123,7 +123,8 @@ export class Recording {
 }
 
 export class Idempotency {
-    private readonly recordings = new Map<string, Recording>(); // the oldest first
+    private readonly recordings = new Map<string, Recording>(); // by `idOf`, the oldest first
+    private readonly filled = new Set<Recording>(); // those that have bytes, in the order in which they got the first
     private bytes = 0; // of all
 
     constructor(
@@ -147,19 +148,17 @@ export class Idempotency {
             throw badRequest('Idempotency-Key takes 1 to 255 visible ASCII characters', IDEMPOTENCY_HEADER);
         }
         this.forgetOld();
-        const id = `${scope}\n${key}`;
+        const id = hashOf(`${scope}\n${key}`);
         const hash = hashOf(JSON.stringify(body ?? null));
-        const existing = this.recordings.get(id);
+        const existing = this.recordings.get(idOf({ id }));
         if (existing !== undefined) {
             if (!existing.body.equals(hash)) {
                 throw reusedError();
             }
             return { recording: existing, isFirst: false };
         }
-        const recording = new Recording(hashOf(id), hash, this.seconds(), (grown, bytes) =>
-            this.makeRoom(grown, bytes),
-        );
-        this.recordings.set(id, recording);
+        const recording = new Recording(id, hash, this.seconds(), (grown, bytes) => this.makeRoom(grown, bytes));
+        this.recordings.set(idOf(recording), recording);
         return { recording, isFirst: true };
     }
 
@@ -186,52 +185,61 @@ export class Idempotency {
         const noted = isPaid ? this.claims?.complete(recording.id) : this.claims?.release(recording.id);
         noted?.catch(() => undefined);
         if (!isPaid) {
-            this.forget(([, other]) => other === recording);
+            this.forget(recording);
         }
     }
 
     private drop(recording: Recording): void {
         recording.end('broken');
-        this.forget(([, other]) => other === recording);
+        this.forget(recording);
     }
 
+    // The oldest are looked at alone, so that a request costs the same however many are remembered.
     private forgetOld(): void {
         const oldest = this.seconds() - this.limits.seconds;
-        this.forget(([, { at, isRunning }]) => at <= oldest && !isRunning);
-        const excess = this.recordings.size - this.maxRequests + 1;
-        if (excess > 0) {
-            const ids = new Set(
-                [...this.recordings]
-                    .filter(([, one]) => !one.isRunning)
-                    .slice(0, excess)
-                    .map(([id]) => id),
-            );
-            this.forget(([id]) => ids.has(id));
+        for (const recording of this.recordings.values()) {
+            if (recording.at > oldest && this.recordings.size < this.maxRequests) {
+                return;
+            }
+            if (!recording.isRunning) {
+                this.forget(recording);
+            }
         }
     }
 
-    private forget(isForgotten: (entry: [string, Recording]) => boolean): void {
-        for (const [id, { bytes }] of [...this.recordings].filter(isForgotten)) {
-            this.recordings.delete(id);
-            this.bytes -= bytes;
+    private forget(recording: Recording): void {
+        if (this.recordings.get(idOf(recording)) === recording) {
+            this.recordings.delete(idOf(recording));
+            this.bytes -= recording.bytes;
+            this.filled.delete(recording);
         }
     }
 
     // The oldest answers go first, the growing one last.
     private makeRoom(grown: Recording, bytes: number): void {
         this.bytes += bytes;
-        if (this.bytes <= this.limits.maxBytes) {
-            return;
-        }
-        const others = [...this.recordings.values()].filter((one) => one.bytes > 0 && !one.isRunning);
-        for (const one of [...others, grown]) {
-            if (this.bytes > this.limits.maxBytes) {
-                this.bytes -= one.bytes;
-                one.delete();
+        this.filled.add(grown);
+        for (const one of this.filled) {
+            if (this.bytes <= this.limits.maxBytes) {
+                return;
+            }
+            if (!one.isRunning && one !== grown) {
+                this.empty(one);
             }
         }
+        if (this.bytes > this.limits.maxBytes) {
+            this.empty(grown);
+        }
+    }
+
+    private empty(recording: Recording): void {
+        this.bytes -= recording.bytes;
+        this.filled.delete(recording);
+        recording.delete();
     }
 }
+
+const idOf = ({ id }: Pick<Recording, 'id'>): string => id.toString('hex');
 
 const reusedError = () =>
     new GatewayError(

@@ -1,5 +1,5 @@
 /** The memory of requests with an Idempotency-Key, at the level of its class. */
-import { Idempotency } from '../../../offchain/gateway/idempotency';
+import { Idempotency, Recording } from '../../../offchain/gateway/idempotency';
 
 const body = { model: 'm', messages: [] };
 let seconds: number;
@@ -89,5 +89,23 @@ describe('A repeated request', () => {
         expect(idempotency.count).toBe(3);
         expect(idempotency.take('e', '', body).isFirst).toBe(false);
         expect(idempotency.take('a', '', body).isFirst).toBe(true);
+    });
+
+    it('costs the same however many others are remembered', () => {
+        const idempotency = memory({ maxBytes: 1000 });
+        for (let i = 0; i < 100; i++) {
+            const { recording } = idempotency.take(`k${i}`, '', body);
+            recording.add(Buffer.alloc(10));
+            idempotency.end(recording, paid);
+        }
+        const looks = jest.spyOn(Recording.prototype, 'isRunning', 'get');
+        const { recording } = idempotency.take('new', '', body);
+        recording.add(Buffer.alloc(10));
+        idempotency.end(recording, { isPaid: false });
+        const { length } = looks.mock.calls;
+        looks.mockRestore();
+
+        expect(length).toBeLessThan(5);
+        expect(idempotency.count).toBe(100);
     });
 });
