@@ -22,6 +22,7 @@ import { choose, MAX_REFUSALS } from './scoring';
 const ENDING_SECONDS = 7200; // before the last notice of a job, in which workers may refuse its queries
 const SLOT_MS = 30_000; // longest wait for a running query to end
 const RETURN_MS = 250; // between two times that a worker is asked whether another process has its jobs
+const MAX_UNREACHABLE = 2; // jobs of one worker that a question avoids: it opens no other there
 const GRACE_MS = 300; // that a question waits for a slot before another job is opened: most bursts are shorter
 const OPENING_MS = 180_000; // longest wait while a job is being opened
 const ELSEWHERE_MS = 300_000; // between two jobs that are opened because the others serve poorly
@@ -199,8 +200,9 @@ export class JobPool {
                     queue.pending--;
                     return lease(able, question);
                 }
-                if (this.isFull(model, queue)) {
-                    const unreachable = this.unreachable(model, excluded);
+                const unreachable = this.unreachable(model, excluded);
+                const ofNode = unreachable.filter(({ stored }) => stored.worker === url);
+                if (this.isFull(model, queue) || ofNode.length >= MAX_UNREACHABLE) {
                     await (unreachable.length > 0
                         ? this.waitForReturn(start, unreachable)
                         : this.waitForSlot(start, queue));

@@ -419,4 +419,11 @@ export const gatewayAttacks: Attack[] = [
         file: 'tests/offchain/gateway/silence.spec.ts',
         test: 'An app that reads nothing of its stream is cut, and holds no place of the job any longer',
     },
+    {
+        source: 'review',
+        attack: 'A node names two processes, breaks off each query in one of them, and has a job opened for the other each time.',
+        stoppedBy: 'A question that avoids two jobs of a node waits for one of them, and opens no third.',
+        file: 'tests/offchain/gateway/jobAfterJob.spec.ts',
+        test: 'A node that would have one job after the other and breaks off in the name of one of two processes: two',
+    },
 ];

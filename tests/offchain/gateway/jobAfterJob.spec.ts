@@ -60,6 +60,18 @@ describe('A node that would have one job after the other', () => {
         expect(jobs()).toHaveLength(2);
     });
 
+    it('and breaks off in the name of one of two processes: two', async () => {
+        await start();
+        bench.worker.processes = [bench.worker.url, 'http://127.0.0.1:9'];
+        bench.worker.scripts.push(...Array.from({ length: 30 }, () => ({ cut: 'before accept' as const })));
+        for (let time = 0; time < 5; time++) expect((await bench.post(ask)).status).toBe(503);
+        expect(jobs()).toHaveLength(2);
+        bench.worker.scripts.length = 0;
+
+        expect((await bench.post(ask)).status).toBe(200);
+        expect(jobs()).toHaveLength(2);
+    });
+
     it('and lists tools when it is asked, and none when a job is shown to it: one for all that need tools', async () => {
         await start();
         bench.worker.info = (info) => {
