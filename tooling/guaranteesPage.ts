@@ -62,7 +62,7 @@ export function guaranteesPage(): string {
         ...wrapped(
             'These tests are those to read first, not all: [attacks.md](attacks.md) lists every attack with its test, ' +
                 'and [proof.md](proof.md) says what else is tried at random and exhaustively. ' +
-                '`npx jest FILE -t "NAME"` runs one, after `npm ci` and `npm run build`.',
+                '`npx jest FILE -t "NAME"` runs one, after `npm ci`.',
         ),
         '',
         ...sections.slice(0, -1),
