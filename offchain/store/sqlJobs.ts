@@ -1,11 +1,21 @@
 /** The jobs in a worker's database. */
 import type { SignedVoucher } from '@cocoon-market/wrappers';
-import { type Kysely, sql, type Updateable } from 'kysely';
+import { type Kysely, type Selectable, sql, type Updateable } from 'kysely';
 import { amountFromBytes, amountToBytes } from './database';
 import { splitTerms } from './leftOut';
 import { addClaim, changeJob, removeLastClaim } from './sqlEarnings';
 import { broughtByLastClaim } from './sqlWallet';
-import type { ChannelSnapshot, JobInsert, JobPage, JobRecord, JobStage, JobStore, LastClaim, LostPage } from './worker';
+import type {
+    ChannelSnapshot,
+    JobInsert,
+    JobPage,
+    JobRecord,
+    JobStage,
+    JobStore,
+    LastClaim,
+    LostPage,
+    OnDamaged,
+} from './worker';
 import { jobOf, type JobTable, snapshotColumns, type WorkerSchema, type WorkerTransaction, ZERO } from './workerTables';
 import type { Writes } from './writeQueue';
 
@@ -47,10 +57,10 @@ export class SqlJobs implements JobStore {
             .where(NOT_ENDED)
             .where((or) => or.or([or('state', '=', 'ending'), or('voucherCumulative', '>', or.ref('confirmedPaid'))]))
             .execute();
-        return rows.map(jobOf);
+        return readable(rows, page.onDamaged);
     }
 
-    async lost({ byLastClaim, since, cursor, limit }: LostPage) {
+    async lost({ byLastClaim, since, cursor, limit, onDamaged }: LostPage) {
         const { at, job } = cursor ?? { at: since, job: Buffer.alloc(0) };
         const rows = this.db
             .selectFrom('allJobs')
@@ -59,7 +69,7 @@ export class SqlJobs implements JobStore {
             .where('member', '=', this.member)
             .where(({ eb, refTuple, tuple }) => eb(refTuple('at', 'job'), '>', tuple(at, job)))
             .where('lastClaimAt', byLastClaim ? '>' : '=', 0);
-        return (await rows.orderBy('at').orderBy('job').limit(limit).execute()).map(jobOf);
+        return readable(await rows.orderBy('at').orderBy('job').limit(limit).execute(), onDamaged);
     }
 
     async lastEnd() {
@@ -174,4 +184,18 @@ export class SqlJobs implements JobStore {
     private async update(jobs: readonly Buffer[], columns: Updateable<JobTable>): Promise<void> {
         await this.writes.run((t) => t.updateTable('jobs').set(columns).where('job', 'in', jobs).execute());
     }
+}
+
+function readable(rows: Selectable<WorkerSchema['allJobs']>[], onDamaged: OnDamaged | undefined): JobRecord[] {
+    return rows.flatMap((row) => {
+        try {
+            return jobOf(row);
+        } catch (error) {
+            if (onDamaged === undefined) {
+                throw error;
+            }
+            onDamaged(row.job, error);
+            return [];
+        }
+    });
 }

@@ -55,7 +55,11 @@ export interface JobPage {
     limit: number;
     /** Also those of other members of the cluster. */
     ofAll?: boolean;
+    onDamaged?: OnDamaged | undefined;
 }
+
+/** Called for each job whose row cannot be read, which is then left out. Without it, such a row is an error. */
+export type OnDamaged = (job: Buffer, error: unknown) => void;
 
 /** The place of an ended job in the order of ends. `at`: unix seconds. */
 export interface EndCursor {
@@ -68,6 +72,7 @@ export interface LostPage {
     since: number;
     cursor: EndCursor | undefined;
     limit: number;
+    onDamaged?: OnDamaged | undefined;
 }
 
 /** A job whose last claim is handed to the wallet. `paidAfter`: nanoTON that its channel will have paid in all. */

@@ -44,7 +44,10 @@ export class Claims {
     ) {
         const { config, log } = context;
         this.sender = new ClaimSender(context, book, wallet, this.tasks);
-        this.lostJobs = new LostJobs(context, book, costs, () => this.tasks.isStopping);
+        this.lostJobs = new LostJobs(context, book, costs, {
+            isStopping: () => this.tasks.isStopping,
+            onDamaged: this.onDamaged,
+        });
         this.loop = new PollLoop(
             () => this.runDue(),
             config.claim.seconds * 1000,
@@ -99,12 +102,13 @@ export class Claims {
         const claims: Claim[] = [];
         const missing: JobRecord[] = [];
         await this.costs.refresh();
-        let page = await store.jobs.claimable({ limit: PAGE });
+        const { onDamaged } = this;
+        let page = await store.jobs.claimable({ limit: PAGE, onDamaged });
         while (page.length > 0 && !this.tasks.isStopping) {
             missing.push(...page.filter((record) => this.isMissingDue(record, scope)));
             const records = page.filter((record) => this.mayMatter(record, scope));
             claims.push(...(await this.claimsOf(records, scope)));
-            page = await store.jobs.claimable({ cursor: page.at(-1)!.job, limit: PAGE });
+            page = await store.jobs.claimable({ cursor: page.at(-1)!.job, limit: PAGE, onDamaged });
         }
         await this.sender.send(claims, report);
         // Only now, and a few in each round, so that no claim waits for channels that look gone.
@@ -122,6 +126,12 @@ export class Claims {
         this.roundsEnded++;
         return report;
     }
+
+    /** A damaged row must not keep the vouchers of other jobs from being claimed. */
+    private readonly onDamaged = (job: Buffer, error: unknown): void => {
+        const text = 'claims: the row of a job is damaged, and its vouchers are not claimed: run cocoon worker restore';
+        this.context.log.error({ job: job.toString('hex'), err: error }, text);
+    };
 
     private async claimsOf(records: JobRecord[], scope: Scope): Promise<Claim[]> {
         const claims: Claim[] = [];

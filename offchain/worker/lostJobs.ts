@@ -2,7 +2,7 @@
  * Searches ended jobs for channels that exist after all: the answers of the API on which these jobs ended may have been
  * wrong.
  */
-import type { EndCursor, JobRecord } from '../store/worker';
+import type { EndCursor, JobRecord, OnDamaged } from '../store/worker';
 import type { WorkerBook } from './book';
 import type { WorkerContext } from './context';
 import type { Costs } from './costs';
@@ -30,7 +30,7 @@ export class LostJobs {
         private readonly context: WorkerContext,
         private readonly book: WorkerBook,
         private readonly costs: Costs,
-        private readonly isStopping: () => boolean,
+        private readonly events: { isStopping: () => boolean; onDamaged: OnDamaged },
     ) {}
 
     /** Reads up to `max` channels of a search that is due, and returns the jobs whose channels exist. */
@@ -61,13 +61,15 @@ export class LostJobs {
         start: EndCursor | undefined,
     ): Promise<{ revived: JobRecord[]; cursor: EndCursor | undefined }> {
         const { store, now } = this.context;
+        const { onDamaged } = this.events;
         const revived: JobRecord[] = [];
         let remaining = max;
         let cursor = start;
-        const next = () => store.jobs.lost({ byLastClaim, since: now() - searchSeconds, cursor, limit: PAGE });
+        const next = () =>
+            store.jobs.lost({ byLastClaim, since: now() - searchSeconds, cursor, limit: PAGE, onDamaged });
         for (let page = await next(); page.length > 0; page = await next()) {
             for (const record of page) {
-                if (remaining === 0 || this.isStopping()) {
+                if (remaining === 0 || this.events.isStopping()) {
                     return { revived, cursor };
                 }
                 cursor = { at: record.snapshot.at, job: record.job };

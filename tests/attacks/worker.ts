@@ -487,4 +487,25 @@ export const workerAttacks: Attack[] = [
         file: 'tests/regression/offchain-limits.spec.ts',
         test: 'A client that sends large queries while the chain does not answer has few of them held in memory at once, and the others refused without a signature',
     },
+    {
+        source: 'review',
+        attack: 'The row of one job cannot be read, and no voucher of any job is claimed any more.',
+        stoppedBy: 'It is left out and told, and the others are claimed.',
+        file: 'tests/offchain/worker/damage.spec.ts',
+        test: 'A worker whose store is not as it was written claims for every other job where the row of one cannot be read',
+    },
+    {
+        source: 'review',
+        attack: 'The API shows a demand as open whatever is posted, and the fees of the answers use up the wallet.',
+        stoppedBy: 'After an answer that closed nothing the next one waits, each time longer.',
+        file: 'tests/offchain/worker/cases.spec.ts',
+        test: 'A demand that no answer closes is answered after growing pauses, so that fees do not use up the wallet',
+    },
+    {
+        source: 'review',
+        attack: 'An endpoint sends an answer without an end, and the process runs out of memory.',
+        stoppedBy: 'An answer has 64 MiB at most, and the next endpoint is asked.',
+        file: 'tests/offchain/chain/api.spec.ts',
+        test: 'The client of the chain reads no answer without an end into memory, and asks the second endpoint',
+    },
 ];

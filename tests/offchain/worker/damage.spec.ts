@@ -86,6 +86,15 @@ describe('A worker whose store is not as it was written', () => {
         expect(answer.status).toBeGreaterThanOrEqual(400);
     });
 
+    it('claims for every other job where the row of one cannot be read', async () => {
+        const other = await TestClient.withJob(client.url, fixture.chain);
+        await Promise.all([client, other].map((one) => one.pay(one.voucher(1000n, 0))));
+        await change('UPDATE jobs SET terms = ? WHERE job = ?', Buffer.alloc(9), client.job);
+
+        expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 1, amount: 1000n });
+        expect(fixture.chain.paidBy(other.channel)).toBe(1000n);
+    });
+
     it('goes on where nothing was changed, also after jobs without a result', async () => {
         await client.ask(1, 'one');
         await change('UPDATE jobs SET unclaimedSince = 1');
