@@ -1,9 +1,11 @@
+// Longer than 350 lines because every step of one query is here, from its number to its ending.
 /**
  * One query at one job: the number goes to disk, the request leaves sealed, and every record is checked as it arrives.
  */
 import { priceOf, Rates, Refusal, Result } from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
 import type { Frame, ModelRequest } from '../link';
+import type { CutReason } from './answers';
 import {
     choicesOf,
     keyCommitment,
@@ -19,6 +21,7 @@ import { counterOf, type PromptCounts, promptMax } from '../tokens';
 import { boundsOf, costBound, type QueryBounds } from '../payer/bounds';
 import { ClockReading, sentQueryOf } from '../payer/check';
 import { Cut } from './cut';
+import { ClientGone } from './errors';
 import { Breach, IncomingAnswer, recordsOf, SignedEnding } from '../payer/incoming';
 import type { GatewayJob, Lease } from './job';
 import { requireMember } from './member';
@@ -109,7 +112,7 @@ export interface Asking {
 
 /**
  * Asks the worker and hands every frame to `deliver`. The lease's query is ended when this resolves or throws, unless
- * the connection broke off. Aborting `signal` cuts the query.
+ * the connection broke off. Aborting `signal` cuts the query, after its first frame unless the gateway stops.
  *
  * @throws {BrokenOff} when the connection ended first, {@link WorkerRefusal} and {@link WorkerDown} when nothing came,
  * {@link Breach} when the node broke the protocol, {@link NotStored} when the store did not take the result
@@ -164,6 +167,10 @@ export async function ask(
             throw added.reason;
         }
         await confirm(lease, question, query, later);
+        if (signal.aborted) {
+            await lease.end({ phase: 'void' }).catch(later);
+            throw new ClientGone('the client went away');
+        }
         requireMember(job.store);
         const head = { ...shared, job: job.stored.hash, session: session.id, voucher: job.stored.voucher };
         const incoming = new IncomingAnswer(
@@ -187,11 +194,25 @@ export async function ask(
             }
         };
         // A node that never begins, or goes on after its deadline, is not waited for.
-        const cut = new Cut([signal, job.abandoned.signal], waits.query * 1000);
+        const cut = new Cut([job.abandoned.signal], waits.query * 1000);
+        // Cut before its first word, an answer would be work for nothing: a worker allows a client little of that, over
+        // all its apps. So the first word is waited for, and paid.
+        let hasBegun = false;
+        const leave = () => {
+            if (signal.aborted && (hasBegun || signal.reason === ('stopping' satisfies CutReason))) {
+                cut.now();
+            }
+        };
+        signal.addEventListener('abort', leave);
+        leave();
         try {
             const body = (await job.worker.query(head, sealed, cut.signal))[Symbol.asyncIterator]();
             const ending = await follow(job, incoming, body, {
-                deliver: (frame) => deliver(frame, number),
+                deliver: (frame) => {
+                    hasBegun = true;
+                    leave();
+                    return deliver(frame, number);
+                },
                 onAccept: () => {
                     job.money.noteDelivered(head.voucher);
                     saving = setTimeout(saveAccept, ACCEPT_MS);
@@ -220,6 +241,8 @@ export async function ask(
             saveAccept();
             job.noteBrokenOff(number);
             throw new BrokenOff(lease, query, incoming.received, error);
+        } finally {
+            signal.removeEventListener('abort', leave);
         }
     } finally {
         job.end();

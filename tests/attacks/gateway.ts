@@ -426,4 +426,11 @@ export const gatewayAttacks: Attack[] = [
         file: 'tests/offchain/gateway/jobAfterJob.spec.ts',
         test: 'A node that would have one job after the other and breaks off in the name of one of two processes: two',
     },
+    {
+        source: 'review',
+        attack: 'An app goes away before the first word again and again, until the nodes answer nobody of the gateway any more.',
+        stoppedBy: 'The first word is waited for, and paid by the key of the app; then the query is cut.',
+        file: 'tests/offchain/gateway/query.spec.ts',
+        test: 'One query a client that goes away before the first word leaves no work unpaid: the query is cut after that word',
+    },
 ];

@@ -265,6 +265,28 @@ describe('One query', () => {
         expect(bench.worker.wire.some(({ path }) => path.endsWith('/queries/2'))).toBe(true);
     });
 
+    it('a client that goes away before the first word leaves no work unpaid: the query is cut after that word', async () => {
+        await start();
+        await warm();
+        let go: () => void = () => undefined;
+        const first = new Promise<void>((resolve) => (go = resolve));
+        let frames = 0;
+        script({ frames: long, wait: (frame) => ((frames = frame), frame === 0 ? first : tick(40)) });
+        const gone = new AbortController();
+        const request = bench.openai.chat.completions.create({ ...ask, stream: true }, { signal: gone.signal });
+        await until(() => bench.worker.asked.length === 2);
+        gone.abort();
+        await expect(request).rejects.toThrow();
+        await tick(100);
+        expect(job().running).toBe(1);
+        go();
+
+        await until(() => job().running === 0 && job().unfinished.length === 0);
+        expect(frames).toBeLessThan(long.length - 1);
+        await until(() => paid() === bench.worker.only.cumulative);
+        expect(paid()).toBeGreaterThanOrEqual(3020n + 2020n); // the prompt and a word
+    });
+
     it('is paid for an answer whose ending a proxy hid for a while with a page of its own', async () => {
         await start();
         await warm();
