@@ -1,7 +1,4 @@
-/**
- * `npm run bench:gas`: prints what every operation costs; `-- --json` prints one JSON object instead.
- * `-- --record "reason"` adds an entry to benchmarks/gas.json with what changed since the newest one.
- */
+/** `npm run bench:gas`: prints what every operation costs. */
 import { parseArgs } from 'node:util';
 import { changeText, figuresOf, record } from './history';
 import { jsonOf } from './json';
@@ -9,10 +6,17 @@ import { LEVELS, LevelReport, reportOf, reportOfBatches } from './report';
 import { reportText } from './table';
 import { reach } from './targets';
 
+const USAGE = `npm run bench:gas -- [--json] [--record REASON]
+  --json           one JSON object
+  --record REASON  adds an entry to benchmarks/gas.json with what changed since the newest one, and prints that alone`;
+
 async function main(): Promise<void> {
-    const { values } = parseArgs({
-        options: { json: { type: 'boolean', default: false }, record: { type: 'string' } },
-    });
+    const flag = { type: 'boolean', default: false } as const;
+    const { values } = parseArgs({ options: { json: flag, record: { type: 'string' }, help: flag } });
+    if (values.help) {
+        console.log(USAGE);
+        return;
+    }
     if (values.record !== undefined) {
         const changed = record(figuresOf(await reportOf('2025'), await reportOf('2026')), values.record);
         console.log(changed.map(changeText).join('\n'));
@@ -27,6 +31,6 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: Error) => {
-    console.error(error.message);
+    console.error(`bench:gas: ${error.message}`);
     process.exitCode = 1;
 });

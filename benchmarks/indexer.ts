@@ -1,17 +1,21 @@
 /**
- * `npm run bench:index`: how fast the indexer reads a history, and how much memory it needs. `-- --transactions 100000`
- * says of how many transactions, `-- --json` prints one JSON object. The histories are made, not run, because contracts
- * in a sandbox would take longer than the indexer.
+ * `npm run bench:index`: how fast the indexer reads a history, and how much memory it needs. The histories are made,
+ * not run, because contracts in a sandbox would take longer than the indexer.
  */
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { wholeNumberOf } from '../tests/soak/report';
 import { exportLines, hashedExport } from '../offchain/indexer/export';
 import { Indexer } from '../offchain/indexer/indexer';
 import { openIndex } from '../offchain/indexer/open';
 import { readView } from '../offchain/indexer/view';
 import { SyntheticMarket } from './indexer/synthetic';
+
+const USAGE = `npm run bench:index -- [--transactions N] [--json]
+  --transactions N  of the history, at least; 100,000 unless given
+  --json            one JSON object`;
 
 const NODES = 300;
 const CLIENTS = 40;
@@ -94,10 +98,15 @@ async function timed<T>(run: () => Promise<T>): Promise<[T, number]> {
 }
 
 async function main(): Promise<void> {
+    const flag = { type: 'boolean', default: false } as const;
     const { values } = parseArgs({
-        options: { transactions: { type: 'string', default: '100000' }, json: { type: 'boolean', default: false } },
+        options: { transactions: { type: 'string', default: '100000' }, json: flag, help: flag },
     });
-    const result = await measureIndex(Number(values.transactions));
+    if (values.help) {
+        console.log(USAGE);
+        return;
+    }
+    const result = await measureIndex(wholeNumberOf('transactions', values.transactions, 1));
     const { secondPass, ...rest } = result;
     const flat = { ...rest, secondPassSeconds: secondPass.seconds, secondPassCalls: secondPass.calls };
     console.log(
@@ -110,5 +119,8 @@ async function main(): Promise<void> {
 }
 
 if (require.main === module) {
-    void main();
+    main().catch((error: unknown) => {
+        console.error(`bench:index: ${(error as Error).message}`);
+        process.exitCode = 1;
+    });
 }

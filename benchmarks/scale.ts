@@ -1,13 +1,16 @@
-/**
- * `npm run scale`: simulates a billion queries a day and prints what they cost, lock and need. `-- --short` does it in
- * seconds, `-- --json` prints one JSON object, `-- --seed 7` draws other random numbers, `-- --cpu-ms 20` sets the CPU
- * time of a query, `-- --record` writes benchmarks/scale.json, the plot and the tables of docs/scale.md.
- */
+/** `npm run scale`: simulates a billion queries a day and prints what they cost, lock and need. */
 import { parseArgs } from 'node:util';
 import { BASE, type Model } from './scale/model';
 import { recordReport } from './scale/page';
 import { reportText, type ScaleReport } from './scale/report';
 import { digestsOf, runAll } from './scale/scenarios';
+
+const USAGE = `npm run scale -- [--short] [--seed S] [--cpu-ms N] [--json] [--record]
+  --short     90 minutes of the market instead of all, in seconds
+  --seed S    draws the random numbers; ${BASE.seed} unless given
+  --cpu-ms N  CPU time of a query in milliseconds; ${BASE.machine.cpu.ms} unless given
+  --json      one JSON object
+  --record    also writes benchmarks/scale.json, and the tables and the plot of docs/scale.md`;
 
 function main(): void {
     const { values } = parseArgs({
@@ -17,8 +20,13 @@ function main(): void {
             record: { type: 'boolean', default: false },
             seed: { type: 'string', default: `${BASE.seed}` },
             'cpu-ms': { type: 'string', default: `${BASE.machine.cpu.ms}` },
+            help: { type: 'boolean', default: false },
         },
     });
+    if (values.help) {
+        console.log(USAGE);
+        return;
+    }
     const { short, json, record } = values;
     const model: Model = {
         ...BASE,
@@ -50,6 +58,6 @@ function numberOf(text: string, flag: string): number {
 try {
     main();
 } catch (error) {
-    console.error((error as Error).message);
+    console.error(`scale: ${(error as Error).message}`);
     process.exitCode = 1;
 }

@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Attack, attacks } from '../tests/attacks';
 
+const USAGE = 'npm run attacks [-- --json]';
 const ROOT = join(__dirname, '..');
 const WIDTH = [44, 44, 48]; // columns of the table, in characters
 
@@ -108,10 +109,14 @@ function table(verdicts: AttackVerdict[]): string {
 }
 
 if (require.main === module) {
-    const unknown = process.argv.slice(2).filter((flag) => flag !== '--json');
+    const unknown = process.argv.slice(2).filter((flag) => !['--json', '--help'].includes(flag));
     if (unknown.length > 0) {
-        console.error(`${unknown[0]} is no flag of this: npm run attacks [-- --json]`);
+        console.error(`${unknown[0]} is no flag of this: ${USAGE}`);
         process.exit(2);
+    }
+    if (process.argv.includes('--help')) {
+        console.log(USAGE);
+        process.exit();
     }
     const verdicts = judge(attacks, run(attacks));
     const of = (outcome: AttackVerdict['outcome']) => verdicts.filter((verdict) => verdict.outcome === outcome).length;

@@ -24,8 +24,8 @@ export interface LongRun<Own, Report extends { passed: boolean }> {
 }
 
 /**
- * Runs a command: exit code 0 if everything holds at the end, 1 if not. Standard output has the report, and standard
- * error the progress. A temporary folder stays if a check fails.
+ * Runs a command: exit code 0 if everything holds at the end, 1 if not, 2 for wrong flags. Standard output has the
+ * report, and standard error the progress. A temporary folder stays if a check fails.
  */
 export function longRun<Own, Report extends { passed: boolean }>(command: LongRun<Own, Report>): void {
     runCommand(command).catch((error: unknown) => {
@@ -35,7 +35,31 @@ export function longRun<Own, Report extends { passed: boolean }>(command: LongRu
 }
 
 async function runCommand<Own, Report extends { passed: boolean }>(command: LongRun<Own, Report>): Promise<void> {
-    const { name, usage, defaults, read, run, textOf } = command;
+    const { name, run, textOf } = command;
+    let options: (CommonOptions & Own & { json: boolean; isKept: boolean }) | undefined;
+    try {
+        options = optionsOf(command);
+    } catch (error) {
+        console.error(`${name}: ${(error as Error).message}\n${command.usage}`);
+        process.exitCode = 2;
+        return;
+    }
+    if (options === undefined) {
+        console.log(command.usage);
+        return;
+    }
+    const { seed, folder, json, isKept } = options;
+    console.error(`seed ${seed}, folder ${folder}`);
+    const report = await run(options);
+    console.log(json ? JSON.stringify(toWire(report)) : textOf(report));
+    process.exitCode = report.passed ? 0 : 1;
+    if (report.passed && !isKept) {
+        rmSync(folder, { recursive: true });
+    }
+}
+
+/** Undefined where only the usage is asked for; throws what is wrong with the flags. */
+function optionsOf<Own, Report extends { passed: boolean }>({ name, defaults, read }: LongRun<Own, Report>) {
     const own = Object.entries(defaults).map(([flag, value]) => [flag, { type: 'string', default: value }] as const);
     const { values } = parseArgs({
         options: {
@@ -47,17 +71,10 @@ async function runCommand<Own, Report extends { passed: boolean }>(command: Long
         },
     });
     if (values.help) {
-        console.log(usage);
-        return;
+        return undefined;
     }
     const options = read((flag, min) => numberOf(flag, (values as unknown as Record<string, string>)[flag], min));
     const seed = wholeNumberOf('seed', values.seed ?? `${Math.floor(Math.random() * 2 ** 32)}`, 0);
     const folder = values.folder === undefined ? mkdtempSync(join(tmpdir(), `${name}-`)) : resolve(values.folder);
-    console.error(`seed ${seed}, folder ${folder}`);
-    const report = await run({ ...options, seed, folder, say: console.error });
-    console.log(values.json ? JSON.stringify(toWire(report)) : textOf(report));
-    process.exitCode = report.passed ? 0 : 1;
-    if (report.passed && values.folder === undefined) {
-        rmSync(folder, { recursive: true });
-    }
+    return { ...options, seed, folder, say: console.error, json: values.json, isKept: values.folder !== undefined };
 }
