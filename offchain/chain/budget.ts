@@ -2,8 +2,8 @@
 
 /**
  * urgent: earns or saves money. routine: keeps the process up to date. client: caused by a client that has a job; in
- * turns with what is routine, and so few wait that it comes in time. stranger: caused by an unknown client. idle: only
- * tells people something; one at a time, and in turns with strangers.
+ * turns with what is routine, so that no number of them keeps it waiting. stranger: caused by an unknown client. idle:
+ * only tells people something; one at a time, and in turns with strangers.
  */
 export type Urgency = 'urgent' | 'routine' | 'client' | 'stranger' | 'idle';
 
@@ -11,7 +11,6 @@ const ORDER: Record<Urgency, number> = { urgent: 0, routine: 1, client: 1, stran
 /** Part of a burst that is reserved for more urgent calls. */
 const RESERVED: Record<Urgency, number> = { urgent: 0, routine: 0.25, client: 0.25, stranger: 0.5, idle: 0.5 };
 const MAX_STRANGERS = 8; // waiting calls of strangers; more are refused at once
-const CLIENT_SECONDS = 20; // in which the waiting calls of clients are made; more are refused at once
 const MIN_RATE = 0.95; // calls a second: the slowest public API takes one
 const FIRST_RATE = 4; // calls a second after the first refusal of an endpoint without a limit
 const GROWTH = 0.005; // calls a second more after each call that was served
@@ -30,6 +29,7 @@ export class Budget {
     private pausedUntil = 0;
     private waiting: Waiting[] = [];
     private wake: NodeJS.Timeout | undefined;
+    private wasClient = true; // the last call of clients and routine together
 
     /**
      * `maxRate`: calls a second; Infinity where only the endpoint's refusals limit them. `maxBurst`: calls at once
@@ -56,7 +56,8 @@ export class Budget {
         if (this.waiting.length === 0 && this.take(urgency)) {
             return Promise.resolve(true);
         }
-        if (this.waiting.filter((one) => one.urgency === urgency).length >= this.maxWaiting(urgency)) {
+        const strangers = this.waiting.filter((one) => one.urgency === 'stranger').length;
+        if (urgency === 'stranger' && strangers >= MAX_STRANGERS) {
             return Promise.resolve(false);
         }
         return new Promise((resolve) => {
@@ -93,17 +94,6 @@ export class Budget {
         }
     }
 
-    private maxWaiting(urgency: Urgency): number {
-        switch (urgency) {
-            case 'stranger':
-                return MAX_STRANGERS;
-            case 'client':
-                return Math.max(1, this.rate * CLIENT_SECONDS);
-            default:
-                return Infinity;
-        }
-    }
-
     private get burst(): number {
         return this.rate === Infinity ? Infinity : (this.maxBurst ?? Math.max(1, this.rate / 2));
     }
@@ -137,11 +127,21 @@ export class Budget {
 
     private serve(): void {
         clearTimeout(this.wake);
-        while (this.waiting.length > 0 && this.take(this.waiting[0].urgency)) {
-            this.waiting[0].go();
+        for (let next = this.next(); next !== undefined; next = this.next()) {
+            if (!this.take(next.urgency)) {
+                this.wake = setTimeout(() => this.serve(), Math.ceil(this.due(next.urgency)) + 1);
+                return;
+            }
+            this.wasClient = ORDER[next.urgency] === ORDER.client ? next.urgency === 'client' : this.wasClient;
+            next.go();
         }
-        if (this.waiting.length > 0) {
-            this.wake = setTimeout(() => this.serve(), Math.ceil(this.due(this.waiting[0].urgency)) + 1);
-        }
+    }
+
+    /** The call whose turn is next. */
+    private next(): Waiting | undefined {
+        const [first] = this.waiting;
+        const isShared = first !== undefined && ORDER[first.urgency] === ORDER.client;
+        const other: Urgency = this.wasClient ? 'routine' : 'client';
+        return (isShared ? this.waiting.find(({ urgency }) => urgency === other) : undefined) ?? first;
     }
 }

@@ -74,14 +74,16 @@ export class ServedChannel {
     }
 
     /**
-     * Reads the channel now and stores what changed. A channel that is confirmed to be gone ends the job. A client's
-     * reading may be refused, as one too many; what is routine is then read all the same.
+     * Reads the channel now and stores what changed. A channel that is confirmed to be gone ends the job. What is
+     * routine does not wait for the reading of a client, whose turn may be late.
      */
     read(cause: ReadingCause = 'routine'): Promise<void> {
-        if (this.reading?.cause === 'client' && cause === 'routine') {
-            return this.reading.end.catch(() => this.read());
+        if (this.reading === undefined || (cause === 'routine' && this.reading.cause === 'client')) {
+            const end = this.readOnce(cause).finally(() => {
+                this.reading = this.reading?.end === end ? undefined : this.reading;
+            });
+            this.reading = { cause, end };
         }
-        this.reading ??= { cause, end: this.readOnce(cause).finally(() => (this.reading = undefined)) };
         return this.reading.end;
     }
 

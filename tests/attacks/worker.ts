@@ -412,9 +412,9 @@ export const workerAttacks: Attack[] = [
     {
         source: 'review',
         attack: 'Sixty tiny jobs have their channels read all the time, and the calls for claims and demands never get their turn.',
-        stoppedBy: 'Few readings that clients cause wait at once, and those for claims come in time.',
+        stoppedBy: 'Readings that clients cause take turns with all others.',
         file: 'tests/offchain/chain/budget.spec.ts',
-        test: 'A budget of calls lets so many calls of clients wait as are made in 20 seconds, and what is routine waits with them',
+        test: 'A budget of calls serves what is routine in turns with the calls of clients, however many of these came before',
     },
     {
         source: 'review',

@@ -37,14 +37,16 @@ afterEach(async () => {
 describe('Readings of the chain', () => {
     let reads: Urgency[];
     let isFull: boolean; // too many calls of clients wait
+    let turn: Promise<void>; // of the calls of clients
 
     beforeEach(async () => {
-        [reads, isFull] = [[], false];
+        [reads, isFull, turn] = [[], false, Promise.resolve()];
         jest.spyOn(FakeChain.prototype, 'as').mockImplementation(function (this: FakeChain, urgency) {
-            const account = (address: Address) => {
+            const account = async (address: Address) => {
                 reads.push(urgency);
+                await (urgency === 'client' ? turn : undefined);
                 if (urgency === 'client' && isFull) {
-                    return Promise.reject(new ChainError('takes no more calls for now', undefined, { busy: true }));
+                    throw new ChainError('takes no more calls for now', undefined, { busy: true });
                 }
                 return this.account(address);
             };
@@ -62,6 +64,21 @@ describe('Readings of the chain', () => {
         reads = [];
         expect((await fixture.worker.claimNow()).claimed).toBe(1);
         expect(reads).not.toContain('client');
+    });
+
+    it('for claims do not wait for that of a client of the same channel', async () => {
+        const client = await withJob();
+        await client.ask(1, 'one');
+        let release!: () => void;
+        turn = new Promise((resolve) => (release = resolve));
+        const asked = client.ask(2, 'two');
+        await sleep(50);
+
+        const claims = await Promise.race([fixture.worker.claimNow(), sleep(2000)]);
+        release();
+        expect(claims).toMatchObject({ claimed: 1, failed: 0 });
+        expect(fixture.chain.paidBy(client.channel)).toBeGreaterThan(0n);
+        expect((await asked).text).toBe('two');
     });
 
     it('for claims are made while those of clients are refused, and a job that was read goes on', async () => {
@@ -156,7 +173,7 @@ describe('Strangers of one address', () => {
 
     it('that read stored answers slowly do not keep others from theirs', async () => {
         const limits = { maxAnswer: 16 << 20 };
-        fixture = await startFixture({ limits, listen: { port: 0, proxies: ['127.0.0.1'] } });
+        fixture = await startFixture({ limits, creditSeconds: 30, listen: { port: 0, proxies: ['127.0.0.1'] } });
         // More than the kernel takes for a connection that nobody reads.
         const deltas = Array.from({ length: 360 }, (): Step => {
             return { type: 'delta', content: 'x'.repeat(16_000), tokens: 1 };
