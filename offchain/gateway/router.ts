@@ -16,6 +16,7 @@ import { Excluded, JobPool } from './pool';
 import { ask, BrokenOff, Question, QueryOutcome } from './query';
 import { receiptId } from './receipts';
 import type { Recovery } from './recovery';
+import { VainRequests } from './vainRequests';
 import { WorkerDown, WorkerRefusal } from '../payer/workerErrors';
 
 /** Where an answer goes. */
@@ -72,6 +73,8 @@ export interface RouterParts {
 }
 
 export class Router {
+    private readonly vain = new VainRequests();
+
     constructor(
         private readonly context: GatewayContext,
         private readonly parts: RouterParts,
@@ -82,6 +85,11 @@ export class Router {
         const { pool, closing } = this.parts;
         const { config, escrow } = this.context;
         const clock = () => escrow.clock.read();
+        // Whoever has the only key harms nobody else.
+        const key = this.context.people.apiKeys.usable > 1 ? question.payer?.name : undefined;
+        if (key !== undefined) {
+            this.vain.require(key);
+        }
         const excluded: Excluded = { workers: new Set(), jobs: new Set(), sessions: new Set() };
         const refusals: Refused[] = [];
         let failure: GatewayError | undefined;
@@ -110,6 +118,7 @@ export class Router {
                 const onNotStored = (ending: NotStored) => void this.parts.endings.store(ending);
                 const outcome = await ask(lease, question, { clock, deliver, signal, keep, onNotStored });
                 closing.bookOutcome(job, outcome);
+                this.noteVain(key, outcome);
                 if (outcome.type === 'result') {
                     const { completion, reasoning } = outcome.result;
                     const seconds = (performance.now() - firstAt) / 1000;
@@ -136,6 +145,24 @@ export class Router {
             }
         }
         throw failure!;
+    }
+
+    // What a node or a job is to blame for does not count.
+    private noteVain(key: string | undefined, outcome: QueryOutcome): void {
+        if (key === undefined) {
+            return;
+        }
+        if (outcome.type === 'result') {
+            if (outcome.result.price > 0n) {
+                this.vain.notePaid(key);
+            }
+            return;
+        }
+        const { reason } = outcome.refusal;
+        const isOfRequest = ['request', 'server'].includes(causeOf(reason).origin) || TOO_LONG.includes(reason);
+        if (!outcome.paid && isOfRequest) {
+            this.vain.add(key);
+        }
     }
 
     private billOf({ stored, terms, balance }: GatewayJob, { number }: Result): Bill {

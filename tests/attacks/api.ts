@@ -278,4 +278,11 @@ export const apiAttacks: Attack[] = [
         file: 'tests/offchain/gateway/contexts.spec.ts',
         test: 'a request that is longer than a context is counted in several turns of the event loop, and not at once',
     },
+    {
+        source: 'review',
+        attack: 'An app sends wrong requests without end, for nothing, until nodes refuse all queries of the job.',
+        stoppedBy: 'One of several keys may have few requests refused, and one more with each answer that is paid.',
+        file: 'tests/offchain/gateway/keys.spec.ts',
+        test: 'A gateway with API keys lets one of several keys have 32 requests refused for nothing, and one more with each answer',
+    },
 ];

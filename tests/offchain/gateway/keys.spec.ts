@@ -1,3 +1,4 @@
+// Longer than 350 lines because its cases share one set-up.
 /** API keys, budgets and what else a request to the gateway meets before it is answered, over HTTP. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -68,6 +69,28 @@ describe('A gateway with API keys', () => {
         await until(() => bench.worker.asked.length === 4);
         go();
         expect((await Promise.all(running)).map((one) => one.status)).toEqual([200, 200, 200, 200]);
+    });
+
+    it('lets one of several keys have 32 requests refused for nothing, and one more with each answer', async () => {
+        const { secret } = await admin('keys', { name: 'bob' });
+        const other = await admin('keys', { name: 'eve' });
+        const refused = Array(40).fill({ failAtOnce: Reason.BackendRefused });
+        expect((await bench.post(ask, bearer(secret))).status).toBe(200);
+        bench.worker.scripts.push(...refused);
+        for (let time = 0; time < 31; time++) {
+            expect((await bench.post(ask, bearer(secret))).status).toBe(400);
+        }
+        bench.worker.scripts.length = 0;
+        expect((await bench.post(ask, bearer(secret))).status).toBe(200);
+        bench.worker.scripts.push(...refused);
+        const statuses = [];
+        for (let time = 0; time < 3; time++) statuses.push((await bench.post(ask, bearer(secret))).status);
+        expect(statuses).toEqual([400, 400, 429]);
+        bench.worker.scripts.length = 0;
+
+        const { status, body, headers } = await bench.post(ask, bearer(secret));
+        expect([status, body.error.code, headers['retry-after']]).toEqual([429, 'too_many_refused', '600']);
+        expect((await bench.post(ask, bearer(other.secret))).status).toBe(200);
     });
 
     it('opens no job for requests that a budget cannot pay, however many come at once', async () => {
