@@ -226,6 +226,20 @@ describe('A message between contracts that comes back', () => {
         expect(session.state.wallets.get(owner)).toBeGreaterThan(-TON);
     });
 
+    it('leaves frozen what a second report froze whose answer came back, and lets nobody have it sent again', async () => {
+        const dispute = await report('A2');
+        await session.drain();
+        await report('A2');
+        session.bounce(await until('caseClosed'));
+        await session.drain();
+        const frozen = () => session.get('provider', provider)!.versions[0];
+
+        expect(frozen()).toMatchObject({ cases: 1 });
+        expect(frozen().frozen).toBeGreaterThan(0n);
+        send(STRANGER, dispute, { op: 'decideCase' });
+        expect(await session.deliver(session.next[0])).toMatchObject({ code: 'ErrWrongState' });
+    });
+
     describe('leaves a stuck case', () => {
         let dispute: Account;
 

@@ -42,7 +42,9 @@ async function bounceOne({ session, dice }: Scene, ops: ReadonlySet<Op>, deliver
     for (let left = deliveries; session.next.length > 0; left--) {
         const possible = session.next.filter((index) => {
             const { from, body, bounced, bounce: asks } = session.state.queue[index];
-            return asks && !bounced && session.state.contracts.has(from) && ops.has(body.op);
+            // The answer to a second report cannot be sent again: docs/contracts/dispute.md, "What remains".
+            const isLost = body.op === 'caseClosed' && body.duplicate;
+            return asks && !bounced && !isLost && session.state.contracts.has(from) && ops.has(body.op);
         });
         if (possible.length > 0) {
             session.bounce(dice.of(possible));
