@@ -180,8 +180,8 @@ function processLines({ process, processes }: StatusView): string[] {
         return [];
     }
     const lines = processes.map(({ number, holder, url, jobs }) => {
-        const name = [`process ${number}`, holder, url ?? []].flat().join(', ');
-        return `           ${name}: ${jobs} jobs${number === process ? ', this one' : ''}`;
+        const name = [`member ${number}`, holder, url ?? []].flat().join(', ');
+        return `           ${name}: ${jobs} ${jobs === 1 ? 'job' : 'jobs'}${number === process ? ', this one' : ''}`;
     });
     return ['processes  money, keys and usage are those of all, jobs and nodes those of this one', ...lines];
 }
