@@ -18,7 +18,8 @@ const USAGE = `npm run postgres -- [--port N] [--state DIR]
   --port N     where it listens on ${HOST}; ${PORT} unless given
   --state DIR  keeps the databases in DIR; a temporary folder unless given, which goes when the server ends
 
-It asks for no password: every program on this machine may use it.`;
+It asks for no password: every program on this machine may use it. As root it runs as the user nobody, who must be able
+to enter DIR.`;
 
 interface Options {
     port: number;
