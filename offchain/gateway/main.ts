@@ -224,6 +224,7 @@ async function serve(config: GatewayConfig, keys: ClientKeys, deps: GatewayDeps)
             await server.close();
             await scraped?.close();
             await asking.close();
+            book.all.forEach((job) => job.abandoned.abort()); // also queries whose apps went away before the first word
             await Promise.all(book.all.map((job) => job.whenIdle()));
             await Promise.all(book.all.map((job) => job.money.payPending()));
             await Promise.all(book.all.map((job) => job.money.stop()));

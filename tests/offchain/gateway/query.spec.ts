@@ -287,6 +287,22 @@ describe('One query', () => {
         expect(paid()).toBeGreaterThanOrEqual(3020n + 2020n); // the prompt and a word
     });
 
+    it('a client that went away before the first word does not keep the gateway from stopping', async () => {
+        await start();
+        await warm();
+        script({ wait: () => new Promise(() => undefined) });
+        const gone = new AbortController();
+        const request = bench.openai.chat.completions.create({ ...ask, stream: true }, { signal: gone.signal });
+        await until(() => bench.worker.asked.length === 2);
+        gone.abort();
+        await expect(request).rejects.toThrow();
+        await tick(50);
+        const before = performance.now();
+        await bench.restart();
+
+        expect(performance.now() - before).toBeLessThan(10_000);
+    });
+
     it('is paid for an answer whose ending a proxy hid for a while with a page of its own', async () => {
         await start();
         await warm();
