@@ -24,7 +24,10 @@ export function accountAddress(account: Buffer): Address {
 /** Who causes a reading: the worker itself, or a client. */
 export type ReadingCause = 'routine' | 'client';
 
-type UrgentReader = AccountReader & { as?(urgency: 'client' | 'stranger'): AccountReader };
+type UrgentReader = AccountReader & {
+    as?(urgency: 'client' | 'stranger'): AccountReader;
+    readonly others?: readonly AccountReader[];
+};
 
 const SILENCE_MS = 15_000; // for which a failure of the API counts; then one query waits for another try
 const MAX_UNKNOWN = 8; // channels of strangers that are read at once; as many wait
@@ -104,6 +107,21 @@ export class Channels {
             value: await chain.account(accountAddress(channel)),
             confirmed: false,
         })).finally(endTurn);
+    }
+
+    /** The channel as the first of the other endpoints has it that shows it; undefined if none does. */
+    async readElsewhere(channel: Buffer, terms: Terms, jobNumber: number): Promise<ChannelSnapshot | undefined> {
+        for (const source of this.chain.others ?? []) {
+            try {
+                const account = await source.account(accountAddress(channel));
+                if (account.state === 'active') {
+                    return this.check(account, terms, jobNumber);
+                }
+            } catch {
+                // it does not answer, or shows another contract
+            }
+        }
+        return undefined;
     }
 
     private async reading(

@@ -203,7 +203,7 @@ export class Claims {
         }
         if (channel.isMissing) {
             this.scheduleMissing(key, job);
-            return undefined;
+            return this.claimOfMissing(job);
         }
         this.missingSince.delete(key);
         const { snapshot } = channel;
@@ -226,6 +226,23 @@ export class Claims {
             last,
             refundAt: snapshot.refundAt,
             body: claimBody(job.voucher, { last }),
+        };
+    }
+
+    /** A claim of a channel that looks gone at one endpoint and exists at another, if it is worth it. */
+    private async claimOfMissing(job: WorkerJob): Promise<Claim | undefined> {
+        const { channel, hasLastClaim, record, unconfirmed } = job;
+        const snapshot =
+            !hasLastClaim && this.costs.isWorth(unconfirmed) && this.sender.mayTry(keyOf(record))
+                ? await channel.readElsewhere()
+                : undefined;
+        const due = snapshot === undefined ? 0n : unclaimedOf({ voucher: job.voucher, snapshot });
+        if (snapshot === undefined || !this.costs.isWorth(due)) {
+            return undefined;
+        }
+        return {
+            ...{ job: job.id, channel: record.channel, due, paidAfter: snapshot.paid + due, last: false },
+            ...{ refundAt: snapshot.refundAt, body: claimBody(job.voucher, { last: false }) },
         };
     }
 

@@ -87,6 +87,16 @@ export class ServedChannel {
         return this.reading.end;
     }
 
+    /**
+     * The channel as another endpoint shows it, for one that looks gone at the first: that may be a lie, and until the
+     * refund its vouchers can be claimed. Undefined if none shows it.
+     */
+    async readElsewhere(): Promise<ChannelSnapshot | undefined> {
+        const { record, terms } = this.entry;
+        const snapshot = await this.channels.readElsewhere(record.channel, terms, record.jobNumber);
+        return snapshot && snapshot.paid <= this.entry.promised ? snapshot : undefined;
+    }
+
     private get hasEnded(): boolean {
         return this.entry.record.state === 'ended';
     }

@@ -508,4 +508,11 @@ export const workerAttacks: Attack[] = [
         file: 'tests/offchain/chain/api.spec.ts',
         test: 'The client of the chain reads no answer without an end into memory, and asks the second endpoint',
     },
+    {
+        source: 'review',
+        attack: 'The first endpoint hides a channel until its client is refunded, although another endpoint shows it.',
+        stoppedBy: 'Vouchers of a channel that looks gone are claimed if any endpoint shows it.',
+        file: 'tests/regression/offchain-worker.spec.ts',
+        test: 'An endpoint that hides a channel does not keep its vouchers from being claimed while another endpoint shows it',
+    },
 ];

@@ -1,6 +1,6 @@
 // Longer than 350 lines because its cases share one set-up.
 import { termsCell } from '@cocoon-market/wrappers';
-import { beginCell } from '@ton/core';
+import { type Address, beginCell } from '@ton/core';
 import { ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
@@ -271,6 +271,27 @@ describe('An API of the chain that says a channel is gone', () => {
         }
 
         expect((await fixture.worker.status()).jobs).toMatchObject({ open: 1, ended: 0 });
+    });
+});
+
+describe('An endpoint that hides a channel', () => {
+    it('does not keep its vouchers from being claimed while another endpoint shows it', async () => {
+        fixture = await startFixture();
+        const client = await withJob();
+        await client.ask(1, 'one');
+        const { chain } = fixture;
+        const read = chain.account.bind(chain);
+        const hiding = async (address: Address) => {
+            const account = await read(address);
+            return address.equals(client.channel) ? { ...account, state: 'uninitialized' as const } : account;
+        };
+        (chain as { others?: unknown[] }).others = [{ account: hiding }, { account: read }];
+        chain.account = hiding;
+
+        expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 1, failed: 0 });
+        expect(chain.paidBy(client.channel)).toBe(client.owed());
+        await fixture.worker.claimNow();
+        expect(fixture.wallet.orders).toHaveLength(1);
     });
 });
 
