@@ -149,13 +149,14 @@ function providerGoals(session: Session, account: Account, owner: Account): Goal
                 return { who, what: 'its node is closed', steps: () => [close], reached: (later) => !isOpen(later) };
             }
         }
-        if (bonded(provider) > 0n) {
+        const unreleased = session.unreleased.get(account) ?? 0n;
+        if (bonded(provider) > unreleased) {
             const home = (later: State) => bonded(later.contracts.get(account) as Provider);
             const had = home(state);
             const steps = (later: State) => stakeSteps(later, account, own);
             return { who, what: 'its stake is home', steps, reached: (later) => home(later) < had };
         }
-        if (sumOf(provider, 'frozen') > 0n) {
+        if (sumOf(provider, 'frozen') > unreleased) {
             throw new Error(`${sumOf(provider, 'frozen')} nanoTON stay frozen without an open case`);
         }
         return undefined;
@@ -169,8 +170,9 @@ function stakeSteps(state: State, account: Account, own: (body: Message['body'])
     if (due.length > 0) {
         return [own({ op: 'withdrawStake', slot: due[0].index, amount: 0n })];
     }
-    if (provider.stake > 0n && used.length < provider.slots.length) {
-        return [own({ op: 'unbond', amount: provider.stake })];
+    const free = provider.stake - sumOf(provider, 'frozen');
+    if (free > 0n && used.length < provider.slots.length) {
+        return [own({ op: 'unbond', amount: free })];
     }
     return wait(state, Math.min(...used.map(({ unlockAt }) => unlockAt)));
 }

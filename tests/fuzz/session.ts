@@ -39,6 +39,7 @@ export type Watch = (before: State, after: State, outcome: Outcome) => void;
 export interface Mark {
     state: State;
     level: PriceLevel;
+    unreleased: ReadonlyMap<Account, bigint>;
     snapshot: NetworkSnapshot;
 }
 
@@ -51,6 +52,8 @@ export class Session {
     readonly gas = new Map<string, bigint>();
     readonly watches: Watch[] = [];
     deliveries = 0;
+    /** Most nanoTON of each Provider that ends of second reports would have freed, which it did not take. */
+    unreleased: ReadonlyMap<Account, bigint> = new Map();
     private wire: Wired[] = [];
     private readonly sentAt = new WeakMap<Wired, number>();
     private readonly hidden: Cell[] = [];
@@ -102,14 +105,15 @@ export class Session {
 
     /** This moment, to come back to. Nothing may be on its way. */
     mark(): Mark {
-        const { state, level, network } = this;
-        return { state, level, snapshot: network.snapshot() };
+        const { state, level, unreleased, network } = this;
+        return { state, level, unreleased, snapshot: network.snapshot() };
     }
 
-    async back({ state, level, snapshot }: Mark): Promise<void> {
+    async back({ state, level, unreleased, snapshot }: Mark): Promise<void> {
         await this.network.restore(snapshot);
         this.state = state;
         this.level = level;
+        this.unreleased = unreleased;
         this.wire = [];
         this.network.publish(this.libraries(state.library));
     }
@@ -250,6 +254,7 @@ export class Session {
         const outcome = this.play({ kind: 'deliver', index, facts: { balance, code, stayed, frozen } })!;
         this.wire.splice(index, 1);
         this.count(message, ran);
+        this.noteUnreleased(message);
         try {
             await this.agree(before, message, outcome, ran);
             this.network.checkTotal();
@@ -262,6 +267,13 @@ export class Session {
             });
         }
         return outcome;
+    }
+
+    private noteUnreleased({ from, body, bounced }: Message): void {
+        if (bounced && body.op === 'caseClosed' && body.duplicate) {
+            const amount = (this.unreleased.get(from) ?? 0n) + body.fault.amount;
+            this.unreleased = new Map([...this.unreleased, [from, amount]]);
+        }
     }
 
     private count({ body, bounced }: Message, { code, gas }: Ran): void {
