@@ -30,6 +30,7 @@ function openedIn(result: SendMessageResult): CaseOpened[] {
 const standing = () => market().provider.getStanding();
 const ceiling = toNano('0.05');
 const demandOf = (job: NodeJob, number = 1) => job.report.demand(job.accept({ number, ceiling }));
+const twiceOf = (job: NodeJob) => job.report.twice(job.result(), job.result({ price: 1n }));
 const excessOf = (job: NodeJob) => job.report.excess(job.result({ price: toNano('1') }));
 
 describe('A case that is opened', () => {
@@ -52,16 +53,22 @@ describe('A case that is opened', () => {
         expect(opened.answerBy).toBe(blockchain.now! + RESPONSE);
     });
 
-    it('of A2 is told without a time to answer, and counts as open no longer', async () => {
-        const { job } = market();
+    it.each([
+        ['A1', 'twice', twiceOf],
+        ['A2', 'excess', excessOf],
+    ] as const)(
+        'of %s is told without a time to answer, and counts as open no longer',
+        async (faultClass, kind, body) => {
+            const { job } = market();
 
-        const [opened] = openedIn(await report(market(), 'excess', excessOf(job)));
+            const [opened] = openedIn(await report(market(), kind, body(job)));
 
-        expect(opened).toMatchObject({ serial: 1, class: 'A2', answerBy: 0, bond: 0n });
-        const { address } = await Dispute.ofFault(market().provider.address, { ...opened });
-        expect(opened.dispute.equals(address)).toBe(true);
-        expect(await standing()).toMatchObject({ cases: 0n, opened: 1n });
-    });
+            expect(opened).toMatchObject({ serial: 1, class: faultClass, answerBy: 0, bond: 0n });
+            const { address } = await Dispute.ofFault(market().provider.address, { ...opened });
+            expect(opened.dispute.equals(address)).toBe(true);
+            expect(await standing()).toMatchObject({ cases: 0n, opened: 1n });
+        },
+    );
 
     it('is told again with the next serial when a second report finds it, and counts as one', async () => {
         const { job } = market();

@@ -5,6 +5,7 @@ import { errors } from '@cocoon-market/wrappers';
 import { listingCell } from '../../wrappers/Node';
 import { caseMarket, report, useCases } from '../support/cases';
 import { expectRefused } from '../support/chain';
+import { valueSent } from '../support/market';
 import { DAY, exactValue, listingWith } from '../support/stake';
 
 const VALUE = toNano('1');
@@ -134,6 +135,19 @@ describe('Jail', () => {
         await provider.sendAddStake(stranger.getSender(), { value: VALUE, amount: 1n });
         await unjail();
         expect((await standing()).jailed).toBe(false);
+    });
+
+    it('is left at no cost but fees: the rest of the value goes to the owner', async () => {
+        const { blockchain, provider, owner } = market();
+        await jailed();
+        blockchain.now! += 7 * DAY;
+        const before = await provider.getProviderState();
+
+        const result = await unjail();
+
+        expect(result.transactions).toHaveTransaction({ from: provider.address, to: owner.address, success: true });
+        expect(valueSent(result, provider, owner)).toBeGreaterThan(VALUE - toNano('0.02'));
+        expect((await provider.getProviderState()).surplus).toBeLessThanOrEqual(before.surplus);
     });
 
     it('is left for its value to the nanoTON', async () => {
