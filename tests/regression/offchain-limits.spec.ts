@@ -147,7 +147,9 @@ describe('A client that sends large queries while the chain does not answer', ()
         fixture = await startFixture();
         const client = await withJob({ maxParallel: 4 });
         const release = holdReadings();
-        const queries = Array.from({ length: 10 }, (_, i) => client.seal(i + 1, 'x'.repeat(1_900_000)));
+        const queries = Array.from({ length: 10 }, (_, i) =>
+            client.seal(i + 1, 'x'.repeat(1_900_000), { model: 'other' }),
+        );
         const answers = queries.map((query) => client.send(query));
         let refused = 0;
         answers.forEach((answer) => void answer.then(({ status }) => (refused += status === 503 ? 1 : 0)));
