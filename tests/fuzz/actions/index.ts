@@ -67,6 +67,15 @@ const bounceCase: Take = async (scene) => {
     await bounceOne(scene, new Set([dice.of(['openCase', 'caseClosed', 'slashShare', 'releaseShare'] as const)]), 9);
 };
 
+/** Prices of the network change; when they rise, nothing is on its way that was paid for at lower ones. */
+const setPrices: Take = async ({ session, dice }) => {
+    const level = dice.of(PRICE_LEVELS);
+    if (session.prices[level].reportCost > session.prices[session.level].reportCost) {
+        await session.drain(); // see docs/peculiarities.md
+    }
+    session.setPrices(level);
+};
+
 /** An order that is on its way is lost. */
 const drop: Take = ({ session, dice }) => {
     const orders = session.next.filter((index) => session.state.queue[index].external);
@@ -105,7 +114,7 @@ const actions = {
     drop: [1, drop],
     bounce: [4, bounce],
     bounceCase: [3, bounceCase],
-    prices: [1, ({ session, dice }) => session.setPrices(dice.of(PRICE_LEVELS))],
+    prices: [1, setPrices],
     library: [1, ({ session, dice }) => session.setLibrary(!dice.once(3))],
     setUp: [3, clients.setUp],
     deposit: [3, clients.deposit],
