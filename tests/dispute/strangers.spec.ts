@@ -1,9 +1,10 @@
 /** What is read at an address where no Dispute is, and what a Dispute refuses from anyone. */
 import { Address, beginCell, toNano } from '@ton/core';
 
-import { Dispute, NotDispute } from '@cocoon-market/wrappers';
-import { caseMarket, report, useCases } from '../support/cases';
+import { Dispute, errors, NotDispute } from '@cocoon-market/wrappers';
+import { caseMarket, expectRejected, NodeJob, report, useCases } from '../support/cases';
 import { expectRefused } from '../support/chain';
+import { keyZero } from '../support/keys';
 
 const market = useCases(() => caseMarket());
 const fileAt = (address: Address) => market().blockchain.openContract(Dispute.fromAddress(address)).getFile();
@@ -25,6 +26,17 @@ describe('The file of a case', () => {
         await report(market(), 'demand', job.report.demand(job.accept()));
 
         expect(await fileAt((await job.dispute('A3')).address)).toMatchObject({ class: 'A3', query: 1 });
+    });
+});
+
+describe('A node whose keys have all ended', () => {
+    it('bears nothing that anyone can sign for key 0', async () => {
+        const { provider, owner, victim } = market();
+        const job = new NodeJob(market(), Buffer.alloc(32, 5), victim.address, { receiptKey: keyZero.publicKey });
+        const results = [1n, 2n].map((price) => job.result({ price }, keyZero));
+        await provider.sendCloseNode(owner.getSender(), { value: toNano('1'), number: 0, codeVersion: 0 });
+
+        await expectRejected(market(), 'twice', job.report.twice(results[0], results[1]), errors.ErrUnknownKey);
     });
 });
 

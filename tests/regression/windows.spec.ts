@@ -13,8 +13,15 @@ const execute = ({ registry, stranger }: CaseMarket) =>
     registry.sendExecuteChange(stranger.getSender(), { value: VALUE });
 const adopt = ({ provider, owner }: CaseMarket) => provider.sendAdopt(owner.getSender(), { value: VALUE });
 
+const change = (market: CaseMarket) => changeNode(market, nodeChanges.offers([]));
+const close = ({ provider, owner }: CaseMarket) =>
+    provider.sendCloseNode(owner.getSender(), { value: VALUE, number: 0, codeVersion: 0 });
+
 describe('A shorter evidence window', () => {
-    it('voids nothing that was signed before its provider adopted it', async () => {
+    it.each([
+        ['changes', change],
+        ['is closed', close],
+    ])('voids nothing that was signed before its provider adopted it, when the node %s', async (_, then) => {
         const market = await caseMarket();
         const { blockchain, job, insurance } = market;
         await propose(market, registryChanges.rules(rulesWith(insurance.address, { evidence: HOUR })));
@@ -24,10 +31,29 @@ describe('A shorter evidence window', () => {
         blockchain.now! += 2 * HOUR;
 
         await adopt(market);
-        await changeNode(market, nodeChanges.offers([]));
+        await then(market);
         const result = await report(market, 'twice', body, { value: VALUE });
 
         expect(slashesIn(result)).toHaveLength(1);
+    });
+
+    it.each([
+        ['changes', change],
+        ['is closed', close],
+    ])('counts for what a node signed until then, however long, when it %s', async (_, then) => {
+        const market = await caseMarket();
+        const { blockchain, job, insurance } = market;
+        const { response, verdict, buffer } = { response: HOUR, verdict: 12 * HOUR, buffer: 12 * HOUR };
+        const longer = rulesWith(insurance.address, { evidence: 130 * HOUR, response, verdict, buffer });
+        await propose(market, registryChanges.rules(longer));
+        blockchain.now! += CHANGE_DELAY;
+        await execute(market);
+        await adopt(market);
+        const body = job.report.twice(job.result(), job.result({ index: 2 }));
+        await then(market);
+        blockchain.now! += 129 * HOUR;
+
+        expect(slashesIn(await report(market, 'twice', body, { value: VALUE }))).toHaveLength(1);
     });
 });
 

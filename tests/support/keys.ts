@@ -1,5 +1,6 @@
 /** Fresh keys and what they sign, and the Ed25519 points that no key may be. */
-import { randomBytes } from 'node:crypto';
+import { ExtendedPoint } from '@noble/ed25519';
+import { createHash, randomBytes } from 'node:crypto';
 import { type SigningKey, signingKey } from '../../wrappers/keys';
 import { cellOf } from '../../wrappers/signed/layout';
 
@@ -31,6 +32,23 @@ export function littleEndian(value: bigint): Buffer {
 export function fromLittleEndian(bytes: Buffer): bigint {
     return BigInt(`0x${Buffer.from(bytes).reverse().toString('hex')}`);
 }
+
+/**
+ * The key of 32 zero bytes, for which anyone can sign: it is a point of order 4, so it drops out of the equation for one
+ * in four points R.
+ */
+export const keyZero: SigningKey = {
+    publicKey: Buffer.alloc(32),
+    sign(hash) {
+        for (let nonce = 1n; ; nonce++) {
+            const r = ExtendedPoint.BASE.multiply(nonce).toAffine().toRawBytes();
+            const challenge = createHash('sha512').update(r).update(this.publicKey).update(hash).digest();
+            if ((BigInt(`0x${challenge.reverse().toString('hex')}`) % GROUP_ORDER) % 4n === 0n) {
+                return Buffer.concat([r, littleEndian(nonce)]);
+            }
+        }
+    },
+};
 
 function withSign(key: Buffer): Buffer {
     const signed = Buffer.from(key);
