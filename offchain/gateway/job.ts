@@ -99,6 +99,7 @@ export class GatewayJob {
     readonly store: GatewayStore;
     readonly onEnded: JobParts['onEnded'];
     running = 0; // queries
+    silent = 0; // of them that their node does not begin, and whose apps have gone
     usedAt: number; // unix seconds, of the last query; or when this process took the job up
     session: Session | undefined; // undefined until the worker knows the job
     isComplete = false; // true once it is known that the store has every result that the worker has sent

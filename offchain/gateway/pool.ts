@@ -428,11 +428,14 @@ export class JobPool {
         );
     }
 
-    // Workers with a job that is disconnected or not paid now: another one there could not be used either. And workers
-    // that withhold so many endings that several of their jobs have no money left: the next one would be the next.
+    // Workers with a job that is disconnected or not paid now, or whose every place waits for a first word: another one
+    // there could not be used either. And workers that withhold so many endings that several of their jobs have no
+    // money left: the next one would be the next.
     private stuckWorkers(model: string): Set<string> {
         const unpaid = this.book.open().filter(({ money }) => money.paused !== undefined);
-        const stuck = new Set([...this.disconnected(model, nothing()), ...unpaid].map(({ stored }) => stored.worker));
+        const silent = this.book.open(model).filter((job) => job.silent >= job.terms.maxParallel);
+        const unusable = [...this.disconnected(model, nothing()), ...unpaid, ...silent];
+        const stuck = new Set(unusable.map(({ stored }) => stored.worker));
         const blocked = this.book.open(model).filter((job) => this.isBlocked(job));
         blocked
             .map(({ stored }) => stored.worker)

@@ -29,6 +29,7 @@ import { NotStored } from './notStored';
 import { type Needs, needsOf, textsOf } from './needs';
 import type { Payer } from './people';
 import type { Preferences } from './preferences';
+import { Silence } from './silence';
 import { WorkerDown, WorkerRefusal } from '../payer/workerErrors';
 
 /** A client's question, with what money and sealing need to know of it. */
@@ -108,6 +109,8 @@ export interface Asking {
     keep?: boolean;
     /** Gets an ending that the store did not take, to store it later. */
     onNotStored: (ending: NotStored) => void;
+    /** The node does not begin, and the app has gone. */
+    onSilent: () => void;
 }
 
 /**
@@ -120,7 +123,7 @@ export interface Asking {
 export async function ask(
     lease: Lease,
     question: Question,
-    { clock, deliver, signal, keep = false, onNotStored }: Asking,
+    { clock, deliver, signal, keep = false, onNotStored, onSilent }: Asking,
 ): Promise<QueryOutcome> {
     const { job, number, ceiling } = lease;
     const later = (error: unknown) => {
@@ -198,9 +201,12 @@ export async function ask(
         // Cut before its first word, an answer would be work for nothing: a worker allows a client little of that, over
         // all its apps. So the first word is waited for, and paid.
         let hasBegun = false;
+        const silence = new Silence(job, onSilent);
         const leave = () => {
             if (signal.aborted && (hasBegun || signal.reason === ('stopping' satisfies CutReason))) {
                 cut.now();
+            } else if (signal.aborted) {
+                silence.noteGone();
             }
         };
         signal.addEventListener('abort', leave);
@@ -210,6 +216,7 @@ export async function ask(
             const ending = await follow(job, incoming, body, {
                 deliver: (frame) => {
                     hasBegun = true;
+                    silence.end();
                     leave();
                     return deliver(frame, number);
                 },
@@ -243,6 +250,7 @@ export async function ask(
             throw new BrokenOff(lease, query, incoming.received, error);
         } finally {
             signal.removeEventListener('abort', leave);
+            silence.end();
         }
     } finally {
         job.end();

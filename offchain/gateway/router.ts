@@ -116,7 +116,8 @@ export class Router {
             try {
                 const keep = config.keepHours > 0;
                 const onNotStored = (ending: NotStored) => void this.parts.endings.store(ending);
-                const outcome = await ask(lease, question, { clock, deliver, signal, keep, onNotStored });
+                const onSilent = () => this.noteSilent(job);
+                const outcome = await ask(lease, question, { clock, deliver, signal, keep, onNotStored, onSilent });
                 closing.bookOutcome(job, outcome);
                 this.noteVain(key, outcome);
                 if (outcome.type === 'result') {
@@ -145,6 +146,12 @@ export class Router {
             }
         }
         throw failure!;
+    }
+
+    private noteSilent({ stored: { worker } }: GatewayJob): void {
+        const { nodes } = this.context;
+        nodes.stats.addFailure(worker);
+        nodes.cool(worker);
     }
 
     // What a node or a job is to blame for does not count.

@@ -31,6 +31,7 @@ export const waits = {
     query: ANSWER_SECONDS + CLOCK_TOLERANCE, // between two pieces of a query's answer: the latest deadline
     backend: ANSWER_SECONDS, // for a model server to begin, and between two pieces; the query's deadline comes first
     models: 30, // for a model server's list of models
+    begin: 60, // for a node to begin an answer whose app has gone, before it counts as silent
     reader: 60, // for an app to read of a stream what was sent to it
     comment: 5, // of silence in a stream, before it is sent a comment so that no proxy closes it
     shutdown: 30, // for running answers, when a process is told to stop

@@ -428,6 +428,15 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'A node begins no answer, and each app that goes away after a while leaves it a place of one more job.',
+        stoppedBy:
+            'A node that has not begun after a minute when the app has gone comes last. While it has not begun any ' +
+            'query of a full job, it gets no other job.',
+        file: 'tests/offchain/gateway/jobAfterJob.spec.ts',
+        test: 'A node that would have one job after the other and begins no answer until the apps go away: none, until it begins',
+    },
+    {
+        source: 'review',
         attack: 'An app goes away before the first word again and again, until the nodes answer nobody of the gateway any more.',
         stoppedBy: 'The first word is waited for, and paid by the key of the app; then the query is cut.',
         file: 'tests/offchain/gateway/query.spec.ts',

@@ -1,5 +1,6 @@
 /** What costs a node nothing costs a gateway a deposit for hours: whatever a node does, it gets few jobs for it. */
 import { Address } from '@ton/core';
+import { waits } from '../../../offchain/link';
 import { HOUR, testKey, useMarket } from '../../support/market';
 import { ask, Bench, BenchOptions, startBench, until } from './support';
 
@@ -70,6 +71,28 @@ describe('A node that would have one job after the other', () => {
 
         expect((await bench.post(ask)).status).toBe(200);
         expect(jobs()).toHaveLength(2);
+    });
+
+    it('and begins no answer until the apps go away: none, until it begins', async () => {
+        const times: { begin: number } = waits;
+        const short = jest.replaceProperty(times, 'begin', 0.2);
+        await start({ config: { shutdownSeconds: 0.2, job: { maxParallel: 1 } } });
+        expect((await bench.post(ask)).status).toBe(200);
+        let begin: () => void = () => undefined;
+        const first = new Promise<void>((resolve) => (begin = resolve));
+        bench.worker.scripts.push(...Array.from({ length: 9 }, () => ({ wait: () => first })));
+        for (let time = 0; time < 4; time++) {
+            const signal = AbortSignal.timeout(1000);
+            await expect(bench.openai.chat.completions.create(ask, { signal })).rejects.toThrow();
+        }
+        short.restore();
+        expect(jobs()).toHaveLength(1);
+        begin();
+
+        await until(() => jobs()[0].running === 0);
+        expect(jobs()[0].silent).toBe(0);
+        expect((await bench.post(ask)).status).toBe(200);
+        expect(jobs()).toHaveLength(1);
     });
 
     it('and lists tools when it is asked, and none when a job is shown to it: one for all that need tools', async () => {
