@@ -34,8 +34,8 @@ export function fromLittleEndian(bytes: Buffer): bigint {
 }
 
 /**
- * The key of 32 zero bytes, for which anyone can sign: it is a point of order 4, so it drops out of the equation for one
- * in four points R.
+ * The key of 32 zero bytes, for which anyone can sign: it is a point of order 4, so it drops out of the equation for
+ * one in four points R.
  */
 export const keyZero: SigningKey = {
     publicKey: Buffer.alloc(32),
