@@ -155,7 +155,7 @@ function sent(state: State, message: Message): State {
         return { ...state, queue };
     }
     const wallets = new Map(state.wallets);
-    wallets.set(message.from, (wallets.get(message.from) ?? 0n) - message.value);
+    wallets.set(message.from, walletOf(state, message.from) - message.value);
     return { ...state, queue, wallets };
 }
 
@@ -164,10 +164,12 @@ const without = (queue: readonly Message[], index: number): Message[] => [
     ...queue.slice(index + 1),
 ];
 
-function deliver(state: State, index: number, facts: Facts): { state: State; outcome: Outcome } {
-    const message = state.queue[index];
+function deliver(found: State, index: number, facts: Facts): { state: State; outcome: Outcome } {
+    const message = found.queue[index];
+    const existing = found.contracts.get(message.to);
+    const rest = existing === undefined && message.init !== undefined ? (facts.balance ?? 0n) : 0n;
+    const state = withoutRest(found, message.to, rest);
     let before: State = { ...state, queue: without(state.queue, index) };
-    const existing = state.contracts.get(message.to);
     const receiver = existing ?? message.init;
     if (receiver === undefined) {
         return message.bounce && !message.bounced ? refused(state, index, 'noRun', facts) : credited(before, message);
@@ -249,8 +251,8 @@ function refused(state: State, index: number, code: Code, facts: Facts = {}): { 
     const message = state.queue[index];
     const queue = without(state.queue, index);
     const existing = state.contracts.get(message.to);
-    // An account that a refused message deployed exists with its first data and without balance.
-    const first = message.init && { ...message.init, balance: 0n };
+    // An account that a refused message deployed exists with its first data, and with what it had without code.
+    const first = message.init && { ...message.init, balance: facts.balance ?? 0n };
     const contract = existing ? { ...existing, balance: facts.balance ?? existing.balance } : first;
     const held = contract?.balance ?? 0n;
     const settled =
@@ -279,9 +281,18 @@ function bounced(state: State, index: number): { state: State; outcome: Outcome 
     return refused({ ...state, queue }, index, 'noRun');
 }
 
+/** What an account without code was sent belongs to the contract that is deployed there. */
+function withoutRest(state: State, account: Account, rest: bigint): State {
+    return rest === 0n
+        ? state
+        : { ...state, wallets: new Map(state.wallets).set(account, walletOf(state, account) - rest) };
+}
+
+const walletOf = ({ wallets }: State, account: Account): bigint => wallets.get(account) ?? 0n;
+
 /** A value arrives at an account that runs no code of a market. */
 function credited(state: State, message: Message, code: Code = 'done'): { state: State; outcome: Outcome } {
     const wallets = new Map(state.wallets);
-    wallets.set(message.to, (wallets.get(message.to) ?? 0n) + message.value);
+    wallets.set(message.to, walletOf(state, message.to) + message.value);
     return { state: { ...state, wallets }, outcome: { message, code, sent: [], events: [], balance: [0n, 0n] } };
 }
