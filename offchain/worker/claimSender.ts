@@ -25,6 +25,7 @@ export interface Claim {
     due: bigint; // nanoTON
     paidAfter: bigint; // nanoTON that the channel will have paid
     last: boolean;
+    hidden: boolean; // the chain's first endpoint does not show the channel, and another does
     refundAt: number; // unix seconds
     body: Transfer['body'];
 }
@@ -51,14 +52,22 @@ export class ClaimSender {
         return (this.failures.get(job)?.notBefore ?? -Infinity) <= this.context.steady();
     }
 
+    /** How many claims of a job failed since the last that it paid. */
+    failuresOf(job: string): number {
+        return this.failures.get(job)?.count ?? 0;
+    }
+
     /** Forgets the failures of a job that has ended. */
     forget(job: string): void {
         this.failures.delete(job);
     }
 
-    /** Sends the claims, those of the earliest refunds first, and adds the outcome to the report. */
+    /**
+     * Sends the claims, those of the earliest refunds first, and adds the outcome to the report. Those of hidden
+     * channels come last, because it may be a lie that such a channel exists.
+     */
     async send(claims: Claim[], report: ClaimReport): Promise<void> {
-        claims.sort((a, b) => a.refundAt - b.refundAt);
+        claims.sort((a, b) => Number(a.hidden) - Number(b.hidden) || a.refundAt - b.refundAt);
         while (claims.length > 0) {
             const { store } = this.context;
             const order = await spendAlone(store, this.wallet.address, (alone) => this.order(claims, alone));
@@ -99,17 +108,20 @@ export class ClaimSender {
 
     /**
      * The value that the first channel to answer requires. Throws the last error of the API when none of a few answers.
+     * A hidden channel is asked at the other endpoints too.
      */
     private async requiredValue(claims: readonly Claim[]): Promise<bigint> {
         const { log } = this.context;
         const chain = this.context.chain.as('urgent');
         let lastError: unknown;
-        for (const { job, channel } of claims.slice(0, MAX_TRIES)) {
-            try {
-                return await chain.open(Channel.fromAddress(accountAddress(channel))).getClaimValue();
-            } catch (error) {
-                lastError = error;
-                log.warn({ job: job.toString('hex'), err: error }, 'claims: the value of a claim cannot be read');
+        for (const { job, channel, hidden } of claims.slice(0, MAX_TRIES)) {
+            for (const source of [chain, ...((hidden && this.context.chain.others) || [])]) {
+                try {
+                    return await source.open(Channel.fromAddress(accountAddress(channel))).getClaimValue();
+                } catch (error) {
+                    lastError = error;
+                    log.warn({ job: job.toString('hex'), err: error }, 'claims: the value of a claim cannot be read');
+                }
             }
         }
         throw lastError;
@@ -176,8 +188,12 @@ export class ClaimSender {
 }
 
 /** Takes over what the channel shows now, which may end the job. True when the channel has paid the claim. */
-async function settleClaim(job: WorkerJob, { last, paidAfter }: Claim): Promise<boolean> {
+async function settleClaim(job: WorkerJob, { last, hidden, paidAfter }: Claim): Promise<boolean> {
     const { channel } = job;
     await channel.read();
+    if (hidden && (job.state === 'ended' || channel.isMissing)) {
+        const elsewhere = await channel.readElsewhere();
+        return elsewhere !== undefined && elsewhere.paid >= paidAfter;
+    }
     return job.state === 'ended' || channel.isMissing || (!last && channel.snapshot.paid >= paidAfter);
 }

@@ -224,24 +224,30 @@ export class Claims {
             due,
             paidAfter: snapshot.paid + due,
             last,
+            hidden: false,
             refundAt: snapshot.refundAt,
             body: claimBody(job.voucher, { last }),
         };
     }
 
-    /** A claim of a channel that looks gone at one endpoint and exists at another, if it is worth it. */
+    /**
+     * A claim of a channel that looks gone at one endpoint and exists at another, if it is worth it. The other one may
+     * lie, so all claims that failed must have cost less than this one pays.
+     */
     private async claimOfMissing(job: WorkerJob): Promise<Claim | undefined> {
         const { channel, hasLastClaim, record, unconfirmed } = job;
+        const key = keyOf(record);
+        const isWorth = (due: bigint) => this.costs.isWorth(due / BigInt(1 + this.sender.failuresOf(key)));
         const snapshot =
-            !hasLastClaim && this.costs.isWorth(unconfirmed) && this.sender.mayTry(keyOf(record))
+            !hasLastClaim && isWorth(unconfirmed) && this.sender.mayTry(key)
                 ? await channel.readElsewhere()
                 : undefined;
         const due = snapshot === undefined ? 0n : unclaimedOf({ voucher: job.voucher, snapshot });
-        if (snapshot === undefined || !this.costs.isWorth(due)) {
+        if (snapshot === undefined || !isWorth(due)) {
             return undefined;
         }
         return {
-            ...{ job: job.id, channel: record.channel, due, paidAfter: snapshot.paid + due, last: false },
+            ...{ job: job.id, channel: record.channel, due, paidAfter: snapshot.paid + due, last: false, hidden: true },
             ...{ refundAt: snapshot.refundAt, body: claimBody(job.voucher, { last: false }) },
         };
     }

@@ -4,6 +4,7 @@ import { type Address, beginCell } from '@ton/core';
 import { ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
+import { ChainError } from '../../offchain/chain';
 import { encodeQuery, paths } from '../../offchain/link';
 import type { Step } from '../offchain/support/backend';
 import { DAY, type Sealed, TestClient } from '../offchain/support/client';
@@ -292,6 +293,43 @@ describe('An endpoint that hides a channel', () => {
         expect(chain.paidBy(client.channel)).toBe(client.owed());
         await fixture.worker.claimNow();
         expect(fixture.wallet.orders).toHaveLength(1);
+    });
+
+    it('need not say what a claim of it must carry, which the other endpoint says', async () => {
+        fixture = await startFixture();
+        const client = await withJob();
+        await client.ask(1, 'one');
+        const { chain } = fixture;
+        const [read, open] = [chain.account.bind(chain), chain.open.bind(chain)];
+        (chain as { others?: unknown[] }).others = [{ account: read, open }];
+        chain.account = async (address) => ({ ...(await read(address)), state: 'uninitialized' });
+        chain.open = (contract) =>
+            ({ ...open(contract), getClaimValue: () => Promise.reject(new ChainError('no such account')) }) as never;
+
+        expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 1, failed: 0 });
+        expect(chain.paidBy(client.channel)).toBe(client.owed());
+    });
+});
+
+describe('An endpoint that shows a channel which is gone', () => {
+    it('makes the wallet pay for no more claims than the vouchers are worth, and none of them counts as paid', async () => {
+        fixture = await startFixture({ claim: { minAmount: '10000' } });
+        const client = await withJob();
+        await client.ask(1, 'one');
+        const { chain } = fixture;
+        const read = chain.account.bind(chain);
+        const account = await read(client.channel);
+        const lying = async (address: Address) =>
+            address.equals(client.channel) ? { ...account, at: chain.now() } : read(address);
+        (chain as { others?: unknown[] }).others = [{ account: read }, { account: lying }];
+        chain.remove(client.channel);
+
+        for (let round = 0; round < 6; round++) {
+            expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 0, amount: 0n });
+            chain.advance(3600);
+        }
+        expect(client.owed()).toBe(20_000n);
+        expect(fixture.wallet.orders).toHaveLength(2);
     });
 });
 
