@@ -101,6 +101,13 @@ export const wholeAccept = (query: AcceptedQuery, stored: Buffer): Buffer =>
 export const storedEnd = (kind: EndKind, query: QueryId, receipt: Buffer): Buffer =>
     shortened(receipt, startOf(ENDS[kind], query), lengthOf(ENDS[kind]));
 
+/** How what is stored of a result begins: with its index, so that a higher one has higher bytes. */
+export function resultStart(index: number): Buffer {
+    const bytes = Buffer.allocUnsafe(4);
+    bytes.writeUInt32BE(Math.min(index, 0xffff_ffff)); // more only in a damaged row
+    return bytes;
+}
+
 /** The receipt that {@link storedEnd} made this of. Throws for another kind: then the store is damaged. */
 export function wholeEnd(kind: EndKind, query: QueryId, stored: Buffer): Buffer {
     if (!Object.hasOwn(ENDS, kind)) {

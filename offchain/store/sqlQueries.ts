@@ -1,7 +1,7 @@
 /** The queries in a worker's database, with their receipts and answers. */
 import { type Kysely, type Selectable, sql } from 'kysely';
 import { amountToBytes, ofQuery } from './database';
-import { storedAccept, storedEnd, wholeEnd } from './leftOut';
+import { resultStart, storedAccept, storedEnd, wholeEnd } from './leftOut';
 import type { SigningGuard } from './signingGuard';
 import { addEarnings, changeJob } from './sqlEarnings';
 import type { NewQuery, Piece, QueryEnd, QueryId, QueryStore, UnservedQuery } from './worker';
@@ -54,8 +54,9 @@ export class SqlQueries implements QueryStore {
         return row?.endReceipt ? wholeEnd('result', { job, number: row.number }, row.endReceipt) : undefined;
     }
 
-    async countResults(job: Buffer) {
-        const results = this.db.selectFrom('queries').where('job', '=', job).where('endKind', '=', 'result');
+    async countResults(job: Buffer, maxIndex?: number) {
+        const all = this.db.selectFrom('queries').where('job', '=', job).where('endKind', '=', 'result');
+        const results = maxIndex === undefined ? all : all.where('endReceipt', '<', resultStart(maxIndex + 1));
         const row = await results
             .select((select) => select.fn.countAll<number>().as('count'))
             .executeTakeFirstOrThrow();

@@ -185,8 +185,8 @@ export interface QueryStore {
     unendedOf(job: Buffer): Promise<QueryRecord[]>;
     /** The receipt of the job's result of the highest index. */
     newestResult(job: Buffer): Promise<Buffer | undefined>;
-    /** How many results of the job are stored. */
-    countResults(job: Buffer): Promise<number>;
+    /** How many results of the job are stored, or of them those up to an index. */
+    countResults(job: Buffer, maxIndex?: number): Promise<number>;
     /** Throws when the number was used. */
     accept(query: NewQuery): Promise<void>;
     /** Throws when the number was used. */

@@ -21,7 +21,6 @@ import { eventLoop } from '../process/loopShare';
 import type { QueryRecord } from '../store/worker';
 import { counterOf, type PromptCounts, promptMax, type TokenCounter } from '../tokens';
 import type { WorkerContext } from './context';
-import { mayHaveResult } from './damage';
 import { answerTokens, covers, promptBoundPrice } from './credit';
 import type { WorkerJob } from './job';
 import type { AcceptedQuery, RunningQuery } from './query';
@@ -140,8 +139,7 @@ async function storedQuery(
         if (number <= job.record.lowWater) {
             throw new Refused('used_number', 'This query number is too old');
         }
-        if (number <= job.stored.highest && (await mayHaveResult(context.store, { job: job.id, number }, job.stored))) {
-            context.log.error({ ...job.logName, number }, 'a result of the job is missing: run cocoon worker restore');
+        if (number <= job.stored.highest && (await job.mayLackResult())) {
             throw new Refused('used_number', 'This query number may have been used');
         }
         return undefined;

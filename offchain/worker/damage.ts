@@ -47,8 +47,21 @@ export async function mayHaveResult(
     if (record === undefined) {
         return (await queries.countResults(job)) > 0;
     }
-    // A number above the highest was never used. Once queries were deleted, nothing tells which results there were.
-    return number <= record.highest && (record.lowWater > 0 || (await queries.countResults(job)) < record.index);
+    return number <= record.highest && mayLackResult({ queries }, job, record); // one above was never used
+}
+
+/**
+ * True if the store may have lost a result of the job, of which `record` was read. Takes longer the more results there
+ * are.
+ */
+export async function mayLackResult(
+    { queries }: Pick<WorkerContext['store'], 'queries'>,
+    job: Buffer,
+    { index, lowWater }: Pick<JobRecord, 'index' | 'lowWater'>,
+): Promise<boolean> {
+    // Once queries were deleted, nothing tells which results there were. Later results than those of the record must not
+    // stand for one that is lost.
+    return lowWater > 0 || (await queries.countResults(job, index)) < index;
 }
 
 function resultOf(receipt: Buffer): Result | undefined {

@@ -276,6 +276,26 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             expect(await store.queries.newestResult(other)).toBeUndefined();
         });
 
+        it('counts the results of a job, all or up to an index, and nothing else', async () => {
+            const [job, other] = [await withQuery(1), await withQuery(1)];
+            await store.queries.accept(query(job, 2));
+            await store.queries.accept(query(job, 3));
+            for (const [number, index] of [
+                [1, 256],
+                [2, 255],
+            ]) {
+                const receipt = receiptOf(Result.encode({ ...resultFields, job, number, index }));
+                await store.queries.end({ ...result(job, number, number, BigInt(number)), receipt });
+            }
+            await store.queries.end({ kind: 'fail', job, number: 3, receipt: Buffer.alloc(200) });
+
+            expect(await store.queries.countResults(job)).toBe(2);
+            expect(await store.queries.countResults(job, 256)).toBe(2);
+            expect(await store.queries.countResults(job, 255)).toBe(1);
+            expect(await store.queries.countResults(job, 254)).toBe(0);
+            expect(await store.queries.countResults(other)).toBe(0);
+        });
+
         it('gives terms back byte for byte, though jobs of one offer share most of them', async () => {
             const offer = randomBytes(280);
             const others = [offer, randomBytes(280), randomBytes(279)].map((terms) => Buffer.from(terms));

@@ -1,6 +1,7 @@
 import Sqlite from 'better-sqlite3';
 import { join } from 'node:path';
 import { amountToBytes } from '../../../offchain/store/database';
+import { SqlQueries } from '../../../offchain/store/sqlQueries';
 import { TestClient } from '../support/client';
 import { type Fixture, startFixture } from '../support/worker';
 
@@ -12,7 +13,10 @@ beforeEach(async () => {
     client = await TestClient.withJob(fixture.worker.url, fixture.chain);
 });
 
-afterEach(() => fixture.stop());
+afterEach(() => {
+    jest.restoreAllMocks();
+    return fixture.stop();
+});
 
 /** Ends the worker, changes its store as a failing disk would, and starts it again. */
 async function change(statement: string, ...values: unknown[]): Promise<void> {
@@ -56,6 +60,16 @@ describe('A worker whose store is not as it was written', () => {
         expect((await client.ask(3, 'three')).result?.index).toBe(3);
     });
 
+    it('accepts no number again whose row is gone with its result, also after further results', async () => {
+        await client.ask(1, 'one');
+        await client.ask(2, 'two');
+        await change('DELETE FROM queries WHERE number = 1');
+        await client.register();
+
+        expect((await client.ask(3, 'three')).result?.index).toBe(3);
+        expect((await client.ask(1, 'another')).refusal?.code).toBe('used_number');
+    });
+
     it('takes a number that came late while every result is there', async () => {
         await client.ask(1, 'one');
         await client.ask(3, 'three');
@@ -63,6 +77,18 @@ describe('A worker whose store is not as it was written', () => {
         await client.register();
 
         expect((await client.ask(2, 'two')).result?.index).toBe(3);
+    });
+
+    it('counts the results of a job once, however often numbers come that were passed over', async () => {
+        await client.ask(5, 'five');
+        client.url = (await fixture.restart()).url;
+        await client.register();
+        const count = jest.spyOn(SqlQueries.prototype, 'countResults');
+
+        for (const number of [1, 2, 3]) {
+            expect((await client.ask(number, 'late')).result).toBeDefined();
+        }
+        expect(count).toHaveBeenCalledTimes(1);
     });
 
     it('serves nothing for a voucher that nobody signed, and does not claim it', async () => {
