@@ -192,8 +192,8 @@ async function settleClaim(job: WorkerJob, { last, hidden, paidAfter }: Claim): 
     const { channel } = job;
     await channel.read();
     if (hidden && (job.state === 'ended' || channel.isMissing)) {
-        const elsewhere = await channel.readElsewhere();
-        return elsewhere !== undefined && elsewhere.paid >= paidAfter;
+        const other = await channel.readElsewhere();
+        return other !== undefined && other.paid >= paidAfter;
     }
     return job.state === 'ended' || channel.isMissing || (!last && channel.snapshot.paid >= paidAfter);
 }

@@ -59,8 +59,8 @@ export async function mayLackResult(
     job: Buffer,
     { index, lowWater }: Pick<JobRecord, 'index' | 'lowWater'>,
 ): Promise<boolean> {
-    // Once queries were deleted, nothing tells which results there were. Later results than those of the record must not
-    // stand for one that is lost.
+    // Once queries were deleted, nothing tells which results there were. Results later than the record must not stand
+    // for one that is lost.
     return lowWater > 0 || (await queries.countResults(job, index)) < index;
 }
 

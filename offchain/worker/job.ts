@@ -128,7 +128,7 @@ export class WorkerJob extends JobEntry {
         this.update({ highest: Math.max(this.record.highest, number) });
     }
 
-    /** {@link mayLackResult} when the job was stored as in `stored`. Looked up once, because strangers can ask for it. */
+    /** {@link mayLackResult} of `stored`. Looked up once, because strangers can ask for it. */
     mayLackResult(): Promise<boolean> {
         this.lacksResult ??= this.lookUpLack().catch((error: unknown) => {
             this.lacksResult = undefined;

@@ -304,7 +304,7 @@ describe('An endpoint that hides a channel', () => {
         (chain as { others?: unknown[] }).others = [{ account: read, open }];
         chain.account = async (address) => ({ ...(await read(address)), state: 'uninitialized' });
         chain.open = (contract) =>
-            ({ ...open(contract), getClaimValue: () => Promise.reject(new ChainError('no such account')) }) as never;
+            ({ ...open(contract), getClaimValue: () => Promise.reject(new ChainError('no such account')) });
 
         expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 1, failed: 0 });
         expect(chain.paidBy(client.channel)).toBe(client.owed());
