@@ -42,6 +42,16 @@ describe('ReportExcess', () => {
         ]);
     });
 
+    it('counts tokens of every kind at their rates, to the nanoTON', async () => {
+        const { job } = market();
+        const all = { prompt: 1000, cached: 400, completion: 500, reasoning: 700 };
+        const price = priceOf(all, job.terms.rates);
+
+        await expectRejected(market(), 'excess', job.report.excess(job.result({ ...all, price })), ErrNoFault);
+        const more = job.result({ ...all, price: price + 1n });
+        expect(slashesIn(await report(market(), 'excess', job.report.excess(more)))).toHaveLength(1);
+    });
+
     it('takes a cumulative above that of the result before by a nanoTON, and refuses it without', async () => {
         const { job } = market();
         const second = (more: bigint) => job.result({ number: 2, index: 2, cumulative: 2n * fair() + more });

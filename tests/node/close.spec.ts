@@ -1,5 +1,6 @@
 import { toNano } from '@ton/core';
 
+import { readMarketEvent } from '@cocoon-market/wrappers';
 import { nodeChanges, nodeStates } from '../../wrappers/Node';
 import { errors } from '../../wrappers/protocol';
 import { expectConserved, expectRefused, transactionsOn } from '../support/chain';
@@ -28,6 +29,15 @@ describe('Node: StopNode', () => {
         expect(await node.getNodeState()).toMatchObject({ state: nodeStates.closed, clearAt: now + BigInt(UNBONDING) });
         expect(await node.getKeyEndsAt(keyOf('receipt'))).toBe(now + notice);
         expect(await node.getKeyEndsAt(keyOf('second'))).toBe(now + notice);
+    });
+
+    it('is announced as the end of the node', async () => {
+        const { provider, owner } = await nodeMarket();
+
+        const { externals } = await provider.sendCloseNode(owner.getSender(), { value: VALUE, number: 0 });
+
+        const events = externals.map(({ body }) => readMarketEvent(body));
+        expect(events).toMatchObject([{ type: 'node', number: 0, change: { stopped: true } }]);
     });
 
     it('refuses every change afterwards', async () => {
