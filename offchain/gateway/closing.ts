@@ -7,6 +7,7 @@ import type { ChannelView, JobChannels } from './channels';
 import type { GatewayContext } from './context';
 import { GatewayError } from './errors';
 import type { GatewayJob } from './job';
+import type { NodeUnfit } from './nodes';
 import type { QueryOutcome } from './query';
 
 const MAX_POLLS = 60;
@@ -35,11 +36,14 @@ export class Closing {
     private readonly leaving = new SingleFlight<number, void>();
     private readonly settling = new SingleFlight<number, JobPhase>();
     private readonly settlingSince = new Map<number, number>(); // unix seconds, by job
+    private readonly startedAt: number; // unix seconds
 
     constructor(
         private readonly context: GatewayContext,
         private readonly channels: JobChannels,
-    ) {}
+    ) {
+        this.startedAt = context.now();
+    }
 
     /** Pays what is owed, asks the worker to end the job, and waits until the chain shows that it was paid. */
     settle(job: GatewayJob, note = 'settled by the client'): Promise<JobPhase> {
@@ -57,12 +61,15 @@ export class Closing {
 
     /**
      * The node is not what it was when the job was opened. That is up to the node, so the job counts as spoiled; those
-     * that were open together count once, because an operator may change the keys of a node.
+     * that were open together count once, because an operator may change the keys of a node. A job that was opened
+     * before this start does not count if the rules may have changed since: that is up to this gateway.
      */
-    retireUnfit(job: GatewayJob, reason: string): void {
+    retireUnfit(job: GatewayJob, { message, byRules }: NodeUnfit): void {
         const { setbacks } = this.context;
-        this.retire(job, reason);
-        void this.tasks.add(setbacks.add(job, UNFIT, { onceForOpen: true }));
+        this.retire(job, message);
+        if (!byRules || job.stored.createdAt > this.startedAt) {
+            void this.tasks.add(setbacks.add(job, UNFIT, { onceForOpen: true }));
+        }
     }
 
     /**

@@ -69,7 +69,15 @@ interface CheckedWorker {
 }
 
 /** A node that the client's rules exclude from a job's questions, by what it says of itself. */
-export class NodeUnfit extends Error {}
+export class NodeUnfit extends Error {
+    /** `byRules`: rules of another version or configuration of this gateway may have allowed it. */
+    constructor(
+        message: string,
+        readonly byRules = false,
+    ) {
+        super(message);
+    }
+}
 
 const TRIED = 'was tried already';
 const LATE_MS = 1500; // that slow workers are waited for once another is fit
@@ -393,7 +401,7 @@ export class Nodes {
         }
         const unfit = rejectionOf(info.attestation, attestedKeys(info), this.policy, this.now());
         if (unfit !== undefined) {
-            throw new (unfit === EXPIRED ? Error : NodeUnfit)(`${url}: ${unfit}`);
+            throw unfit === EXPIRED ? new Error(`${url}: ${unfit}`) : new NodeUnfit(`${url}: ${unfit}`, true);
         }
         // Requests may go to this job because of its tier, and answers name it.
         if (rankOf(info.attestation.tier) < rankOf(tier)) {
@@ -405,7 +413,7 @@ export class Nodes {
         }
         const wire = commonVersion(info.wire);
         if (wire === undefined) {
-            throw new NodeUnfit(`${url}: ${foreignWire(info)}`);
+            throw new NodeUnfit(`${url}: ${foreignWire(info)}`, true);
         }
         const offer = info.offers.find((one) => modelHash(one.model).equals(model));
         return {

@@ -280,7 +280,7 @@ export class Recovery {
             }
             this.noteSilence(job, error);
             if (error instanceof NodeUnfit && job.phase === 'open') {
-                closing.retireUnfit(job, error.message);
+                closing.retireUnfit(job, error);
                 return true;
             }
             if (!(error instanceof WorkerRefusal && error.status < 500 && error.code !== 'unknown')) {

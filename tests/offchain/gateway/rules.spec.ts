@@ -118,6 +118,44 @@ describe("An open job under today's rules", () => {
         expect((await bench.post(ask)).headers).toMatchObject({ 'x-cocoon-job': '4', 'x-cocoon-tier': 'open' });
     });
 
+    describe('whose measurement is not allowed', () => {
+        const authority = testKey(60);
+        const [allowed, other] = [5, 6].map((byte) => Buffer.alloc(48, byte));
+        const rules = (bytes: Buffer) => ({
+            attestation: { authority: authority.publicKey.toString('hex'), measurements: [bytes.toString('hex')] },
+        });
+        const attest = (measurement: Buffer) => {
+            const expiry = market().now + 999;
+            bench.worker.attestation = issueTestCa(authority, bench.worker.keys, { measurement, expiry });
+        };
+        const spoiled = async () => (await bench.admin('status')).spoiled.today;
+
+        beforeEach(async () => {
+            await start({ config: rules(allowed) });
+            market().blockchain.now = market().now + 1;
+            attest(allowed);
+            expect((await bench.post(ask)).status).toBe(200);
+        });
+
+        it('does not count as spoiled by its node if the rules of the gateway changed', async () => {
+            market().blockchain.now = market().now + 1;
+            await later(rules(other));
+
+            await until(() => bench.worker.only.ended);
+            expect(job().stored.note).toContain('measurement');
+            expect(await spoiled()).toBe(0);
+        });
+
+        it('counts as spoiled by its node if they did not', async () => {
+            attest(other);
+            bench.worker.only.sessions.clear();
+
+            expect((await bench.post(ask)).status).toBe(503);
+            expect(job().stored.note).toContain('measurement');
+            expect(await spoiled()).toBe(1);
+        });
+    });
+
     it('is settled when its model is not in the configuration any more, though nobody asks for it', async () => {
         await start();
         await bench.post(ask);
