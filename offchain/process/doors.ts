@@ -16,7 +16,8 @@ const DOOR_LIMITS: DoorLimits = { connections: 1024, bodyBytes: 64 * MiB };
 export const SMALL_BODY = 4 << 10; // bytes that a request may have unless its route allows more
 export const REQUEST_SECONDS = 60; // for a request to arrive whole
 
-const UNCOUNTED_BODY = 64 << 10; // bytes; a body up to this size is not counted, because connections are
+/** Bytes of a body that is not counted, because connections are: large ones of others must not keep a short one out. */
+export const UNCOUNTED_BODY = 64 << 10;
 const SHARE = 2; // one address gets at most 1/SHARE of each limit
 
 /** There is no room for a request now. */

@@ -15,7 +15,7 @@ import {
     toWire,
     voucherRequest,
 } from '../link';
-import { createDoor, BytesInUse, NoRoom, REQUEST_SECONDS, Turns } from '../process/doors';
+import { createDoor, BytesInUse, NoRoom, REQUEST_SECONDS, Turns, UNCOUNTED_BODY } from '../process/doors';
 import { Proxies } from '../process/proxies';
 import type { QueryRecord } from '../store/worker';
 import { admit } from './admission';
@@ -45,7 +45,7 @@ const OCTETS = 'application/octet-stream';
 const JOB_BYTES = 16 << 10; // maximal bytes of a request that registers a job
 const MAX_STORED = 8; // stored answers that are read and sent at once
 const STORED_SECONDS = 60; // for one of them to be sent
-const DECIDED_BYTES = 32 << 20; // of all sealed requests on which is decided; opened and parsed they take several times that
+const DECIDED_BYTES = 32 << 20; // of the large sealed requests on which is decided; opened and parsed they take several times that
 
 /** The server, not yet listening. */
 export function createServer(parts: ServerParts): FastifyInstance {
@@ -148,7 +148,8 @@ export function createServer(parts: ServerParts): FastifyInstance {
         await book.use(head.job, async (job) => {
             const sink = new ResponseSink(reply.raw);
             const begin = (query: AcceptedQuery) => new RunningQuery(context, job, query, sink);
-            const release = decided.take(job.terms.escrow.toString('hex'), sealed.length);
+            const isCounted = sealed.length > UNCOUNTED_BODY;
+            const release = isCounted ? decided.take(job.terms.escrow.toString('hex'), sealed.length) : undefined;
             const admission = await admit(context, job, head, sealed, begin).finally(release);
             switch (admission.kind) {
                 case 'stored':

@@ -5,6 +5,7 @@ import { ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
 import { ChainError } from '../../offchain/chain';
+import { BytesInUse } from '../../offchain/process/doors';
 import { encodeQuery, paths } from '../../offchain/link';
 import type { Step } from '../offchain/support/backend';
 import { DAY, type Sealed, TestClient } from '../offchain/support/client';
@@ -106,6 +107,33 @@ describe('A client that sends many queries while the worker reads the channel', 
         expect(started).toBe(1);
         expect(answers.filter(({ accept }) => accept !== undefined)).toHaveLength(1);
         expect(answers.filter(({ refusal }) => refusal?.code === 'running')).toHaveLength(1);
+    });
+});
+
+describe('Two clients whose requests are large and wait for their channels', () => {
+    it('keep no short question of another client from being answered', async () => {
+        fixture = await startFixture();
+        const large = [await withJob(), await withJob()];
+        const client = await withJob();
+        const read = fixture.chain.account.bind(fixture.chain);
+        let release!: () => void;
+        const held = new Promise<void>((resolve) => (release = resolve));
+        fixture.chain.account = async (address) => {
+            await (large.some(({ channel }) => channel.equals(address)) ? held : undefined);
+            return read(address);
+        };
+        const text = 'x'.repeat((2 << 20) - 2000);
+        const waiting = large.flatMap((one) =>
+            [1, 2, 3, 4, 5, 6, 7, 8].map((number) => one.ask(number, text, { model: 'none' })),
+        );
+        const decided = jest.spyOn(BytesInUse.prototype, 'take');
+        await until(() => decided.mock.calls.length === waiting.length);
+
+        expect(await client.ask(1, 'y'.repeat(50_000), { ceiling: 900_000_000n, maxTokens: 1 })).toMatchObject({
+            status: 200,
+        });
+        release();
+        await Promise.all(waiting);
     });
 });
 
@@ -303,8 +331,10 @@ describe('An endpoint that hides a channel', () => {
         const [read, open] = [chain.account.bind(chain), chain.open.bind(chain)];
         (chain as { others?: unknown[] }).others = [{ account: read, open }];
         chain.account = async (address) => ({ ...(await read(address)), state: 'uninitialized' });
-        chain.open = (contract) =>
-            ({ ...open(contract), getClaimValue: () => Promise.reject(new ChainError('no such account')) });
+        chain.open = (contract) => ({
+            ...open(contract),
+            getClaimValue: () => Promise.reject(new ChainError('no such account')),
+        });
 
         expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 1, failed: 0 });
         expect(chain.paidBy(client.channel)).toBe(client.owed());
