@@ -1,6 +1,7 @@
 /** Requests of apps to the gateway's API: what is passed on, what stays here, and what is refused by its name. */
 import type { z } from 'zod';
 import { bodies, messageFields, type ModelEndpoint, type ModelRequest, requestLimits, unknownField } from '../../link';
+import { MAX_JSON_VALUES } from '../../process/json';
 import { badRequest, type GatewayError } from '../errors';
 import { type Preferences, readPreferences } from '../preferences';
 
@@ -40,6 +41,7 @@ const neutral: Partial<Record<string, Neutral>> = {
 const MESSAGE_FIELDS = ['annotations', 'audio', 'reasoning_details', 'cache_control', 'prefix'];
 
 const MAX_NAME = 100; // characters of a field's name in an error
+const ENVELOPE_VALUES = 2; // that the sealed request has besides its body
 
 export interface ReadOptions {
     extraFields: readonly string[]; // of the configuration: passed on like those of known engines
@@ -54,6 +56,10 @@ export function readCall(endpoint: ModelEndpoint, body: unknown, { extraFields }
         throw badRequest('The body must be a JSON object');
     }
     requireFinite(body, '');
+    if (valuesIn(body) + ENVELOPE_VALUES > MAX_JSON_VALUES) {
+        const message = 'The request has more values than a node reads: send fewer messages, tools or fields';
+        throw badRequest(message, undefined, 'too_many_values');
+    }
     // Null is the same as absent.
     const fields = Object.fromEntries(Object.entries(body as Fields).filter(([, value]) => value !== null));
     requireKnownFields(endpoint, fields, extraFields);
@@ -224,4 +230,16 @@ function requireFinite(value: unknown, at: string): void {
             requireFinite(field, at === '' ? name : `${at}.${name}`);
         }
     }
+}
+
+/** As a node counts them, which would be blamed for a request that it does not read. */
+function valuesIn(body: object): number {
+    const separators = (value: unknown): number => {
+        if (typeof value !== 'object' || value === null) {
+            return 0;
+        }
+        const items = Object.values(value).filter((item) => item !== undefined);
+        return items.reduce<number>((sum, item) => sum + separators(item), Math.max(0, items.length - 1));
+    };
+    return 1 + separators(body);
 }

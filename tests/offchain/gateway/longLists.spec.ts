@@ -6,7 +6,7 @@ import { readMessages } from '../../../offchain/gateway/api/messagesRequest';
 import { readCall } from '../../../offchain/gateway/api/request';
 import { readResponses } from '../../../offchain/gateway/api/responsesRequest';
 import { bodies } from '../../../offchain/link';
-import { MAX_JSON_VALUES } from '../../../offchain/process/json';
+import { assertPlainJson, MAX_JSON_VALUES } from '../../../offchain/process/json';
 
 const wrong = Array<number>(MAX_JSON_VALUES - 1000).fill(0);
 const messages = [{ role: 'user', content: 'a' }];
@@ -36,4 +36,28 @@ it.each<[string, () => unknown, string]>([
     ['parts of Responses', responses({ input: [{ role: 'user', content: wrong }] }), 'input.0.content'],
 ])('too many %s are refused before one is read', (_, read, param) => {
     expect(read).toThrow(expect.objectContaining({ status: 400, param }));
+});
+
+// A node that cannot read a request says so, and it is the node that comes last for that.
+describe('A request that is sealed has more values than its app wrote, and', () => {
+    const parameters = (count: number) => ({ enum: Array<number>(count).fill(0) });
+    const tools = {
+        chat: (count: number) => ({ type: 'function', function: { name: 'a', parameters: parameters(count) } }),
+        anthropic: (count: number) => ({ name: 'a', input_schema: { type: 'object', ...parameters(count) } }),
+        responses: (count: number) => ({ type: 'function', name: 'a', parameters: parameters(count) }),
+    };
+    const readers: [string, (count: number) => () => unknown][] = [
+        ['a chat', (count) => chat({ tools: [tools.chat(count)] })],
+        ['one of Anthropic', (count) => anthropic({ tools: [tools.anthropic(count)] })],
+        ['one of Responses', (count) => responses({ tools: [tools.responses(count)] })],
+    ];
+
+    it.each(readers)('%s with too many for a node is refused', (_, read) => {
+        expect(read(MAX_JSON_VALUES - 6)).toThrow(expect.objectContaining({ status: 400, code: 'too_many_values' }));
+    });
+
+    it.each(readers)('%s that is taken can be read by a node', (_, read) => {
+        const { modelRequest } = read(MAX_JSON_VALUES - 20)() as ReturnType<typeof readCall>;
+        expect(() => assertPlainJson(Buffer.from(JSON.stringify(modelRequest)))).not.toThrow();
+    });
 });
