@@ -68,7 +68,7 @@ export async function campaign(
     const one = async () => {
         let process = new Asked();
         try {
-            while (next < waiting.length && done() < limit) {
+            for (let asked = 1; next < waiting.length && done() < limit; asked++) {
                 const mutant = waiting[next++];
                 const started = performance.now();
                 const codes = Object.values(results).flatMap((result) => (counts(result) ? [result.code ?? ''] : []));
@@ -83,7 +83,7 @@ export async function campaign(
                 results[mutant.id] = { ...answer, operator, line, ms };
                 store(contract, results);
                 say(`${contract} ${done()}/${next} ${answer.outcome} in ${ms} ms: ${mutant.id}`);
-                if (answer.outcome === 'endless') {
+                if (answer.outcome === 'endless' || asked % MUTANTS_A_PROCESS === 0) {
                     process.end();
                     process = new Asked();
                 }
@@ -95,6 +95,8 @@ export async function campaign(
     await Promise.all(Array.from({ length: workers }, one));
     return results;
 }
+
+const MUTANTS_A_PROCESS = 20; // what tests leave in memory adds up to gigabytes
 
 class Asked {
     readonly #process: ChildProcess = fork(join(__dirname, 'worker.ts'), {
