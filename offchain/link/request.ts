@@ -116,7 +116,7 @@ const sampling = {
     frequency_penalty: number.min(-2).max(2).nullish(),
     logit_bias: z
         .record(z.string(), z.unknown())
-        .refine((biases) => Object.values(biases).every((bias) => typeof bias === 'number'), 'expected numbers')
+        .refine((biases) => Object.values(biases).every(Number.isFinite), 'expected numbers')
         .transform((biases) => biases as Record<string, number>)
         .nullish(),
 };

@@ -38,6 +38,11 @@ it.each<[string, () => unknown, string]>([
     expect(read).toThrow(expect.objectContaining({ status: 400, param }));
 });
 
+it.each([NaN, Infinity])('a bias of %s is refused, because JSON would send it as null', (bias) => {
+    const body = { model: 'm', messages, logit_bias: { '5': bias } };
+    expect(bodies.chat.safeParse(body).error?.issues).toMatchObject([{ path: ['logit_bias'] }]);
+});
+
 // A node that cannot read a request says so, and it is the node that comes last for that.
 describe('A request that is sealed has more values than its app wrote, and', () => {
     const parameters = (count: number) => ({ enum: Array<number>(count).fill(0) });
