@@ -68,7 +68,7 @@ export async function campaign(
     const one = async () => {
         let process = new Asked();
         try {
-            for (let asked = 1; next < waiting.length && done() < limit; asked++) {
+            for (let tried = 1; next < waiting.length && done() < limit; tried++) {
                 const mutant = waiting[next++];
                 const started = performance.now();
                 const codes = Object.values(results).flatMap((result) => (counts(result) ? [result.code ?? ''] : []));
@@ -83,7 +83,7 @@ export async function campaign(
                 results[mutant.id] = { ...answer, operator, line, ms };
                 store(contract, results);
                 say(`${contract} ${done()}/${next} ${answer.outcome} in ${ms} ms: ${mutant.id}`);
-                if (answer.outcome === 'endless' || asked % MUTANTS_A_PROCESS === 0) {
+                if (answer.outcome === 'endless' || tried % MUTANTS_A_PROCESS === 0) {
                     process.end();
                     process = new Asked();
                 }
