@@ -52,24 +52,29 @@ export class SqlJobs implements JobStore {
         return (await this.page(page).where(NOT_ENDED).where('state', '=', 'open').execute()).map(jobOf);
     }
 
-    async claimable(page: JobPage) {
-        const rows = await this.page(page)
-            .where(NOT_ENDED)
-            .where((or) => or.or([or('state', '=', 'ending'), or('voucherCumulative', '>', or.ref('confirmedPaid'))]))
-            .execute();
-        return readable(rows, page.onDamaged);
+    async claimable({ cursor: start, ...page }: JobPage) {
+        return readablePage(page.onDamaged, (last) =>
+            this.page({ ...page, cursor: last?.job ?? start })
+                .where(NOT_ENDED)
+                .where((or) =>
+                    or.or([or('state', '=', 'ending'), or('voucherCumulative', '>', or.ref('confirmedPaid'))]),
+                )
+                .execute(),
+        );
     }
 
     async lost({ byLastClaim, since, cursor, limit, onDamaged }: LostPage) {
-        const { at, job } = cursor ?? { at: since, job: Buffer.alloc(0) };
-        const rows = this.db
-            .selectFrom('allJobs')
-            .selectAll()
-            .where(ENDED_UNPAID)
-            .where('member', '=', this.member)
-            .where(({ eb, refTuple, tuple }) => eb(refTuple('at', 'job'), '>', tuple(at, job)))
-            .where('lastClaimAt', byLastClaim ? '>' : '=', 0);
-        return readable(await rows.orderBy('at').orderBy('job').limit(limit).execute(), onDamaged);
+        const start = cursor ?? { at: since, job: Buffer.alloc(0) };
+        return readablePage(onDamaged, ({ at, job } = start) => {
+            const rows = this.db
+                .selectFrom('allJobs')
+                .selectAll()
+                .where(ENDED_UNPAID)
+                .where('member', '=', this.member)
+                .where(({ eb, refTuple, tuple }) => eb(refTuple('at', 'job'), '>', tuple(at, job)))
+                .where('lastClaimAt', byLastClaim ? '>' : '=', 0);
+            return rows.orderBy('at').orderBy('job').limit(limit).execute();
+        });
     }
 
     async lastEnd() {
@@ -186,7 +191,23 @@ export class SqlJobs implements JobStore {
     }
 }
 
-function readable(rows: Selectable<WorkerSchema['allJobs']>[], onDamaged: OnDamaged | undefined): JobRecord[] {
+type JobRow = Selectable<WorkerSchema['allJobs']>;
+
+/** The first page that has a readable row: an empty one would be taken for the end. `read`: the rows after `last`. */
+async function readablePage(
+    onDamaged: OnDamaged | undefined,
+    read: (last?: Pick<JobRow, 'at' | 'job'>) => Promise<JobRow[]>,
+): Promise<JobRecord[]> {
+    let rows = await read();
+    let records = readable(rows, onDamaged);
+    while (rows.length > 0 && records.length === 0) {
+        rows = await read(rows.at(-1));
+        records = readable(rows, onDamaged);
+    }
+    return records;
+}
+
+function readable(rows: JobRow[], onDamaged: OnDamaged | undefined): JobRecord[] {
     return rows.flatMap((row) => {
         try {
             return jobOf(row);

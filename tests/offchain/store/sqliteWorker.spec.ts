@@ -1,3 +1,4 @@
+import Sqlite from 'better-sqlite3';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -5,7 +6,7 @@ import { openSqlite } from '../../../offchain/store/sqliteEngine';
 import { SqliteWorkerStore } from '../../../offchain/store/sqliteWorker';
 import { SqlWorkerStore } from '../../../offchain/store/sqlWorker';
 import { type WorkerSchema, workerTables } from '../../../offchain/store/workerTables';
-import { describeWorkerStore } from './conformance';
+import { describeWorkerStore, newJob } from './conformance';
 
 let folder: string;
 
@@ -25,5 +26,33 @@ it('refuses a second opening while the first lasts', async () => {
     const path = join(folder, 'worker.db');
     const store = await SqliteWorkerStore.open(path);
     await expect(SqliteWorkerStore.open(path)).rejects.toThrow('in use by another process');
+    await store.close();
+});
+
+it('goes on after a page of jobs of which no row can be read', async () => {
+    const path = join(folder, 'worker.db');
+    const jobs = [1, 2, 3].map((byte) => newJob({ job: Buffer.alloc(32, byte) }));
+    const change = async (statement: string) => {
+        await store.close();
+        const file = new Sqlite(path);
+        file.prepare(statement).run();
+        file.close();
+        store = await SqliteWorkerStore.open(path);
+    };
+    let store = await SqliteWorkerStore.open(path);
+    for (const job of jobs) {
+        await store.jobs.add(job);
+        await store.jobs.addVoucher(job.job, { cumulative: 5n, count: 0, signature: Buffer.alloc(64, 1) }, 1);
+    }
+    await change("UPDATE jobs SET balance = x'00' WHERE job < (SELECT max(job) FROM jobs)");
+
+    const damaged: Buffer[] = [];
+    const page = { limit: 1, onDamaged: (job: Buffer) => damaged.push(job) };
+    expect((await store.jobs.claimable(page)).map(({ job }) => job)).toEqual([jobs[2].job]);
+    expect(damaged).toEqual([jobs[0].job, jobs[1].job]);
+
+    await change("UPDATE jobs SET state = 'ended'");
+    const lost = await store.jobs.lost({ ...page, byLastClaim: false, since: 0, cursor: undefined });
+    expect(lost.map(({ job }) => job)).toEqual([jobs[2].job]);
     await store.close();
 });
