@@ -139,7 +139,8 @@ async function storedQuery(
         if (number <= job.record.lowWater) {
             throw new Refused('used_number', 'This query number is too old');
         }
-        if (number <= job.stored.highest && (await job.mayLackResult())) {
+        // A disk may have lost the row of such a number, and with it a result or a fail that another would contradict.
+        if (number <= job.stored.highest) {
             throw new Refused('used_number', 'This query number may have been used');
         }
         return undefined;

@@ -47,18 +47,10 @@ export async function mayHaveResult(
     if (record === undefined) {
         return (await queries.countResults(job)) > 0;
     }
-    return number <= record.highest && mayLackResult({ queries }, job, record); // one above was never used
-}
-
-/**
- * True if the store may have lost a result of the job, of which `record` was read. Takes longer the more results there
- * are.
- */
-export async function mayLackResult(
-    { queries }: Pick<WorkerContext['store'], 'queries'>,
-    job: Buffer,
-    { index, lowWater }: Pick<JobRecord, 'index' | 'lowWater'>,
-): Promise<boolean> {
+    const { highest, index, lowWater } = record;
+    if (number > highest) {
+        return false; // it was never used
+    }
     // Once queries were deleted, nothing tells which results there were. Results later than the record must not stand
     // for one that is lost.
     return lowWater > 0 || (await queries.countResults(job, index)) < index;

@@ -14,7 +14,6 @@ import { accountAddress, type Channels } from './channels';
 import type { ClientAccount, Clients } from './clients';
 import type { WorkerContext } from './context';
 import { maySend, type RunningCost } from './credit';
-import { mayLackResult } from './damage';
 import { isStale, JobEntry } from './entry';
 import { ServedChannel } from './servedChannel';
 import { Refused } from './refusal';
@@ -41,8 +40,7 @@ export class WorkerJob extends JobEntry {
     readonly running = new Map<number, ActiveQuery>();
     readonly deciding = new Set<number>(); // numbers of queries that are neither declined nor accepted yet
     counting = 0; // prompts of queries that come
-    readonly stored: Readonly<Pick<JobRecord, 'highest' | 'index' | 'lowWater'>>; // when this process took the job into memory
-    private lacksResult: Promise<boolean> | undefined;
+    readonly stored: Readonly<Pick<JobRecord, 'highest'>>; // when this process took the job into memory
     written = 0; // numbers that are used and stored since this process has the job
     damage: string | undefined; // see damageOf
     readonly client: ClientAccount;
@@ -126,24 +124,6 @@ export class WorkerJob extends JobEntry {
     noteNumber(number: number): void {
         this.written++;
         this.update({ highest: Math.max(this.record.highest, number) });
-    }
-
-    /** {@link mayLackResult} of `stored`. Looked up once, because strangers can ask for it. */
-    mayLackResult(): Promise<boolean> {
-        this.lacksResult ??= this.lookUpLack().catch((error: unknown) => {
-            this.lacksResult = undefined;
-            throw error;
-        });
-        return this.lacksResult;
-    }
-
-    private async lookUpLack(): Promise<boolean> {
-        const { log, store } = this.context;
-        const lacks = await mayLackResult(store, this.id, this.stored);
-        if (lacks) {
-            log.error(this.logName, 'a result of the job may be missing, so no number is taken that was passed over');
-        }
-        return lacks;
     }
 
     /** Takes a voucher that is stored since `at` (unix seconds): credit grows, and queries that wait for it go on. */
