@@ -232,7 +232,7 @@ describe('PostPiece', () => {
         interface Parts {
             length?: number;
             index?: number;
-            proof?: Buffer | null;
+            proof?: Buffer | Cell | null;
             piece?: Buffer | null;
             signed?: Buffer;
         }
@@ -243,9 +243,8 @@ describe('PostPiece', () => {
                 .storeUint(length, 32)
                 .storeUint(index, 32);
             const leaf = piece === null ? null : pieceCell(piece ?? pieceOf(answer, index));
-            const body = head
-                .storeRef(evidenceCell(signed))
-                .storeMaybeRef(proof === null ? null : proofCell(proof, index));
+            const given = proof instanceof Cell ? proof : proof === null ? null : proofCell(proof, index);
+            const body = head.storeRef(evidenceCell(signed)).storeMaybeRef(given);
             const sent = await stranger.send({ to: dispute.address, value, body: body.storeMaybeRef(leaf).endCell() });
             return sent;
         };
@@ -260,6 +259,7 @@ describe('PostPiece', () => {
             [{ piece: null }, ErrWrongPiece],
             [{ proof: null }, ErrWrongPiece],
             [{ proof: Buffer.concat([cut, Buffer.of(1)]) }, ErrWrongPiece],
+            [{ proof: beginCell().storeUint(1, 8).endCell() }, ErrWrongPiece],
             [{ signed: answerOf(3 * PIECE_BYTES, { number: 2 }).result }, ErrWrongJob],
             [{ signed: answerOf(3 * PIECE_BYTES, { job: OTHER }).result }, ErrWrongJob],
             [{ signed: job.result({ content: answerRoot(answer) }) }, ErrWrongPiece],

@@ -2,7 +2,9 @@
 import { toNano } from '@ton/core';
 import { SendMessageResult } from '@ton/sandbox';
 
+import { computeFee, forwardFee, gas, pricesOf } from '@cocoon-market/wrappers';
 import { networkConfig } from '../../localnet/config';
+import { loadFault } from '../../wrappers/bodies';
 import { answerRoot, contentHash } from '../../wrappers/signed/answer';
 import { caseMarket, NodeJob, report, REQUEST, useCases, votes } from '../support/cases';
 import { PriceLevel, transactionsOn, withoutValidators } from '../support/chain';
@@ -106,6 +108,26 @@ describe.each<PriceLevel>(['2025', '2026', 'tenfold'])('At the prices of %s', (p
             expect(reporter).toBeGreaterThan(name === 'pieces' ? 0n : (open.bond * 9n) / 10n);
         },
     );
+
+    it('A3 answered with pieces: the payout gets the cost less the rent of the report, to the nanoTON', async () => {
+        const { job, payout, blockchain, provider } = market();
+        const { basechain } = pricesOf(blockchain.config);
+        const { dispute, value } = await ask('demand');
+        const [fault] = (await dispute.getCaseFile())!.refs;
+        const { rent } = loadFault(fault.beginParse());
+        const { reserve } = await provider.getProviderState();
+
+        let last!: SendMessageResult;
+        for (const index of [0, 1, 2, 3]) {
+            const result = job.result({ content });
+            last = await dispute.sendPiece(payout.getSender(), { value, answer, index, result });
+        }
+
+        const { cost } = await dispute.getCaseState();
+        const release = 2n * forwardFee(basechain, { cells: 0n, bits: 467n }); // to the node and back
+        const end = computeFee(basechain, gas.GasAnswered) + release;
+        expect(valueSent(last, dispute, payout)).toBe(cost + end - rent - reserve / 52n); // a week's rent
+    });
 
     it('A3 unanswered: the bond is the reporter’s again, and the stake pays', async () => {
         let open!: Awaited<ReturnType<typeof ask>>;

@@ -29,6 +29,17 @@ describe('The file of a case', () => {
     });
 });
 
+describe('The cell of a file', () => {
+    it('has the bits and references of its schema, and nothing else', async () => {
+        const { job } = market();
+        await report(market(), 'demand', job.report.demand(job.accept()));
+
+        const { bits, refs } = (await (await job.dispute('A3')).getCaseFile())!;
+
+        expect([bits.length, refs.length]).toEqual([2 + 3 * 64 + 32 + 256, 2]);
+    });
+});
+
 describe('A node whose keys have all ended', () => {
     it('bears nothing that anyone can sign for key 0', async () => {
         const { provider, owner, victim } = market();
