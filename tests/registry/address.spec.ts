@@ -1,9 +1,9 @@
-import { Address } from '@ton/core';
+import { Address, beginCell, contractAddress, toNano } from '@ton/core';
 
-import { codeKinds } from '../../wrappers/Registry';
+import { codeKinds, registryChanges } from '../../wrappers/Registry';
 import { Node } from '../../wrappers/Node';
 import { Provider } from '../../wrappers/Provider';
-import { launchMarket } from '../support/stake';
+import { CHANGE_DELAY, launchMarket } from '../support/stake';
 
 const MASTERCHAIN_LOOKALIKE = new Address(0, Buffer.alloc(32, 0xff));
 
@@ -15,6 +15,19 @@ describe('Registry: addresses of children', () => {
             const { address } = await Provider.ofOwner(registry.address, wallet);
             expect(await registry.getProviderAddress(wallet, 0n)).toEqualAddress(address);
         }
+    });
+
+    it('computes the address of a Provider of a later code', async () => {
+        const { registry, governor, owner, blockchain } = await launchMarket();
+        const code = beginCell().storeUint(7, 8).endCell();
+        const change = registryChanges.code('provider', code);
+        await registry.sendProposeChange(governor.getSender(), { value: toNano('1'), change });
+        blockchain.now! += CHANGE_DELAY;
+        await registry.sendExecuteChange(governor.getSender(), { value: toNano('1') });
+        const { data } = (await Provider.ofOwner(registry.address, owner.address)).init!;
+
+        const later = contractAddress(0, { code, data });
+        expect(await registry.getProviderAddress(owner.address, 1n)).toEqualAddress(later);
     });
 
     it('computes the address of a Node as contractAddress does, up to the last number', async () => {
