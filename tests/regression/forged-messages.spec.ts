@@ -50,13 +50,15 @@ describe('A stranger who writes the bounced flag into his own message', () => {
 });
 
 describe('A provider who speaks for another', () => {
-    it('cannot free his share with a node of his own', async () => {
-        const market = await nodeMarket();
-        const { blockchain, provider, node, stranger, registry } = market;
-        const other = await Node.ofProvider(stranger.address, 0);
-        // A stranger can be the provider of a true Node: the code is public, he is whom its data name.
-        await stranger.send({ to: other.address, value: VALUE, init: other.init!, bounce: false });
-        const start = beginCell().store(
+    /** A true Node whose provider is a stranger, as anyone can deploy it: the code is public. */
+    async function nodeOf({ stranger }: NodeMarket): Promise<Node> {
+        const node = await Node.ofProvider(stranger.address, 0);
+        await stranger.send({ to: node.address, value: VALUE, init: node.init!, bounce: false });
+        return node;
+    }
+
+    const startOf = ({ registry, stranger }: NodeMarket) =>
+        beginCell().store(
             storeStartNode({
                 $$type: 'StartNode',
                 ...{ queryId: 0n, share: RATE, gpus: 2n, byOwner: true, codeVersion: 0n, evidence: 0n },
@@ -64,6 +66,22 @@ describe('A provider who speaks for another', () => {
                 ...{ excessTo: stranger.address, listing: listingCell(listingWith()) },
             }),
         );
+
+    it('starts a node once', async () => {
+        const market = await nodeMarket();
+        const { stranger } = market;
+        const { address } = await nodeOf(market);
+        const start = () => stranger.send({ to: address, value: VALUE, body: startOf(market).endCell() });
+        await start();
+
+        expectRefused(await start(), { to: address, exitCode: errors.ErrWrongState });
+    });
+
+    it('cannot free his share with a node of his own', async () => {
+        const market = await nodeMarket();
+        const { blockchain, provider, node, stranger, registry } = market;
+        const other = await nodeOf(market);
+        const start = startOf(market);
 
         const freed = head(0xc0c00221).storeUint(RATE, 64).storeUint(2, 16).storeUint(0, 40).storeBit(true);
         freed.storeAddress(stranger.address).storeBit(false);
