@@ -202,7 +202,7 @@ describe('A takeover', () => {
     });
 
     it('takes from a process that sleeps or was killed within 10 s', async () => {
-        const second = await open({ identity: 'one' }, undefined);
+        const second = await joinForLong();
         for (const signal of ['SIGSTOP', 'SIGKILL'] as const) {
             const other = await startMember();
             process.kill(other.child.pid!, signal);
