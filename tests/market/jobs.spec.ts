@@ -166,7 +166,8 @@ describe('A job', () => {
         const quoted = quotes.reduce((sum, { query }) => sum + query, 0n) + fees.opening;
         const balanceBefore = await client.getBalance(payer.escrow);
 
-        const { job: deposit } = (await market.quote({ model: MODEL, tokens: queries[0], queriesADay: 1_000 })).deposit;
+        const tokens = { prompt: 1_500, cached: 200, completion: 800, reasoning: 300 }; // no query has more
+        const { job: deposit } = (await market.quote({ model: MODEL, tokens, queriesADay: 1_000 })).deposit;
         const job = await market.openJob(payer, { ...request, deposit });
         const cost = balanceBefore - (await client.getBalance(payer.escrow)) - deposit + bill;
         const voucher = market.voucher(job, voucherKey, { cumulative: bill, count: 1_000 });
