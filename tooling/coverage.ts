@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { readFlags } from './flags';
 import { instructionsOf, reachable } from './proof/instructions';
 import { codeOf, ContractName, CONTRACTS, FileRecord, record, records, ROOT } from './proof/records';
 
@@ -124,16 +125,8 @@ function flagsOf(args: string[]): Flags | undefined {
 }
 
 function main(args: string[]): void {
-    let flags: Flags | undefined;
-    try {
-        flags = flagsOf(args);
-    } catch (error) {
-        console.error(`${(error as Error).message}\n${USAGE}`);
-        process.exitCode = 2;
-        return;
-    }
+    const flags = readFlags('coverage', USAGE, () => flagsOf(args));
     if (flags === undefined) {
-        console.log(USAGE);
         return;
     }
     const { paths, reuse, json } = flags;

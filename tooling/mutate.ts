@@ -4,6 +4,7 @@
  */
 import { parseArgs } from 'node:util';
 import { coverageOf } from './coverage';
+import { readFlags } from './flags';
 import { ContractName, CONTRACTS, records } from './proof/records';
 import { campaign, counts, storedResults, Results, shuffled } from './proof/campaign';
 import { Compiler } from './proof/compiler';
@@ -96,16 +97,8 @@ function requireRecording(contracts: ContractName[]): void {
 }
 
 async function main(args: string[]): Promise<void> {
-    let flags: Flags | undefined;
-    try {
-        flags = flagsOf(args);
-    } catch (error) {
-        console.error(`${(error as Error).message}\n${USAGE}`);
-        process.exitCode = 2;
-        return;
-    }
+    const flags = readFlags('mutate', USAGE, () => flagsOf(args));
     if (flags === undefined) {
-        console.log(USAGE);
         return;
     }
     console.error(`seed ${flags.seed}`);

@@ -10,6 +10,7 @@ import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { PostgresFiles } from '../tests/offchain/support/postgres';
+import { readFlags } from './flags';
 
 const HOST = '127.0.0.1';
 const PORT = 15432;
@@ -88,16 +89,8 @@ async function serve({ port, state }: Options): Promise<number> {
 }
 
 async function main(): Promise<void> {
-    let options: Options | undefined;
-    try {
-        options = optionsOf(process.argv.slice(2));
-    } catch (error) {
-        console.error(`${(error as Error).message}\n${USAGE}`);
-        process.exitCode = 2;
-        return;
-    }
+    const options = readFlags('postgres', USAGE, () => optionsOf(process.argv.slice(2)));
     if (options === undefined) {
-        console.log(USAGE);
         return;
     }
     process.exitCode = await serve(options);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { toWire } from '../../offchain/link';
+import { readFlags } from '../../tooling/flags';
 import { numberOf, wholeNumberOf } from './report';
 
 /** What a run gets besides its own flags. */
@@ -35,17 +36,9 @@ export function longRun<Own, Report extends { passed: boolean }>(command: LongRu
 }
 
 async function runCommand<Own, Report extends { passed: boolean }>(command: LongRun<Own, Report>): Promise<void> {
-    const { name, run, textOf } = command;
-    let options: (CommonOptions & Own & { json: boolean; isKept: boolean }) | undefined;
-    try {
-        options = optionsOf(command);
-    } catch (error) {
-        console.error(`${name}: ${(error as Error).message}\n${command.usage}`);
-        process.exitCode = 2;
-        return;
-    }
+    const { name, usage, run, textOf } = command;
+    const options = readFlags(name, usage, () => optionsOf(command));
     if (options === undefined) {
-        console.log(command.usage);
         return;
     }
     const { seed, folder, json, isKept } = options;
