@@ -9,25 +9,12 @@ import { encodeQuery, paths } from '../../offchain/link';
 import type { Step } from '../offchain/support/backend';
 import { FakeChain } from '../offchain/support/chain';
 import { DAY, type Sealed, TestClient } from '../offchain/support/client';
-import { claimRound, type Fixture, startFixture, TOKEN } from '../offchain/support/worker';
+import { claimRound, type Fixture, holdReadings, startFixture, TOKEN } from '../offchain/support/worker';
 
 let fixture: Fixture;
 
 const withJob = (terms = {}, deposit?: bigint) => TestClient.withJob(fixture.worker.url, fixture.chain, terms, deposit);
 const octets = { 'content-type': 'application/octet-stream' };
-
-/** Readings of channels wait until the returned function is called. */
-function holdReadings(): () => void {
-    const { chain } = fixture;
-    const read = chain.account.bind(chain);
-    let release!: () => void;
-    const held = new Promise<void>((resolve) => (release = resolve));
-    chain.account = async (address) => {
-        await held;
-        return read(address);
-    };
-    return release;
-}
 
 afterEach(async () => {
     jest.restoreAllMocks();
@@ -117,7 +104,7 @@ describe('A client that leaves its queries before they run', () => {
         fixture = await startFixture();
         const client = await withJob();
         await useUpDeclines(client, 1);
-        const release = holdReadings();
+        const release = holdReadings(fixture.chain);
         await sendAndLeave(client.seal(65, 'hello'));
         release();
         await sleep(100);
@@ -146,7 +133,7 @@ describe('A client that sends large queries while the chain does not answer', ()
     it('has few of them held in memory at once, and the others refused without a signature', async () => {
         fixture = await startFixture();
         const client = await withJob({ maxParallel: 4 });
-        const release = holdReadings();
+        const release = holdReadings(fixture.chain);
         const queries = Array.from({ length: 10 }, (_, i) =>
             client.seal(i + 1, 'x'.repeat(1_900_000), { model: 'other' }),
         );

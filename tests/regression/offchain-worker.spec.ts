@@ -9,7 +9,7 @@ import { BytesInUse } from '../../offchain/process/doors';
 import { encodeQuery, paths } from '../../offchain/link';
 import type { Step } from '../offchain/support/backend';
 import { DAY, type Sealed, TestClient } from '../offchain/support/client';
-import { claimRound, type Fixture, startFixture, TOKEN } from '../offchain/support/worker';
+import { claimRound, type Fixture, holdReadings, startFixture, TOKEN } from '../offchain/support/worker';
 
 let fixture: Fixture;
 
@@ -17,19 +17,6 @@ const withJob = (terms = {}, deposit?: bigint) => TestClient.withJob(fixture.wor
 
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
     while (!(await condition())) await sleep(5);
-}
-
-/** Readings of channels wait until the returned function is called. */
-function holdReadings(): () => void {
-    const { chain } = fixture;
-    const read = chain.account.bind(chain);
-    let release!: () => void;
-    const held = new Promise<void>((resolve) => (release = resolve));
-    chain.account = async (address) => {
-        await held;
-        return read(address);
-    };
-    return release;
 }
 
 /** Sends a query and goes away once it has left; resolves when the connection is gone. */
@@ -62,7 +49,7 @@ afterEach(async () => {
 describe('A client that sends many queries while the worker reads the channel', () => {
     /** Sends the queries so that all of them are decided on in one moment. */
     async function atOnce(client: TestClient, numbers: number[], ceiling?: bigint) {
-        const release = holdReadings();
+        const release = holdReadings(fixture.chain);
         const options = ceiling === undefined ? {} : { ceiling };
         const answers = numbers.map((number) => client.ask(number, 'hello', options));
         await sleep(100);
@@ -142,7 +129,7 @@ describe('A client that goes away', () => {
         fixture = await startFixture();
         const client = await withJob();
         const query = client.seal(1, 'hello');
-        const release = holdReadings();
+        const release = holdReadings(fixture.chain);
         await sendAndLeave(query);
         release();
         await until(async () => (await client.state()).highest === 1);

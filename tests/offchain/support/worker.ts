@@ -89,6 +89,18 @@ export const claimRound = countRounds(Claims.prototype, 'runDue');
 /** Resolves after a whole round about cases, by the worker's own interval. */
 export const caseRound = countRounds(Cases.prototype, 'round');
 
+/** Has readings of accounts wait until the returned function is called. */
+export function holdReadings(chain: FakeChain): () => void {
+    const read = chain.account.bind(chain);
+    let release!: () => void;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    chain.account = async (address) => {
+        await held;
+        return read(address);
+    };
+    return release;
+}
+
 /** A worker with a scripted backend on a chain in memory. */
 export async function startFixture(overrides: Overrides = {}, parts: WorkerParts = {}): Promise<Fixture> {
     const folder = mkdtempSync(join(tmpdir(), 'cocoon-worker-'));
