@@ -1,10 +1,9 @@
 // Longer than 350 lines because its cases share one set-up.
-import { issueTestCa } from '../../../offchain/attest';
 import { adminHeaders } from '../../../offchain/gateway/adminToken';
 import { Channel, Finish, Reason, Verifier } from '@cocoon-market/wrappers';
 import { ChainError } from '../../../offchain/chain';
 import { DAY, HOUR, JOB_LIMIT, testKey, useMarket } from '../../support/market';
-import { ask, Bench, BenchOptions, startBench, until } from './support';
+import { ask, Bench, BenchOptions, startBench, testMeasurement, until } from './support';
 import { FakeWorker, MODEL } from './support/worker';
 
 describe('Jobs', () => {
@@ -191,32 +190,18 @@ describe('Jobs', () => {
         });
 
         it('takes a measured node', async () => {
-            const authority = testKey(60);
-            const measurement = Buffer.alloc(48, 5);
-            const policy = {
-                authority: authority.publicKey.toString('hex'),
-                measurements: [measurement.toString('hex')],
-            };
+            const { policy, attest } = testMeasurement();
             await start({ config: { attestation: policy } });
-            bench.worker.attestation = issueTestCa(authority, bench.worker.keys, {
-                measurement,
-                expiry: market().now + 99,
-            });
+            attest(bench.worker, market().now + 99);
             const { status, headers } = await bench.post(ask);
             expect(status).toBe(200);
             expect(headers['x-cocoon-tier']).toBe('testca');
         });
 
         it('checks the signatures of an attestation once, however many names a request prefers', async () => {
-            const authority = testKey(60);
-            const measurement = Buffer.alloc(48, 5);
-            const policy = {
-                authority: authority.publicKey.toString('hex'),
-                measurements: [measurement.toString('hex')],
-            };
+            const { policy, attest } = testMeasurement();
             await start({ config: { attestation: policy } });
-            const expiry = market().now + 99;
-            bench.worker.attestation = issueTestCa(authority, bench.worker.keys, { measurement, expiry });
+            attest(bench.worker, market().now + 99);
             const verify = jest.spyOn(Verifier.prototype, 'verify');
             const order = Array.from({ length: 64 }, (_, i) => `http://nobody-${i}.example`);
             const { status } = await bench.post({ ...ask, provider: { order, allow_fallbacks: false } });

@@ -1,6 +1,5 @@
-import { issueTestCa } from '../../../offchain/attest';
-import { testKey, useMarket } from '../../support/market';
-import { ask, Bench, BenchOptions, type FakeWorker, MODEL, RATES, startBench, until } from './support';
+import { useMarket } from '../../support/market';
+import { ask, Bench, BenchOptions, type FakeWorker, MODEL, RATES, startBench, testMeasurement, until } from './support';
 
 const text = (amount: bigint) => amount.toString();
 const exactly = Object.fromEntries(Object.entries(RATES).map(([kind, rate]) => [kind, text(rate)])) as Record<
@@ -97,16 +96,9 @@ describe("An open job under today's rules", () => {
     });
 
     it('gets no prompt when its node attests less than when it was opened, and is settled', async () => {
-        const authority = testKey(60);
-        const measurement = Buffer.alloc(48, 5);
-        const policy = {
-            authority: authority.publicKey.toString('hex'),
-            measurements: [measurement.toString('hex')],
-            allowOpen: true,
-        };
-        await start({ config: { attestation: policy } });
-        const expiry = market().now + 999;
-        bench.worker.attestation = issueTestCa(authority, bench.worker.keys, { measurement, expiry });
+        const { policy, attest } = testMeasurement();
+        await start({ config: { attestation: { ...policy, allowOpen: true } } });
+        attest(bench.worker, market().now + 999);
         const denying = { ...ask, provider: { data_collection: 'deny' } };
         expect((await bench.post(denying)).headers['x-cocoon-tier']).toBe('testca');
         bench.worker.attestation = { tier: 'open' };
@@ -119,27 +111,19 @@ describe("An open job under today's rules", () => {
     });
 
     describe('whose measurement is not allowed', () => {
-        const authority = testKey(60);
-        const [allowed, other] = [5, 6].map((byte) => Buffer.alloc(48, byte));
-        const rules = (bytes: Buffer) => ({
-            attestation: { authority: authority.publicKey.toString('hex'), measurements: [bytes.toString('hex')] },
-        });
-        const attest = (measurement: Buffer) => {
-            const expiry = market().now + 999;
-            bench.worker.attestation = issueTestCa(authority, bench.worker.keys, { measurement, expiry });
-        };
+        const [allowed, other] = [5, 6].map((byte) => testMeasurement(byte));
         const spoiled = async () => (await bench.admin('status')).spoiled.today;
 
         beforeEach(async () => {
-            await start({ config: rules(allowed) });
+            await start({ config: { attestation: allowed.policy } });
             market().blockchain.now = market().now + 1;
-            attest(allowed);
+            allowed.attest(bench.worker, market().now + 999);
             expect((await bench.post(ask)).status).toBe(200);
         });
 
         it('does not count as spoiled by its node if the rules of the gateway changed', async () => {
             market().blockchain.now = market().now + 1;
-            await later(rules(other));
+            await later({ attestation: other.policy });
 
             await until(() => bench.worker.only.ended);
             expect(job().stored.note).toContain('measurement');
@@ -147,7 +131,7 @@ describe("An open job under today's rules", () => {
         });
 
         it('counts as spoiled by its node if they did not', async () => {
-            attest(other);
+            other.attest(bench.worker, market().now + 999);
             bench.worker.only.sessions.clear();
 
             expect((await bench.post(ask)).status).toBe(503);

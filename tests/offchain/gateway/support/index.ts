@@ -1,4 +1,5 @@
 /** A gateway, its market and its workers for one test; everything ends with the test. */
+import { issueTestCa } from '../../../../offchain/attest';
 import { adminHeaders } from '../../../../offchain/gateway/adminToken';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,6 +26,18 @@ export { FakeWorker, MODEL, RATES } from './worker';
 export const SEED = Buffer.alloc(32, 1);
 
 export const ask = { model: MODEL, messages: [{ role: 'user' as const, content: 'Say hello' }] };
+
+/** A measurement of a test authority: the policy that allows it, and what has a worker attest it (unix seconds). */
+export function testMeasurement(byte = 5) {
+    const authority = testKey(60);
+    const measurement = Buffer.alloc(48, byte);
+    return {
+        policy: { authority: authority.publicKey.toString('hex'), measurements: [measurement.toString('hex')] },
+        attest: (worker: FakeWorker, expiry: number) => {
+            worker.attestation = issueTestCa(authority, worker.keys, { measurement, expiry });
+        },
+    };
+}
 
 /** A body of the gateway, whatever it is. */
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
