@@ -442,4 +442,11 @@ export const gatewayAttacks: Attack[] = [
         file: 'tests/offchain/gateway/query.spec.ts',
         test: 'One query a client that goes away before the first word leaves no work unpaid: the query is cut after that word',
     },
+    {
+        source: 'review',
+        attack: 'A node refuses what it lists, and an app names it first in each request: each one opens a job there.',
+        stoppedBy: 'It is asked in the job that it has.',
+        file: 'tests/offchain/gateway/routing.spec.ts',
+        test: 'Two nodes of unlike price and speed, found by events of the chain a node that refused what it lists gets no other job for it, whoever asks for that node first',
+    },
 ];

@@ -432,6 +432,27 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'The same row is lost, and later results make up the count before the number is sent again.',
+        stoppedBy: 'Later results stand for none that is lost.',
+        file: 'tests/offchain/worker/damage.spec.ts',
+        test: 'A worker whose store is not as it was written accepts no number again whose row is gone with its result, also after further results',
+    },
+    {
+        source: 'review',
+        attack: 'The row of a fail is lost, and its number gets a result beside the fail.',
+        stoppedBy: 'A number that was passed over before the job was read is not taken.',
+        file: 'tests/offchain/worker/damage.spec.ts',
+        test: 'A worker whose store is not as it was written accepts no number again whose row is gone with its fail',
+    },
+    {
+        source: 'review',
+        attack: 'An endpoint hides a channel, so that nobody says what a claim of it must carry.',
+        stoppedBy: 'The other endpoints are asked.',
+        file: 'tests/regression/offchain-worker.spec.ts',
+        test: 'An endpoint that hides a channel need not say what a claim of it must carry, which the other endpoint says',
+    },
+    {
+        source: 'review',
         attack: 'The row of a job is lost, and its demands are not answered although their results are there.',
         stoppedBy: 'An answer needs the result and its bytes alone.',
         file: 'tests/offchain/worker/defence.spec.ts',
