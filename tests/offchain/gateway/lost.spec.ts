@@ -15,6 +15,9 @@ describe('A gateway whose store is gone', () => {
     const pass = (seconds: number) => (market().blockchain.now = market().now + seconds);
     const other = (name = 'other') => ({ store: join(bench.folder, `${name}.sqlite`) });
     const channel = () => bench.worker.only.channel;
+    // A channel has one of two codes, so the store notes the other account of each found job as ended, after it.
+    const numbers = async () =>
+        (await bench.gateway.store.jobs()).filter(({ phase }) => phase !== 'ended').map(({ number }) => number);
 
     beforeEach(async () => {
         bench = await startBench(market());
@@ -78,14 +81,10 @@ describe('A gateway whose store is gone', () => {
         await bench.restart({ store });
 
         await until(async () => (await bench.gateway.store.jobs()).some(({ found }) => found === true));
-        expect((await bench.gateway.store.jobs()).map(({ number }) => number)).toEqual([0, 8]);
+        expect(await numbers()).toEqual([0, 8]);
     });
 
     describe('and that had opened two', () => {
-        // A channel has one of two codes, so the store notes the other of each found one as gone.
-        const numbers = async () =>
-            (await bench.gateway.store.jobs()).filter(({ phase }) => phase !== 'ended').map(({ number }) => number);
-
         beforeEach(async () => {
             await bench.gateway.opener.open(MODEL, new Set());
             await until(() => bench.worker.jobs.size === 2);
