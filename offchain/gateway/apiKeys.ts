@@ -104,7 +104,15 @@ export class ApiKeys {
 
     /** The limits of now of a key that was shown before. Throws 401 if it is revoked, expired or replaced since. */
     current(key: StoredApiKey): StoredApiKey {
-        const now = this.byName.get(key.name);
+        return this.unchanged(key, this.byName.get(key.name));
+    }
+
+    /** {@link current}, with what another process that shares the store changed until now. */
+    async stored(key: StoredApiKey): Promise<StoredApiKey> {
+        return this.store.cluster.isShared ? this.unchanged(key, await this.store.apiKey(key.name)) : this.current(key);
+    }
+
+    private unchanged(key: StoredApiKey, now: StoredApiKey | undefined): StoredApiKey {
         const objection = now?.hash.equals(key.hash) === true ? this.objection(now) : 'was revoked';
         if (now === undefined || objection !== undefined) {
             throw unauthorized(`This API key ${objection}: its owner makes a new one with "cocoon keys create"`);

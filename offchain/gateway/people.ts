@@ -10,8 +10,8 @@ export interface Payer {
     /** Throws 402 if a limit of the key does not allow it. */
     reserve(query: { job: number; number: number; ceiling: bigint; askedAt: number }): void;
     /**
-     * Compares the limits with what other processes reserved, once the query is stored and before it is sent. Throws
-     * 402 if it exceeds one.
+     * Compares the limits, as another process may have set them meanwhile, with what other processes reserved, once the
+     * query is stored and before it is sent. Throws 402 if it exceeds one, 401 if the key is revoked.
      */
     confirm(query: { askedAt: number }): Promise<void>;
     /** Reserves what a waiting request may cost, until the returned function is called. Throws 402. */
@@ -36,7 +36,7 @@ export class People {
         return {
             name,
             reserve: (query) => this.budgets.reserve(current(), query),
-            confirm: (query) => this.budgets.confirm(current(), query),
+            confirm: async (query) => this.budgets.confirm(await this.apiKeys.stored(key), query),
             hold: (ceiling) => this.budgets.hold(current(), ceiling),
         };
     }

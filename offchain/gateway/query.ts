@@ -274,7 +274,7 @@ function reserve(lease: Lease, { payer }: Question, query: StoredQuery): void {
     }
 }
 
-// Another process may have reserved the rest of the budget meanwhile.
+// Another process may have changed the key or reserved the rest of the budget meanwhile.
 async function confirm(
     lease: Lease,
     { payer }: Question,

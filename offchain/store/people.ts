@@ -52,6 +52,8 @@ export interface PeopleStore {
     readonly cluster: Cluster;
     /** All keys, also revoked ones, by name. Another process may have changed them. */
     apiKeys(): Promise<StoredApiKey[]>;
+    /** The key of a name, also a revoked one; undefined if there is none. */
+    apiKey(name: string): Promise<StoredApiKey | undefined>;
     /** Stores a key in the place of another of its name. */
     saveApiKey(key: StoredApiKey): Promise<void>;
     /** The usage of a day (days since 1970) and of all days after it, of all keys or of one, by all processes. */

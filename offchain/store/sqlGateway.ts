@@ -17,7 +17,7 @@ import type {
 import { entryRow, type GatewaySchema, jobOf, jobRow, processesText } from './gatewayTables';
 import type { UsedQuery, OpenCost, StoredApiKey, StoredUsage } from './people';
 import type { RequestClaims } from './requestClaims';
-import { addUsage, apiKeysIn, openCostsIn, type PeopleSchema, replaceApiKey, usageSince } from './sqlPeople';
+import { addUsage, apiKeyIn, apiKeysIn, openCostsIn, type PeopleSchema, replaceApiKey, usageSince } from './sqlPeople';
 import type { Writes } from './writeQueue';
 
 /** A {@link GatewayStore} in a database of either kind. */
@@ -304,6 +304,10 @@ export class SqlGatewayStore implements GatewayStore {
 
     apiKeys(): Promise<StoredApiKey[]> {
         return apiKeysIn(peopleIn(this.db));
+    }
+
+    apiKey(name: string): Promise<StoredApiKey | undefined> {
+        return apiKeyIn(peopleIn(this.db), name);
     }
 
     saveApiKey(key: StoredApiKey): Promise<void> {

@@ -42,6 +42,11 @@ export async function apiKeysIn(db: Kysely<PeopleSchema>): Promise<StoredApiKey[
     return (await db.selectFrom('apiKey').selectAll().orderBy('name').execute()).map(apiKeyOf);
 }
 
+export async function apiKeyIn(db: Kysely<PeopleSchema>, name: string): Promise<StoredApiKey | undefined> {
+    const row = await db.selectFrom('apiKey').selectAll().where('name', '=', name).executeTakeFirst();
+    return row && apiKeyOf(row);
+}
+
 export async function replaceApiKey(db: Kysely<PeopleSchema>, key: StoredApiKey): Promise<void> {
     const { daily, monthly, models, ...rest } = key;
     const row = {

@@ -180,6 +180,13 @@ export const apiAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'A key is revoked or limited at one process, and its holder spends at another that has not read it yet.',
+        stoppedBy: 'A process reads the key of each query from their store before the query is sent.',
+        file: 'tests/offchain/gateway/cluster.spec.ts',
+        test: 'Two gateways with one database hold a key to its limit and its revocation from the moment when the other one sets them',
+    },
+    {
+        source: 'review',
         attack: 'An SDK repeats a request whose answer it lost, and the answer is bought twice.',
         stoppedBy: 'A request with the same Idempotency-Key gets the answer of the first one, which is paid once.',
         file: 'tests/offchain/gateway/keys.spec.ts',

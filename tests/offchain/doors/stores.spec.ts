@@ -102,6 +102,7 @@ const gatewayReads = (store: GatewayStore) => [
     ...[() => store.receipts(4), () => store.openQueries(4), () => store.highest(4), () => store.newestReceipts(4)],
     ...[() => store.entries(4), () => store.setbacks(0), () => store.apiKeys(), () => store.usage(0)],
     ...[() => store.openCosts(), () => store.usage(0, 'alice'), () => store.openCosts('alice')],
+    ...[() => store.apiKey('alice')],
 ];
 
 /** What a gateway signs next for its jobs, unless it sees that the store is damaged: no more than is owed. */

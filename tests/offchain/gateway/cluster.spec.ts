@@ -121,6 +121,25 @@ describe('Two gateways with one database', () => {
         await until(async () => (await post(bench.gateway, ask, withKey(secret))).status === 401);
     });
 
+    it('hold a key to its limit and its revocation from the moment when the other one sets them', async () => {
+        const { secret } = await createKey(bench.gateway, 'bob');
+        await until(async () => (await post(second)).status === 401);
+        const unread = jest.spyOn(bench.gateway.store, 'apiKeys');
+        unread.mockResolvedValue(await second.store.apiKeys());
+        const asked = bench.worker.asked.length;
+
+        await admin(second, 'keys/bob/limit', { daily: '1' });
+        expect(await post(bench.gateway, ask, withKey(secret))).toMatchObject({
+            ...{ status: 402, body: { error: { code: 'budget_exceeded' } } },
+        });
+        await admin(second, 'keys/bob/limit', { daily: null });
+        expect((await post(bench.gateway, ask, withKey(secret))).status).toBe(200);
+        await admin(second, 'keys/bob/revoke', {});
+        expect((await post(bench.gateway, ask, withKey(secret))).status).toBe(401);
+        expect(bench.worker.asked.length - asked).toBe(1);
+        unread.mockRestore();
+    });
+
     it('together spend no more than the budget of a key, and nearly all of it', async () => {
         const { secret } = await createKey(bench.gateway, 'bob');
         await until(async () => (await post(second, ask, withKey(secret))).status === 200);

@@ -217,6 +217,8 @@ export function describeGatewayStore(name: string, open: () => Promise<GatewaySt
             await store.saveApiKey(other);
             await store.saveApiKey({ ...key, revokedAt: 5 });
             expect(await store.apiKeys()).toEqual([other, { ...key, revokedAt: 5 }]);
+            expect(await store.apiKey('bob')).toEqual({ ...key, revokedAt: 5 });
+            expect(await store.apiKey('eve')).toBeUndefined();
         });
 
         it('keeps one setback of a job', async () => {
