@@ -6,11 +6,12 @@
  * Processes that share the store reserve in memory first. When its query is stored, and before it is sent, a process
  * compares the limits again with what the store has of all ({@link Budgets.confirm}). Of several queries the one that
  * was stored last sees all others, so together they do not exceed a limit either. Near a limit all of them may be
- * refused.
+ * refused. What a process has read of the others grows old: before it refuses by that, it reads them again.
  *
  * A query counts for the day and the month (UTC) in which it was asked.
  */
 import { formatTon } from '@cocoon-market/wrappers';
+import { SingleFlight } from '../process/tasks';
 import type { OpenCost, PeopleStore, StoredApiKey } from '../store/people';
 import { dayOf } from '../store/people';
 import { GatewayError } from './errors';
@@ -53,6 +54,7 @@ export class Budgets {
     private readonly reserved = new Map<string, Reservation>(); // by query, of this process
     private readonly foreign = new Map<string, Reservation[]>(); // of other processes, by name
     private readonly readers = new Set<Spent[]>(); // what is spent while the store is read
+    private readonly rereading = new SingleFlight<string, void>(); // by name
     private holds = 0; // ever made
 
     private constructor(
@@ -129,6 +131,19 @@ export class Budgets {
         } finally {
             this.readers.delete(meanwhile);
         }
+    }
+
+    /** Runs a check of a key's limits, and once more with what other processes did until now if it throws 402. */
+    async checked<T>(key: StoredApiKey, check: () => T): Promise<T> {
+        try {
+            return check();
+        } catch (error) {
+            if (!this.store.cluster.isShared || !(error instanceof GatewayError && error.status === 402)) {
+                throw error;
+            }
+        }
+        await this.rereading.run(key.name, () => this.refresh(key));
+        return check();
     }
 
     /** Reserves what a query may cost. Throws 402 if a limit of its key does not allow it; then nothing is reserved. */

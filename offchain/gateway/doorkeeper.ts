@@ -44,15 +44,11 @@ export function addKeyCheck(server: FastifyInstance, { apiKeys }: People): void 
     });
 }
 
-/**
- * Who pays a request for a model; undefined without keys. Throws 403 if the key may not use it, 402 if it has nothing
- * left.
- */
+/** Who pays a request for a model; undefined without keys. Throws 403 if the key may not use it. */
 export function payerFor({ apiKey }: FastifyRequest, model: string, people: People): Payer | undefined {
     if (apiKey === undefined) {
         return undefined;
     }
     requireAllowed(apiKey, model);
-    people.budgets.requireSome(apiKey);
     return people.payerOf(apiKey);
 }

@@ -47,8 +47,10 @@ interface ModelQueue {
     objection: string; // why the last one was not opened
 }
 
-/** Reserves in the budget of the question's key what it may cost at these rates, once. Throws 402. */
-type Hold = (rates: Rates, tokenizer: string) => void;
+/**
+ * Reserves in the budget of the question's key what it may cost at these rates, once; undefined if it has. Throws 402.
+ */
+type Hold = (rates: Rates, tokenizer: string) => Promise<void> | undefined;
 
 interface Waiting {
     hold: Hold;
@@ -76,6 +78,7 @@ export class JobPool {
     async acquire(question: Question, excluded: Excluded, signal: AbortSignal): Promise<Lease> {
         const { model } = question.modelRequest.body;
         await this.recovery.loaded;
+        await question.payer?.requireSome();
         await question.count(() => [
             ...this.book.open(model).map(({ tokenizer }) => tokenizer),
             ...this.context.nodes.tokenizers(model),
@@ -85,9 +88,13 @@ export class JobPool {
         this.noteUse(model);
         let letGo: (() => void) | undefined;
         const hold: Hold = (rates, tokenizer) => {
+            const { payer } = question;
+            if (payer === undefined || letGo !== undefined) {
+                return undefined;
+            }
             const cost = maxCost(rates, question, tokenizer);
             const fresh = freshOf(this.context.config.job.deposit);
-            letGo ??= question.payer?.hold(cost < fresh ? cost : fresh);
+            return payer.hold(cost < fresh ? cost : fresh).then((end) => void (letGo = end));
         };
         // A client that has gone keeps no place in the queue.
         const wake = () => this.wake();
@@ -167,7 +174,11 @@ export class JobPool {
                 return lease(free, question);
             }
             if (fit.length > 0) {
-                hold(fit[0].terms.rates, fit[0].tokenizer);
+                const holding = hold(fit[0].terms.rates, fit[0].tokenizer);
+                if (holding !== undefined) {
+                    await holding;
+                    continue; // a place may have become free meanwhile
+                }
                 if (Date.now() - start >= GRACE_MS) {
                     this.openBeside(question, excluded, queue);
                 }
@@ -192,7 +203,7 @@ export class JobPool {
                 const workers = new Set([...excluded.workers, ...this.stuckWorkers(model)]);
                 this.context.setbacks.requireFew();
                 const { url, rates, listing } = await this.requireCover(model, workers, question, need);
-                hold(rates, listing.tokenizer);
+                await hold(rates, listing.tokenizer);
                 const atNode = this.book.open(model).filter(({ stored }) => stored.worker === url);
                 atNode.forEach((job) => job.relist(listing));
                 const able = this.choose(this.ableAt(url, question, excluded), question);

@@ -156,7 +156,7 @@ export async function ask(
             tokenizer,
             askedAt: clock().now,
         };
-        reserve(lease, question, query);
+        await reserve(lease, question, query);
         // In one commit with what is owed: the query brings the voucher, so that none is posted.
         const [added] = await Promise.allSettled([
             job.store.addQuery(
@@ -265,9 +265,9 @@ function noteUnaccepted({ money }: GatewayJob, { accept }: IncomingAnswer): void
 }
 
 // The budget of the key first: without it nothing is sent, and the job's money is free again.
-function reserve(lease: Lease, { payer }: Question, query: StoredQuery): void {
+async function reserve(lease: Lease, { payer }: Question, query: StoredQuery): Promise<void> {
     try {
-        payer?.reserve(query);
+        await payer?.reserve(query);
     } catch (error) {
         lease.drop();
         throw error;

@@ -187,6 +187,13 @@ export const apiAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'A process remembers what a query of another one reserved, and refuses a key until the day is over.',
+        stoppedBy: 'Before a process refuses by what it has read of the others, it reads them again.',
+        file: 'tests/offchain/gateway/cluster.spec.ts',
+        test: 'Two gateways with one database let a key spend again what a query of the other one had reserved',
+    },
+    {
+        source: 'review',
         attack: 'An SDK repeats a request whose answer it lost, and the answer is bought twice.',
         stoppedBy: 'A request with the same Idempotency-Key gets the answer of the first one, which is paid once.',
         file: 'tests/offchain/gateway/keys.spec.ts',

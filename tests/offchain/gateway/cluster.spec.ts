@@ -171,6 +171,24 @@ describe('Two gateways with one database', () => {
         expect(atFirst[0].daily).toMatchObject({ spent: String(await spent()), reserved: '0' });
     }, 60_000);
 
+    it('let a key spend again what a query of the other one had reserved', async () => {
+        const { secret } = await createKey(bench.gateway, 'bob');
+        await until(async () => (await post(second)).status === 401);
+        let answer = () => {};
+        bench.worker.scripts.push({ wait: () => new Promise<void>((resolve) => (answer = resolve)), frames: ['one'] });
+        const running = post(bench.gateway, ask, withKey(secret));
+        const reserved = () => second.store.openCosts('bob');
+        await until(async () => (await reserved()).length === 1);
+        const [{ ceiling }] = await reserved();
+        await admin(second, 'keys/bob/limit', { daily: String(2n * ceiling) });
+        expect((await post(second, ask, withKey(secret))).status).toBe(200);
+        expect((await post(second, ask, withKey(secret))).status).toBe(402);
+
+        answer();
+        expect((await running).status).toBe(200);
+        expect((await post(second, ask, withKey(secret))).status).toBe(200);
+    });
+
     it('answer a request of one Idempotency-Key once', async () => {
         const key = { 'idempotency-key': 'one' };
         bench.worker.scripts.push({ wait: () => new Promise((resolve) => setTimeout(resolve, 100)) });

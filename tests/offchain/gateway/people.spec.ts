@@ -166,10 +166,10 @@ describe('A budget', () => {
 
     it('reserves up to its limit and nothing beyond it', async () => {
         const { payer } = await limited({ daily: 100n });
-        payer.reserve(sent(1, 60n));
-        payer.reserve(sent(2, 40n));
+        await payer.reserve(sent(1, 60n));
+        await payer.reserve(sent(2, 40n));
 
-        expect(refusal(() => payer.reserve(sent(3, 1n)))).toMatchObject({
+        await expect(payer.reserve(sent(3, 1n))).rejects.toMatchObject({
             ...{ status: 402, code: 'budget_exceeded', type: 'insufficient_funds' },
             metadata: {
                 ...{ key: 'bob', period: 'daily', limit: '100', spent: '0', reserved: '100', ceiling: '1' },
@@ -184,7 +184,7 @@ describe('A budget', () => {
         let answered = 0;
         const one = async (number: number) => {
             try {
-                payer.reserve(sent(number, 90n));
+                await payer.reserve(sent(number, 90n));
             } catch {
                 return;
             }
@@ -204,26 +204,26 @@ describe('A budget', () => {
 
     it('is free again for what a query did not cost', async () => {
         const { payer, budgets, key } = await limited({ daily: 100n });
-        payer.reserve(sent(1, 100n));
+        await payer.reserve(sent(1, 100n));
         budgets.settle(sent(1, 0n), 30n);
         budgets.settle(sent(1, 0n), 30n); // an ending counts once
 
-        payer.reserve(sent(2, 70n));
+        await payer.reserve(sent(2, 70n));
         expect(budgets.views(key).daily).toMatchObject({ spent: 30n, reserved: 70n });
     });
 
     it('stays reserved for a query that broke off, also over a restart, until its ending is known', async () => {
         const { payer } = await limited({ daily: 100n });
-        payer.reserve(sent(1, 80n));
+        await payer.reserve(sent(1, 80n));
         await store.addQuery(query(1, 'bob', { ceiling: 80n }));
 
         const again = await load();
         const key = again.apiKeys.get('bob')!;
-        expect(refusal(() => again.payerOf(key).reserve(sent(2, 21n))).status).toBe(402);
-        again.payerOf(key).reserve(sent(2, 20n));
+        await expect(again.payerOf(key).reserve(sent(2, 21n))).rejects.toMatchObject({ status: 402 });
+        await again.payerOf(key).reserve(sent(2, 20n));
 
         again.budgets.settle(sent(1, 0n), 5n);
-        again.payerOf(key).reserve(sent(3, 75n));
+        await again.payerOf(key).reserve(sent(3, 75n));
     });
 
     it('counts what the store says was spent, after a restart', async () => {
@@ -239,24 +239,26 @@ describe('A budget', () => {
     it('begins anew at midnight, and the month at its own end (UTC)', async () => {
         now = NOON - DAY; // the day before the month's last
         const { payer, budgets, key } = await limited({ daily: 10n, monthly: 15n });
-        payer.reserve(sent(1, 10n));
+        await payer.reserve(sent(1, 10n));
         budgets.settle(sent(1, 0n), 10n);
         const midnight = Date.UTC(2026, 10, 30) / 1000;
 
         now = midnight - 1;
         expect(refusal(() => budgets.requireSome(key)).metadata).toMatchObject({ period: 'daily' });
         now = midnight;
-        payer.reserve(sent(2, 5n));
-        expect(refusal(() => payer.reserve(sent(3, 1n))).metadata).toMatchObject({
-            ...{ period: 'monthly', limit: '15', spent: '10', reserved: '5', resets: '2026-12-01T00:00:00.000Z' },
+        await payer.reserve(sent(2, 5n));
+        await expect(payer.reserve(sent(3, 1n))).rejects.toMatchObject({
+            metadata: {
+                ...{ period: 'monthly', limit: '15', spent: '10', reserved: '5', resets: '2026-12-01T00:00:00.000Z' },
+            },
         });
         now = midnight + DAY;
-        payer.reserve(sent(3, 10n));
+        await payer.reserve(sent(3, 10n));
     });
 
     it('counts a query for the day on which it was asked, whenever it ends', async () => {
         const { payer, budgets, key } = await limited({ daily: 10n, monthly: 100n });
-        payer.reserve(sent(1, 10n));
+        await payer.reserve(sent(1, 10n));
         now += DAY;
         budgets.settle(sent(1, 0n), 10n);
 
@@ -266,10 +268,10 @@ describe('A budget', () => {
     it('follows a limit that changes while requests run', async () => {
         const { people, payer } = await limited({ daily: 10n });
         await people.apiKeys.limit('bob', { daily: 20n });
-        payer.reserve(sent(1, 20n));
+        await payer.reserve(sent(1, 20n));
 
         await people.apiKeys.limit('bob', { daily: null });
-        payer.reserve(sent(2, 1n << 60n));
+        await payer.reserve(sent(2, 1n << 60n));
     });
 });
 
