@@ -37,9 +37,9 @@ interface DoorOptions {
 }
 
 /**
- * A server, not yet listening. It closes connections beyond the limits, answers bodies beyond them with {@link NoRoom}
- * before they are read, and refuses JSON that is too deep like a text that is no JSON. Connections of listed proxies
- * have no share; the clients behind them have one of the requests.
+ * A server, not yet listening. It closes connections beyond the limits and those with two requests at once, answers
+ * bodies beyond the limits with {@link NoRoom} before they are read, and refuses JSON that is too deep like a text that
+ * is no JSON. Connections of listed proxies have no share; the clients behind them have one of the requests.
  */
 export function createDoor(
     { silentSeconds = 0, tls, proxies }: DoorOptions = {},
@@ -53,6 +53,7 @@ export function createDoor(
     };
     const server = tls === undefined ? fastify(options) : asPlain(fastify({ ...options, https: tls }));
     const listed = new Proxies(proxies);
+    refusePipelining(server);
     limitConnections(server, limits.connections, listed);
     limitForwarded(server, limits.connections, listed);
     limitBodies(server, limits.bodyBytes, listed);
@@ -107,6 +108,21 @@ class Uses {
 }
 
 const shareOf = (max: number): number => Math.ceil(max / SHARE);
+
+/**
+ * Closes a connection that brings a request before the last one is answered (pipelining). The limits count connections,
+ * and Node.js does not tell a response that waits for another when their connection ends: what it holds would be held
+ * for ever. Clients and proxies in use send one request at a time.
+ */
+function refusePipelining(server: FastifyInstance): void {
+    server.addHook('onRequest', async ({ socket }, reply) => {
+        if (reply.raw.socket !== null) {
+            return undefined;
+        }
+        socket.destroy();
+        return reply.hijack();
+    });
+}
 
 function limitConnections(server: FastifyInstance, max: number, proxies: Proxies): void {
     const open = new Uses();

@@ -145,6 +145,14 @@ export const doorsAttacks: Attack[] = [
     },
     {
         source: 'fault kind: strangers at the door',
+        attack: 'One connection asks for several stored answers at once and ends, and their turns never end.',
+        stoppedBy: 'A connection has one request at a time.',
+        file: 'tests/regression/offchain-limits.spec.ts',
+        test: 'Strangers of one address that leave with several requests on one connection do not keep others from stored answers',
+        removed: 'doors: refusePipelining',
+    },
+    {
+        source: 'fault kind: strangers at the door',
         attack: 'Hundreds of reads of one stored answer stop a worker for minutes.',
         stoppedBy: 'Few are read at once, as many wait, the rest is told so.',
         file: 'tests/offchain/doors/worker.spec.ts',

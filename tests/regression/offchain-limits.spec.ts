@@ -6,9 +6,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
 import { ChainError, type Urgency } from '../../offchain/chain';
 import { encodeQuery, paths } from '../../offchain/link';
+import { Turns } from '../../offchain/process/doors';
 import type { Step } from '../offchain/support/backend';
 import { FakeChain } from '../offchain/support/chain';
 import { DAY, type Sealed, TestClient } from '../offchain/support/client';
+import { until } from '../offchain/gateway/support';
 import { claimRound, type Fixture, holdReadings, startFixture, TOKEN } from '../offchain/support/worker';
 
 let fixture: Fixture;
@@ -183,6 +185,33 @@ describe('Strangers of one address', () => {
         expect(statusCode).toBe(200);
         expect((await body.arrayBuffer()).byteLength).toBeGreaterThan(5_000_000);
         slow.forEach((socket) => socket.destroy());
+    });
+
+    it('that leave with several requests on one connection do not keep others from stored answers', async () => {
+        fixture = await startFixture({ listen: { port: 0, proxies: ['127.0.0.1'] } });
+        const client = await withJob();
+        const query = client.seal(1, 'one');
+        await client.send(query);
+        fixture.backend.script = () => [{ type: 'delta', content: 'two', tokens: 1 }, { type: 'pause' }];
+        const path = paths.stored(client.job.toString('hex'), 1);
+        const taken = jest.spyOn(Turns.prototype, 'take');
+        for (const number of [2, 3]) {
+            const { head, sealed } = client.seal(number, 'more');
+            const body = encodeQuery(head, sealed);
+            const from = `host: worker\r\nx-forwarded-for: 10.0.0.${number}\r\n`;
+            const post = `POST ${paths.query} HTTP/1.1\r\n${from}content-type: ${octets['content-type']}\r\n`;
+            const others = [paths.node, path, path, path, path].map((one) => `GET ${one} HTTP/1.1\r\n${from}\r\n`);
+            taken.mockClear();
+            const { hostname, port } = new URL(fixture.worker.url);
+            const socket = connect(Number(port), hostname).on('error', () => undefined);
+            socket.write(`${post}content-length: ${body.length}\r\n\r\n`);
+            socket.write(body);
+            socket.write(others.join(''));
+            await until(() => socket.closed || taken.mock.calls.length === 4);
+            socket.destroy();
+        }
+
+        expect((await client.fetch(query)).text).toBe('one');
     });
 
     it('that show channels which do not exist do not keep others from registering a job', async () => {
