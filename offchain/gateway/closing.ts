@@ -2,6 +2,7 @@
 import { reasonOf } from '../process/errors';
 import { reporting } from '../process/log';
 import { SingleFlight, Tasks } from '../process/tasks';
+import { isCutByNode } from '../payer/check';
 import type { JobPhase } from '../store/gateway';
 import type { ChannelView, JobChannels } from './channels';
 import type { GatewayContext } from './context';
@@ -103,7 +104,9 @@ export class Closing {
         const { bans } = this.context.nodes;
         if (outcome.type === 'result') {
             job.refusals = 0;
-            bans.clearFailures(job.stored.worker);
+            if (!isCutByNode(outcome.result.finish)) {
+                bans.clearFailures(job.stored.worker);
+            }
         } else if (outcome.paid) {
             bans.countFailure(job.stored.worker);
             if (bans.hasFailedTooOften(job.stored.worker)) {

@@ -10,6 +10,7 @@ import type { GatewayContext } from './context';
 import type { Endings } from './endings';
 import type { GatewayJob, Lease } from './job';
 import type { NotStored } from './notStored';
+import { isCut } from '../payer/check';
 import { featuresOf } from './nodes';
 import type { AnswerTimes } from './nodeStats';
 import { Excluded, JobPool } from './pool';
@@ -121,10 +122,14 @@ export class Router {
                 closing.bookOutcome(job, outcome);
                 this.noteVain(key, outcome);
                 if (outcome.type === 'result') {
-                    const { completion, reasoning } = outcome.result;
+                    const { completion, reasoning, finish } = outcome.result;
                     const seconds = (performance.now() - firstAt) / 1000;
                     const measured = { delay: (firstAt - askedAt) / 1000, seconds, tokens: completion + reasoning };
-                    this.learn(job, question, measured, refusals);
+                    if (!isCut(finish)) {
+                        this.learn(job, question, measured, refusals);
+                    } else if (!signal.aborted) {
+                        this.context.nodes.stats.addFailure(job.stored.worker);
+                    }
                     return { ...outcome.result, bill: this.billOf(job, outcome.result) };
                 }
                 refusals.push({ job, reason: outcome.refusal.reason });

@@ -118,11 +118,12 @@ export function checkMeter(
 
 /** True when a result says that its answer was cut short. */
 export function isCut(finish: number): boolean {
-    return (
-        finish === Number(Finish.CutByClient) ||
-        finish === Number(Finish.CutByBackend) ||
-        finish === Number(Finish.CutByWorker)
-    );
+    return finish === Number(Finish.CutByClient) || isCutByNode(finish);
+}
+
+/** True when a result says that the node or its model server cut its answer short. */
+export function isCutByNode(finish: number): boolean {
+    return finish === Number(Finish.CutByBackend) || finish === Number(Finish.CutByWorker);
 }
 
 /** Why a result is refused; what it covers is checked apart, see `IncomingAnswer`, and its neighbours, see `Ledger`. */

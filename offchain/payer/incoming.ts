@@ -54,6 +54,7 @@ export class IncomingAnswer {
     private readonly chunks: Buffer[] = [];
     private length = 0;
     private records = 0;
+    private hasWord = false; // a frame had text
 
     constructor(
         private readonly query: SentQuery,
@@ -148,6 +149,7 @@ export class IncomingAnswer {
     private count(frame: Frame): void {
         const { meter } = frame;
         this.own.take(frame);
+        this.hasWord ||= frame.text !== '';
         this.refuse('frame', checkMeter(meter, this.meter, this.own.bound, this.query));
         this.meter = meter;
     }
@@ -165,6 +167,10 @@ export class IncomingAnswer {
         );
         if (!isCut(result.finish) && !this.frames.complete) {
             throw new Breach('a result says that its answer is whole, and the final frame is missing', bytes);
+        }
+        // Rule 12: that is a fail, which costs nothing.
+        if (isCut(result.finish) && !this.hasWord) {
+            throw new Breach('a result is over an answer that has no word', bytes);
         }
         // A worker that was killed signs over the prefix it had stored, and then stores and sends nothing else.
         if (!contentHash(this.query.request, answerRoot(this.received)).equals(result.content)) {

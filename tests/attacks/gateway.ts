@@ -407,6 +407,20 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'A node cuts each answer before its first word by a result that bills the prompt, and looks like the fastest.',
+        stoppedBy: 'Such a result is refused and not paid, and its job is left.',
+        file: 'tests/offchain/gateway/query.spec.ts',
+        test: 'One query rule 12: refuses a result over an answer that was cut before it had a word, and pays nothing of it',
+    },
+    {
+        source: 'review',
+        attack: 'A node cuts each answer after a word, bills the prompt, and gets the next query because it is fast.',
+        stoppedBy: 'An answer that its node cut counts as a failure of the node, and its time is not measured.',
+        file: 'tests/offchain/gateway/silence.spec.ts',
+        test: 'Answers that are cut by the node are failures of the node, however fast they came',
+    },
+    {
+        source: 'review',
         attack: 'A node hides text in frames that no app is shown, and bills it up to the ceiling.',
         stoppedBy: 'Text of unknown kinds and of choices that nobody asked for counts nothing.',
         file: 'tests/offchain/gateway/incoming.spec.ts',

@@ -43,6 +43,7 @@ const refusal = (layout: typeof Decline, changes: object = {}) =>
     signReceipt(layout, { job, number, request, reason: 2, signedAt: NOW, ...changes }, node);
 
 const COUNTS = { prompt: 10, cached: 0, completion: 5, reasoning: 0 };
+const PROMPT_ONLY = { completion: 0, price: 100n, cumulative: 100n };
 
 /** The bytes of an answer of these texts; the last frame is the final one unless the answer is cut. */
 function bytesOf(texts: string[], { isCut = false, completion = 2 } = {}): Buffer[] {
@@ -178,6 +179,18 @@ describe('An answer as it arrives', () => {
             answer.take(result(cut, { finish }));
 
             expect(answer.ending?.type).toBe('result');
+        },
+    );
+
+    it.each([Finish.CutByClient, Finish.CutByBackend, Finish.CutByWorker])(
+        'is refused when its result says that it was cut before it had a word (%s)',
+        (finish) => {
+            const empty = bytesOf([''], { isCut: true });
+            for (const cut of [[], empty]) {
+                const answer = started();
+                cut.forEach((part) => answer.take(record(RecordType.Answer, part)));
+                expect(() => answer.take(result(cut, { finish, ...PROMPT_ONLY }))).toThrow('that has no word');
+            }
         },
     );
 

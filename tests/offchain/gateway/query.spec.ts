@@ -384,6 +384,18 @@ describe('One query', () => {
         expect(job().stored.note).toContain('another than the one that was sent');
     });
 
+    it('rule 12: refuses a result over an answer that was cut before it had a word, and pays nothing of it', async () => {
+        await start({ workers: 2 });
+        await bench.post(ask);
+        const used = bench.workers.find(({ jobs }) => jobs.size > 0)!;
+        await until(() => used.only.vouchers.at(-1)?.cumulative === 3020n);
+        used.scripts.push({ frames: [], finish: Finish.CutByBackend });
+
+        expect((await bench.post(ask)).headers['x-cocoon-job']).toBe('4');
+        await until(() => bench.gateway.book.all[0].phase === 'leaving');
+        expect(used.only.vouchers.at(-1)?.cumulative).toBe(3020n);
+    });
+
     it('rule 16: a fail leaves what was paid as credit, and twice in a row leaves the node', async () => {
         await start({ workers: 2 });
         await bench.post(ask);

@@ -205,6 +205,17 @@ describe('Answers that are cut', () => {
         expect(body).toMatchObject({ usage: { cost_nanoton: '3020' }, error: { code: 'answer_cut' } });
     });
 
+    it('by the node are failures of the node, however fast they came', async () => {
+        const { stats } = bench.gateway.book['context'].nodes;
+        bench.worker.scripts.push({ frames: ['one'], finish: Finish.CutByBackend }, {});
+        expect((await bench.post(ask)).body.error.code).toBe('answer_cut');
+        const afterCut = stats.of(bench.worker.url);
+        expect((await bench.post(ask)).body.error).toBeUndefined();
+
+        expect(afterCut).toMatchObject({ delay: undefined, speed: undefined, success: 0.7 });
+        expect(stats.of(bench.worker.url).success).toBeGreaterThan(0.7);
+    });
+
     it('by the connection, not streamed: have the text that arrived and the finish reason error', async () => {
         bench.worker.scripts.push({ frames: ['one ', 'two ', 'three '], cut: 2 });
         const { status, body } = await bench.post(ask);
