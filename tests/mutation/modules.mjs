@@ -9,7 +9,7 @@ export const modules = {
     },
     credit: {
         mutate: ['offchain/worker/{allowance,credit,queryCost,damage}.ts'],
-        tests: ['tests/offchain/worker/{credit,creditExamples,recordDamage}.spec.ts'],
+        tests: ['tests/offchain/worker/{allowance,credit,creditExamples,recordDamage}.spec.ts'],
     },
     ledger: {
         mutate: ['offchain/payer/{check,ledger}.ts'],

@@ -1,7 +1,7 @@
 import { Finish, jobHash, Result, type SignedVoucher, Verifier, Voucher } from '@cocoon-market/wrappers';
 import type { JobRecord } from '../../../offchain/store/worker';
 import { signReceipt } from '../../../offchain/link';
-import { damageOf, FORGED_VOUCHER } from '../../../offchain/worker/damage';
+import { damageOf, FORGED_VOUCHER, mayHaveResult } from '../../../offchain/worker/damage';
 import { NETWORK, testKey } from '../../support/market';
 
 const bytes = (fill: number) => Buffer.alloc(32, fill);
@@ -76,5 +76,35 @@ describe('The record of a job', () => {
             { record: { job, channel, index, lowWater } as JobRecord, terms, verifier: new Verifier(bytes(200)) },
         );
         expect(await none).toBe(text);
+    });
+});
+
+describe('A number that has no row', () => {
+    /** `results`: indexes of the results of this job that the store has. */
+    const mayHave = (number: number, record: Parameters<typeof mayHaveResult>[2], results: number[]) => {
+        const countResults = async (id: Buffer, max = Infinity) =>
+            id.equals(job) ? results.filter((index) => index <= max).length : 0;
+        const store = { queries: { countResults } } as unknown as Parameters<typeof mayHaveResult>[0];
+        return mayHaveResult(store, { job, number }, record);
+    };
+    const record = { highest: 5, index: 3, lowWater: 0 };
+
+    it.each([
+        ['had none if it is above the highest that was used', 6, [1], false],
+        ['had none if every result is there', 5, [1, 2, 3], false],
+        ['may have had the one that is missing', 5, [1, 2], true],
+        ['may have had the one that is missing beside a later one', 4, [1, 2, 4], true],
+    ])('%s', async (_case, number, results, expected) => {
+        expect(await mayHave(number, record, results)).toBe(expected);
+    });
+
+    it('may have had a result once queries were deleted, even if as many are there', async () => {
+        expect(await mayHave(5, { ...record, lowWater: 1 }, [1, 2, 3])).toBe(true);
+        expect(await mayHave(6, { ...record, lowWater: 1 }, [2])).toBe(false);
+    });
+
+    it('of a job that has no row either may have had a result if the job has any', async () => {
+        expect(await mayHave(5, undefined, [])).toBe(false);
+        expect(await mayHave(5, undefined, [9])).toBe(true);
     });
 });
