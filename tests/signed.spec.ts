@@ -16,8 +16,10 @@ import {
     isWeakKey,
     Job,
     jobHash,
+    jobNumber,
     jobOrderCell,
     loadTerms,
+    NewJob,
     openJobsCell,
     PIECE_BYTES,
     pieceCell,
@@ -28,11 +30,14 @@ import {
     termsBytes,
     termsCell,
     termsFromBytes,
+    Verdict,
     Verifier,
     Voucher,
     voucherFor,
 } from '@cocoon-market/wrappers';
 import { answerOf, vectors } from '../tooling/vectors';
+import { pieceOf, proofCell } from '../wrappers/signed/answer';
+import { jobsCell, readOrder, seqnoOf } from '../wrappers/signed/orders';
 import { keysOfBrowsers } from './support/browserKeys';
 import { createBlockchain } from './support/chain';
 import { add, BASE, compress, IDENTITY, multiply, ORDER_8_POINT, scalarOf, signWith } from './support/ed25519';
@@ -40,7 +45,7 @@ import { fromLittleEndian, GROUP_ORDER, littleEndian, NON_CANONICAL_KEYS, WEAK_K
 import { NETWORK, testKey } from './support/market';
 import { deployProbe, Probe } from './support/probe';
 
-const LAYOUTS = { Voucher, Job, Accept, Result, Decline, Fail };
+const LAYOUTS = { Voucher, Job, Accept, Result, Decline, Fail, Verdict };
 const AMOUNTS = new Set(['cumulative', 'ceiling', 'price']);
 
 interface PayloadVector {
@@ -248,8 +253,53 @@ describe('orders', () => {
         expect(() => openJobsCell({ ...head, jobs: [{ ...job, end: 2 ** 32 }] })).toThrow();
         expect(() => openJobsCell({ ...head, jobs: [{ ...job, payout: Buffer.alloc(31) }] })).toThrow();
         expect(() => openJobsCell({ ...head, jobs: Array<typeof job>(5).fill(job) })).toThrow();
+        const half = { ...job, deposit: 2n ** 63n };
+        expect(() => openJobsCell({ ...head, jobs: [half, half] })).toThrow('OpenJobs.total must be a bigint');
         expect(() => jobOrderCell({ ...head, job: { ...job, job: 2 ** 40 }, action: 'leave' })).toThrow();
         expect(signedOrder(openJobsCell({ ...head, jobs: [job] }), testKey(1)).bits.length).toBe(512);
+    });
+});
+
+describe('jobs of orders', () => {
+    const job = (deposit: bigint): NewJob => ({
+        ...{ deposit, end: 5, notice: 6, voucherKey: Buffer.alloc(32, 7), payout: Buffer.alloc(32, 8) },
+    });
+    const head = { network: NETWORK, escrow: new Address(0, Buffer.alloc(32, 1)), seqno: 9, validUntil: 0 };
+    const key = testKey(1);
+    const hashOf = (cell: Cell) => cell.hash().toString('hex');
+
+    it('have the number seqno × 4 + position, which tells the seqno', () => {
+        expect([jobNumber(0), jobNumber(9), jobNumber(9, 3)]).toEqual([0, 36, 39]);
+        expect([0, 3, 4, 36, 39].map(seqnoOf)).toEqual([0, 0, 1, 9, 9]);
+    });
+
+    it('are the references of the order and of what an owner opens', () => {
+        const jobs = [job(1n), job(2n)];
+
+        expect(jobsCell(jobs).bits.length).toBe(0);
+        expect(jobsCell(jobs).refs.map(hashOf)).toEqual(openJobsCell({ ...head, jobs }).refs.map(hashOf));
+    });
+
+    it.each([1, 4])('are read back from an order of %d', (count) => {
+        const jobs = [job(1n), job(2n), job(2n ** 63n), job(4n)].slice(0, count);
+
+        expect(readOrder(signedOrder(openJobsCell({ ...head, jobs }), key))).toEqual({ seqno: 9, jobs });
+    });
+
+    it('are none of an order about a running job, even with a reference', () => {
+        const order = jobOrderCell({ ...head, job: { ...job(1n), job: 37 }, action: 'leave' });
+        const withReference = beginCell()
+            .storeBits(order.bits)
+            .storeRef(openJobsCell({ ...head, jobs: [job(1n)] }));
+
+        expect(readOrder(signedOrder(order, key))).toEqual({ seqno: 9, jobs: [] });
+        expect(readOrder(signedOrder(withReference.endCell(), key))).toEqual({ seqno: 9, jobs: [] });
+    });
+
+    it('are not read from another payload', () => {
+        const voucher = Voucher.encode(voucherFor(NETWORK, head.escrow, 1n, 1));
+
+        expect(() => readOrder(signedOrder(cellOf(voucher), key))).toThrow('no order');
     });
 });
 
@@ -294,6 +344,50 @@ describe('answer root', () => {
 
         expect(root.toString('hex')).toBe(answerRoot(bytes).toString('hex'));
     });
+
+    it('follows from any piece and the hashes of its path, at most three in a cell', () => {
+        for (const count of [1, 2, 3, 8, 9, 17]) {
+            const bytes = answerOf((count - 1) * PIECE_BYTES + 5);
+            const root = answerRoot(bytes).toString('hex');
+            for (const index of new Set([0, 1, count - 2, count - 1].filter((each) => each >= 0 && each < count))) {
+                const cells = cellsOf(proofCell(bytes, index));
+                const leaf = pieceCell(pieceOf(bytes, index)).hash();
+                const hashes = cells.flatMap((cell) => hashesOf(cell));
+                expect({ count, index, root: rootOf(bytes.length, leaf, { index, count, hashes }) }).toEqual({
+                    ...{ count, index, root },
+                });
+                expect(cells.slice(0, -1).map((cell) => hashesOf(cell).length)).toEqual(
+                    Array<number>(Math.max(0, Math.ceil(hashes.length / 3) - 1)).fill(3),
+                );
+            }
+        }
+        expect([proofCell(answerOf(5), 0), proofCell(Buffer.alloc(0), 0)]).toEqual([null, null]);
+    });
+
+    /** A proof's cells, each the reference of the one before. */
+    const cellsOf = (proof: Cell | null): Cell[] => (proof === null ? [] : [proof, ...cellsOf(proof.refs[0] ?? null)]);
+
+    const hashesOf = ({ bits }: Cell): Buffer[] => {
+        const bytes = bits.subbuffer(0, bits.length)!;
+        return Array.from({ length: bytes.length / 32 }, (_, i) => bytes.subarray(i * 32, (i + 1) * 32));
+    };
+
+    /** The root as contracts/protocol/receipts.tact computes it from a leaf; no hash of the path may be left. */
+    const rootOf = (size: number, leaf: Buffer, path: { index: number; count: number; hashes: Buffer[] }): string => {
+        let [{ index, count }, top] = [path, leaf];
+        const rest = [...path.hashes];
+        for (; count > 1; index >>= 1, count = (count + 1) >> 1) {
+            if (index % 2 === 1) {
+                top = cellHash(Buffer.concat([hex('c0c0fe01'), rest.shift()!, top]));
+            } else if (index + 1 < count) {
+                top = cellHash(Buffer.concat([hex('c0c0fe01'), top, rest.shift()!]));
+            }
+        }
+        expect(rest).toEqual([]);
+        const length = Buffer.alloc(4);
+        length.writeUInt32BE(size);
+        return cellHash(Buffer.concat([hex('c0c0fe02'), length, top])).toString('hex');
+    };
 
     it('does not take the two halves of an inner node for a piece of 64 bytes', () => {
         const bytes = answerOf(PIECE_BYTES * 2);
@@ -403,6 +497,28 @@ describe('keys and signatures', () => {
         expect(await agreed(honest.publicKey, message, signature)).toBe(false);
     });
 
+    it('refuse an S that is the order of the group itself', async () => {
+        const [r, s] = [compress(IDENTITY), littleEndian(GROUP_ORDER)];
+
+        expect(await agreed(honest.publicKey, message, Buffer.concat([r, s]))).toBe(false);
+    });
+
+    it('are checked aside in a thread of Node.js, and in browsers, which have none, at once', async () => {
+        const signature = honest.sign(message);
+        const altered = honest.sign(cellHash(Buffer.of(9)));
+        const check = jest.spyOn(crypto, 'verify');
+        try {
+            expect(await new Verifier(honest.publicKey).verifyAside(message, signature)).toBe(true);
+            expect(check.mock.calls.map((call) => typeof call[4])).toEqual(['function']); // it calls back
+            const browser = new inBrowsers.Verifier(honest.publicKey);
+            expect(await browser.verifyAside(message, signature)).toBe(true);
+            expect(await browser.verifyAside(message, altered)).toBe(false);
+            expect(check).toHaveBeenCalledTimes(1);
+        } finally {
+            check.mockRestore();
+        }
+    });
+
     it('agree on every signature of a key with a torsion part, good or bad', async () => {
         const key = compress(add(multiply(BASE, scalar), ORDER_8_POINT));
         expect(isWeakKey(key)).toBe(false);
@@ -499,12 +615,28 @@ describe('keys and signatures', () => {
     });
 
     it('are refused by the Verifier when they have another length, as are signatures', async () => {
-        const verifier = new Verifier(honest.publicKey);
         const signature = honest.sign(message);
+        const check = jest.spyOn(crypto, 'verify');
+        try {
+            for (const { Verifier: Kind } of [{ Verifier }, inBrowsers]) {
+                expect(() => new Kind(honest.publicKey.subarray(1))).toThrow('32 bytes');
+                const verifier = new Kind(honest.publicKey);
+                for (const wrong of [signature.subarray(0, 63), Buffer.concat([signature, Buffer.alloc(1)])]) {
+                    expect(verifier.verify(message, wrong)).toBe(false);
+                    expect(await verifier.verifyAside(message, wrong)).toBe(false);
+                }
+            }
+            expect(check).not.toHaveBeenCalled(); // what Node.js makes of them is not asked
+        } finally {
+            check.mockRestore();
+        }
+    });
 
-        expect(() => new Verifier(honest.publicKey.subarray(1))).toThrow('32 bytes');
-        expect(verifier.verify(message, signature.subarray(0, 63))).toBe(false);
-        expect(await verifier.verifyAside(message, signature.subarray(0, 63))).toBe(false);
-        expect(verifier.verify(message, Buffer.concat([signature, Buffer.alloc(1)]))).toBe(false);
+    it('are made of seeds of 32 bytes, and of no others', () => {
+        for (const { signingKey: make } of [{ signingKey }, inBrowsers]) {
+            expect(() => make(Buffer.alloc(31))).toThrow('32 bytes');
+            expect(() => make(Buffer.alloc(33))).toThrow('32 bytes');
+            expect(make(Buffer.alloc(32)).publicKey.length).toBe(32);
+        }
     });
 });

@@ -27,13 +27,14 @@ import {
     Terms,
     termsCell,
     TokenCounts,
+    Verdict,
     Voucher,
 } from '@cocoon-market/wrappers';
 
 export const VECTORS = join(__dirname, '..', 'tests', 'vectors');
 const MAX_32 = 0xffffffff;
 const MAX_64 = 2n ** 64n - 1n;
-const LAYOUTS = { Voucher, Job, Accept, Result, Decline, Fail };
+const LAYOUTS = { Voucher, Job, Accept, Result, Decline, Fail, Verdict };
 
 /** 32 bytes that tell themselves apart. */
 function bytes(start: number): Buffer {
@@ -97,6 +98,18 @@ const PAYLOADS: { [Name in keyof typeof LAYOUTS]: Parameters<(typeof LAYOUTS)[Na
     ],
     Decline: [refusal.min, refusal.usual, refusal.max],
     Fail: [refusal.min, refusal.usual, refusal.max],
+    Verdict: [
+        { network: 0, dispute: zero, class: 0, basisPoints: 0, rulesVersion: 0, validUntil: 0 },
+        {
+            network: -239,
+            dispute: bytes(1),
+            class: 4,
+            basisPoints: 2_500,
+            rulesVersion: 3,
+            validUntil: 1_795_435_260,
+        },
+        { network: -3, dispute: ones, class: 255, basisPoints: 65_535, rulesVersion: MAX_32, validUntil: MAX_32 },
+    ],
 };
 
 const usualTerms: Terms = {

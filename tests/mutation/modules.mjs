@@ -5,7 +5,7 @@
 export const modules = {
     signed: {
         mutate: ['wrappers/signed/{answer,layout,orders,payloads,terms}.ts', 'wrappers/keys.ts'],
-        tests: ['tests/signed.spec.ts', 'tests/market/receipt.spec.ts'],
+        tests: ['tests/signed.spec.ts', 'tests/wrappers/fields.spec.ts', 'tests/market/receipt.spec.ts'],
     },
     credit: {
         mutate: ['offchain/worker/{allowance,credit,queryCost,damage}.ts'],

@@ -82,5 +82,8 @@ export function plain(value: unknown): Plain {
     const { kind, $$type: _, ...fields } = value as Record<string, unknown>;
     if (kind === 'Maybe_nothing') return null;
     if (kind === 'Maybe_just') return plain(fields.value);
-    return Object.fromEntries(Object.entries(fields).map(([name, field]) => [name, plain(field)]));
+    return Object.fromEntries(
+        // The tool cannot call a field as JavaScript calls classes.
+        Object.entries(fields).map(([name, field]) => [name === 'class0' ? 'class' : name, plain(field)]),
+    );
 }

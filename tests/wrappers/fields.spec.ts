@@ -165,6 +165,20 @@ describe('An error', () => {
         expect(() => Voucher.encode({ ...fields, count: 0 } as never)).not.toThrow();
     });
 
+    it.each([
+        ...['Voucher.network', 'Job.network', 'Accept.job', 'Result.job', 'Decline.job', 'Fail.job', 'Verdict.network'],
+        ...['Terms.escrow', 'OpenJobs.network', 'JobOrder.network'],
+    ])('names %s as a field of this payload', (path) => {
+        const [name, field] = path.split('.');
+        const { fields, encode } = encoders[name];
+
+        expect(refusalOf(encode, { ...fields, [field]: undefined }).field).toBe(path);
+    });
+
+    it('names a field of a new job as one', () => {
+        expect(refusalOf((v) => newJobCell(v), { ...newJob, deposit: undefined }).field).toBe('job.deposit');
+    });
+
     it('says which unknown name was there when a field is missing', () => {
         const misspelt = { network: -3, channel: HASH, cumulative: 1n, counts: 1 };
 

@@ -38,7 +38,7 @@ function pieceHash(piece: Buffer): Buffer {
 export function answerRoot(frames: Buffer): Buffer {
     const length = Buffer.alloc(4);
     length.writeUInt32BE(frames.length);
-    return cellHash(Buffer.concat([ROOT, length, levelsOf(frames).at(-1)?.[0] ?? Buffer.alloc(32)]));
+    return cellHash(Buffer.concat([ROOT, length, levelsOf(frames).at(-1)![0] ?? Buffer.alloc(32)]));
 }
 
 /** Piece number `index` of an answer. */
@@ -65,12 +65,10 @@ export function proofCell(frames: Buffer, index: number): Cell | null {
     return siblings.length === 0 ? null : cells(0);
 }
 
-/**
- * The tree's levels from the leaves to the root. A hash without a partner moves up unchanged. No levels for no bytes.
- */
+/** The tree's levels from the leaves to the root. A hash without a partner moves up unchanged. */
 function levelsOf(frames: Buffer): Buffer[][] {
     const leaves = Array.from({ length: pieceCount(frames.length) }, (_, index) => pieceHash(pieceOf(frames, index)));
-    const levels = leaves.length === 0 ? [] : [leaves];
+    const levels = [leaves];
     for (let level = leaves; level.length > 1; levels.push(level)) {
         const below = level;
         level = Array.from({ length: Math.ceil(below.length / 2) }, (_, i) =>

@@ -33,10 +33,11 @@ export interface OrderHead {
 
 const NEW_JOB = { deposit: bigUint(64), end: uint(32), notice: uint(32), voucherKey: bytes(32), payout: bytes(32) };
 const ORDER = { network: int(32), escrow: address, seqno: uint(32), validUntil: uint(32) };
+const TOTAL = bigUint(64);
 const OPENING = {
     ...ORDER,
     jobs: listOf(objectWith(NEW_JOB), Number(JobsPerOrder)),
-    total: optional(bigUint(64)),
+    total: optional(TOTAL),
 };
 
 /** The number of the job at this position of an order, from 0 on. */
@@ -79,6 +80,7 @@ export function jobsCell(jobs: NewJob[]): Cell {
 export function openJobsCell(order: OrderHead & { jobs: NewJob[]; total?: bigint }): Cell {
     checkKnownFields('OpenJobs', OPENING, order);
     const total = order.total ?? order.jobs.reduce((sum, job) => sum + job.deposit, 0n);
+    TOTAL(total, 'OpenJobs.total');
     const builder = head(tags.TagOpenJobs, order).storeUint(total, 64);
     return order.jobs.reduce((cell, job) => cell.storeRef(newJobCell(job)), builder).endCell();
 }
