@@ -1,19 +1,7 @@
 /** Follows the demands and cases about this node on chain, and answers demands before their deadline. */
-import {
-    type CaseOpened,
-    caseOutcomes,
-    type CaseState,
-    caseStates,
-    Dispute,
-    formatTon,
-    isJudged,
-    Node,
-    Provider,
-    readCaseOpened,
-    UNREADABLE,
-} from '@cocoon-market/wrappers';
-import type { Address, Cell, OpenedContract } from '@ton/core';
-import { type ChainReader, CONFIRM_READS, Confirmer, type Emitted, readMessages, type Transfer } from '../chain';
+import { caseOutcomes, type CaseState, caseStates, Dispute, formatTon, isJudged, Node } from '@cocoon-market/wrappers';
+import type { Address, OpenedContract } from '@ton/core';
+import { type ChainReader, CONFIRM_READS, Confirmer, type Emitted, type EventReader, type Transfer } from '../chain';
 import { ANSWER_SECONDS, EVIDENCE_SECONDS } from '../link';
 import type { CaseRecord, CaseStanding } from '../store/worker';
 import { walletText } from '../process/addresses';
@@ -22,6 +10,7 @@ import { accountAddress } from './channels';
 import type { ClaimWallet } from './claimSender';
 import type { WorkerContext } from './context';
 import { isDispute, ordersOf } from './caseAnswer';
+import { CaseMessages } from './caseMessages';
 import { type Defence, defend } from './defence';
 import { spendAlone } from './processes';
 
@@ -29,7 +18,8 @@ const HOUR = 3600;
 const ABSENT_AFTER = 24 * HOUR; // a report whose Dispute does not exist by then has bounced
 const CONFIRM_POLLS = 30;
 const MAX_PAUSE = 900; // seconds between two answers to one demand; a response window is an hour at least
-const COUNT_MS = 300_000; // between two readings of the number of cases
+const UNSEEN_SECONDS = 120; // for which the first endpoint shows no demand to answer, before the others are asked
+const MAX_UNSEEN = 8; // answers that close nothing to a demand that the first endpoint does not show
 
 const STANDINGS = new Map<bigint, CaseStanding>([
     [caseOutcomes.innocent, 'innocent'],
@@ -42,14 +32,13 @@ export class Cases {
     private readonly tasks = new Tasks();
     private readonly loop: PollLoop;
     private readonly logged = new Set<string>(); // messages that are logged once, although every round finds them
-    /** Messages that could not be read since the start. */
-    unreadable = 0;
+    private readonly skipped = new Set<bigint>(); // logical times of messages that could not be read since the start
     private evidenceSeconds = EVIDENCE_SECONDS;
-    private serial = 0; // of the newest case that a message announced since the start
-    private countedAt = -Infinity; // milliseconds
+    private readers: readonly CaseMessages[] | undefined; // of each endpoint, from the first round on
     private nodeNumber: number | undefined; // of the node at its provider
     // By account: answers that were sent and closed nothing, and steady seconds before which none is sent again.
     private readonly vain = new Map<string, { count: number; notBefore: number }>();
+    private readonly unseenSince = new Map<string, number>(); // by account that the first endpoint shows not open: steady seconds
     private readonly confirmer: Confirmer<ChainReader>;
 
     constructor(
@@ -63,6 +52,11 @@ export class Cases {
             config.cases.seconds * 1000,
             (error) => log.error({ err: error }, 'cases: the round failed'),
         );
+    }
+
+    /** Messages that could not be read since the start. */
+    get unreadable(): number {
+        return this.skipped.size;
     }
 
     /** Reads the chain at the configured interval until {@link stop}. */
@@ -80,9 +74,12 @@ export class Cases {
     }
 
     private async round(): Promise<void> {
-        const { log, store } = this.context;
-        const { processes } = this.context;
-        await this.collect();
+        const { log, processes, store } = this.context;
+        // Whether or not messages can be read, the cases that are known are looked after.
+        const failure = await this.collect().then(
+            () => undefined,
+            (error: unknown) => ({ error }),
+        );
         for (const record of await store.cases.open()) {
             if (this.tasks.isStopping) {
                 return;
@@ -95,6 +92,9 @@ export class Cases {
             } catch (error) {
                 log.error({ ...nameOf(record), err: error }, 'cases: not answered yet, tried again');
             }
+        }
+        if (failure !== undefined) {
+            throw failure.error;
         }
         // Only after a complete round: answers are deleted once nobody can demand them any more.
         if (processes.isFirst) {
@@ -117,41 +117,43 @@ export class Cases {
     }
 
     /**
-     * Stores the cases that the Provider's messages announce. Reads all messages again when the count on chain is
-     * another.
+     * Stores the cases that the Provider's messages announce, as any endpoint has them: one that hides a demand would
+     * cost the stake.
+     *
+     * @throws if no endpoint answers
      */
     private async collect(): Promise<void> {
-        const { store } = this.context;
-        const countDue = performance.now() - this.countedAt >= COUNT_MS; // at the start and every few minutes
-        const missed = countDue && (await this.hasMissed());
-        this.countedAt = countDue ? performance.now() : this.countedAt;
-        const cursor = missed ? 0n : await store.cases.cursor();
-        const node = await this.readNodeNumber();
-        const { parsed, newest } = await readMessages(
-            this.context.chain.emitted(this.context.config.provider, cursor),
-            cursor,
-            ({ body }) => openedIn(body),
-            (message, error) => this.skip(message, error),
+        const { log, store } = this.context;
+        const stored = await store.cases.cursor();
+        this.readers ??= this.endpoints().map(
+            (one) => new CaseMessages(one, this.context.config.provider, (...skipped) => this.skip(...skipped), stored),
         );
+        const node = await this.readNodeNumber();
+        const readings = await Promise.allSettled(this.readers.map((reader) => reader.read()));
+        const failures = readings.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []));
+        if (failures.length === readings.length) {
+            throw failures[0];
+        }
+        failures.forEach((err) => log.debug({ err }, 'cases: an endpoint does not tell the messages of the provider'));
         const cases: Parameters<typeof store.cases.add>[0] = [];
-        this.serial = missed ? 0 : this.serial; // a false message may have announced a later one than exists
-        for (const { message, value } of parsed) {
-            const { class: faultClass, job, query: number, dispute, serial } = value;
-            this.serial = Math.max(this.serial, serial);
+        for (const { message, value } of readings.flatMap((one) => (one.status === 'fulfilled' ? one.value : []))) {
+            const { class: faultClass, job, query: number, dispute } = value;
             if (isJudged(faultClass) && (node === undefined || node === value.node)) {
                 cases.push({ dispute: dispute.hash, class: faultClass, job, number, reportedAt: message.at });
             }
         }
-        if (newest > cursor || cases.length > 0) {
-            await store.cases.add(cases, newest);
+        // What every endpoint has told of: after a restart each is asked from there on.
+        const cursor = this.readers.reduce((min, one) => (one.cursor < min ? one.cursor : min), this.readers[0].cursor);
+        if (cursor !== stored || cases.length > 0) {
+            await store.cases.add(cases, cursor);
         }
     }
 
-    /** True when cases are open and the newest is not the one announced last. */
-    private async hasMissed(): Promise<boolean> {
-        const { chain, config } = this.context;
-        const { cases, opened } = await chain.open(Provider.fromAddress(config.provider)).getStanding();
-        return cases > 0n && Number(opened) !== this.serial;
+    /** Each endpoint alone, or the only one. */
+    private endpoints(): (ChainReader & EventReader)[] {
+        const { chain } = this.context;
+        const alone = (chain.others ?? []).filter((one): one is ChainReader & EventReader => one.emitted !== undefined);
+        return alone.length > 0 ? alone : [chain];
     }
 
     /**
@@ -173,8 +175,10 @@ export class Cases {
     }
 
     private skip({ lt }: Emitted, error: unknown): void {
-        this.unreadable++;
-        this.context.log.warn({ lt: lt.toString(), err: error }, 'cases: a message cannot be read and is skipped');
+        if (!this.skipped.has(lt)) {
+            this.skipped.add(lt);
+            this.context.log.warn({ lt: lt.toString(), err: error }, 'cases: a message cannot be read and is skipped');
+        }
     }
 
     private async attend(record: CaseRecord): Promise<void> {
@@ -186,30 +190,57 @@ export class Cases {
             (source) => readCase(source, address),
             endOf,
         );
-        const { state, at } = value;
-        if (state === undefined || finding !== undefined) {
-            const standing = finding as CaseStanding;
-            if (!confirmed || (standing === 'absent' && now() - record.reportedAt <= ABSENT_AFTER)) {
-                return;
+        const standing = finding as CaseStanding | undefined;
+        if (standing !== undefined && confirmed) {
+            this.unseenSince.delete(keyOf(record));
+            if (standing !== 'absent' || now() - record.reportedAt > ABSENT_AFTER) {
+                await store.cases.set(record.dispute, { standing });
             }
-            await store.cases.set(record.dispute, { standing });
             if (standing !== 'absent') {
                 log.warn({ ...nameOf(record), standing }, 'a case is closed');
             }
             return;
         }
-        const dispute = chain.open(Dispute.fromAddress(address));
-        const answerBy = Number(state.answerBy);
+        const views = await this.openViews(record, { source: chain, ...value });
+        if (views.length === 0) {
+            return;
+        }
+        const answerBy = Math.max(...views.map(({ state }) => Number(state.answerBy)));
         if (answerBy !== record.answerBy) {
             await store.cases.set(record.dispute, { answerBy });
         }
+        const { count = 0 } = this.vain.get(keyOf(record)) ?? {};
+        const inTime = views.filter((one) => !isLate(one));
         if (record.class === 'B1') {
-            await this.warn(record, dispute, answerBy);
-        } else if (at > answerBy) {
+            await this.warn(record, views[0].source.open(Dispute.fromAddress(address)), answerBy);
+        } else if (inTime.length === 0) {
             this.logOnce(record, 'a demand was not answered in time');
-        } else {
-            await this.answer(record, dispute, state);
+        } else if (standing === undefined || count < MAX_UNSEEN) {
+            // After an answer that closed nothing another endpoint may know better what is demanded.
+            const { source, state } = inTime[count % inTime.length];
+            await this.answer(record, source.open(Dispute.fromAddress(address)), state);
         }
+    }
+
+    /**
+     * The case as the endpoints have it that show it open. `first`: what the first that serves says. The others are
+     * asked if that brings no answer: it may hide a case, its time, or what is demanded. They may only be behind, so
+     * they are asked after a while.
+     */
+    private async openViews(record: CaseRecord, first: CaseView): Promise<OpenView[]> {
+        const { chain, steady } = this.context;
+        const key = keyOf(record);
+        const isSeen = isOpen(first) && !isLate(first);
+        const since = isSeen ? Infinity : Math.min(this.unseenSince.get(key) ?? Infinity, steady());
+        this.unseenSince.set(key, since);
+        const isAsked = steady() - since >= UNSEEN_SECONDS || this.vain.has(key);
+        const others = isAsked ? (chain.others ?? []) : [];
+        const read = async (source: ChainReader): Promise<CaseView> => {
+            return { source, ...(await readCase(source, accountAddress(record.dispute))) };
+        };
+        const readings = await Promise.allSettled(others.map(read));
+        const views = readings.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
+        return (views.length > 0 ? views : [first]).filter(isOpen);
     }
 
     private async warn(record: CaseRecord, dispute: OpenedContract<Dispute>, answerBy: number): Promise<void> {
@@ -283,17 +314,21 @@ export class Cases {
     }
 }
 
-/** The case that a message of the Provider announces. Throws for one that cannot be read. */
-function openedIn(body: Cell): CaseOpened | undefined {
-    const opened = readCaseOpened(body);
-    if (opened === UNREADABLE) {
-        throw new Error('It announces a case, and the rest cannot be read');
-    }
-    return opened;
+/** A case as one endpoint has it. `state` is undefined where the account does not exist. */
+interface CaseView {
+    source: ChainReader;
+    at: number; // unix seconds of the chain
+    state: CaseState | undefined;
 }
 
-/** A case as one endpoint has it: without a state where the account does not exist. */
-async function readCase(source: ChainReader, address: Address): Promise<{ at: number; state: CaseState | undefined }> {
+type OpenView = CaseView & { state: CaseState };
+
+const isOpen = (view: CaseView): view is OpenView => view.state?.state === caseStates.open;
+
+/** True if the time to answer is over. */
+const isLate = ({ at, state }: OpenView): boolean => at > Number(state.answerBy);
+
+async function readCase(source: ChainReader, address: Address): Promise<Omit<CaseView, 'source'>> {
     const { state: account, at } = await source.account(address);
     const dispute = source.open(Dispute.fromAddress(address));
     return { at, state: account === 'active' ? await dispute.getCaseState() : undefined };

@@ -1,8 +1,14 @@
-/** How the worker finds the cases of its node, and that no message keeps it from doing so. */
+/**
+ * How the worker finds the cases of its node, and that no message keeps it from doing so.
+ *
+ * Longer than 350 lines because all of it is about the messages and demands of one provider on one chain.
+ */
 import { caseStates, Dispute, Node, opcodes } from '@cocoon-market/wrappers';
 import { type Address, beginCell, Cell, type Sender } from '@ton/core';
+import { ChainError } from '../../../offchain/chain';
 import { SqliteJobs } from '../../../offchain/store/sqliteJobs';
 import { storeCaseOpened } from '../../../wrappers/bodies';
+import { FakeChain } from '../support/chain';
 import { TestClient } from '../support/client';
 import { account, caseRound, type Fixture, startFixture } from '../support/worker';
 
@@ -171,19 +177,27 @@ describe('The reader of cases', () => {
 const VALUE = 5_000_000_000n; // nanoTON that an answer needs, as the API says
 const FIVE = Buffer.alloc(32).fill(5, 31); // hash of a job
 
-/** The API shows an open demand about query 9 at this account. */
-async function demandedAt(dispute: Address): Promise<void> {
+/** An API shows an open demand about query 9 at this account. */
+function showDemand(chain: FakeChain, dispute: Address, change: object = {}): void {
     const answerBy = BigInt(fixture.chain.now() + 3600);
     const file = { job: FIVE, query: 9, about: Buffer.alloc(32, 7), firstPiece: 0 };
     const { receiptKey } = fixture.worker.nodeInfo;
-    fixture.chain.set(dispute, { code: Cell.EMPTY, data: Cell.EMPTY, balance: 1n });
-    fixture.chain.getters.set(dispute.toRawString(), {
+    chain.set(dispute, { code: Cell.EMPTY, data: Cell.EMPTY, balance: 1n });
+    chain.getters.set(dispute.toRawString(), {
         getCaseState: async () => ({ state: caseStates.open, answerBy, result: 0n, missingPieces: 0n, bond: 4n }),
         getFile: async () => ({ ...file, receiptKey }),
         getCloseValue: async () => VALUE,
         sendFail: async (via: Sender, { value }: { value: bigint }) => via.send({ to: dispute, value }),
+        ...change,
     });
-    tells(opened(9, { dispute: BigInt(`0x${dispute.hash.toString('hex')}`) }));
+}
+
+const openedAt = (dispute: Address) => opened(9, { dispute: BigInt(`0x${dispute.hash.toString('hex')}`) });
+
+/** The API shows such a demand, and tells of it. */
+async function demandedAt(dispute: Address): Promise<void> {
+    showDemand(fixture.chain, dispute);
+    tells(openedAt(dispute));
     await until(async () => (await numbers()).includes(9));
     await caseRound();
 }
@@ -200,6 +214,102 @@ describe('A demand that an API tells of', () => {
         await demandedAt(address);
 
         expect(fixture.wallet.orders[0]).toMatchObject([{ to: address, value: (VALUE * 11n) / 10n }]);
+    });
+});
+
+describe('A demand that another endpoint shows', () => {
+    let other: FakeChain; // tells the truth
+    let dispute: Address;
+    let seconds: number;
+
+    beforeEach(async () => {
+        await fixture.stop();
+        seconds = 1000;
+        other = new FakeChain();
+        ({ address: dispute } = await Dispute.ofFault(account(0x22), { class: 'A3', job: FIVE, query: 9 }));
+        const parts = { steady: () => seconds };
+        fixture = await startFixture({ cases: { seconds: 0.02 }, chain: { pollSeconds: 0.001 } }, parts);
+        fixture.chain.others = [fixture.chain, other];
+        await fixture.restart();
+        showDemand(other, dispute);
+    });
+
+    const answered = () => until(() => fixture.wallet.orders.length > 0);
+
+    it('is answered although the first endpoint tells neither of it nor of its case', async () => {
+        other.emissions.push({ lt: 5n, at: other.now(), body: openedAt(dispute) });
+        await until(async () => (await numbers()).includes(9));
+        await caseRound();
+        expect(fixture.wallet.orders).toEqual([]); // the other may only be ahead
+
+        seconds += 120;
+        await answered();
+
+        expect(fixture.wallet.orders[0]).toMatchObject([{ to: dispute, value: (VALUE * 11n) / 10n }]);
+    });
+
+    it.each([
+        ['is closed', { getCaseState: async () => ({ state: caseStates.closed, outcome: 0n }) }],
+        ['had to be answered before', { getCaseState: async () => ({ state: caseStates.open, answerBy: 1n }) }],
+    ])('is answered although the first endpoint says that it %s', async (_, lie) => {
+        showDemand(fixture.chain, dispute, lie);
+        tells(openedAt(dispute));
+        await until(async () => (await numbers()).includes(9));
+        await caseRound();
+
+        seconds += 120;
+        await answered();
+
+        expect(fixture.wallet.orders[0]).toMatchObject([{ to: dispute }]);
+    });
+
+    it('is answered as it says, once an answer to what the first endpoint made up closed nothing', async () => {
+        const asked: string[] = [];
+        const getFile = (from: string, about: number) => async () => {
+            asked.push(from);
+            const { receiptKey } = fixture.worker.nodeInfo;
+            return { job: FIVE, query: 9, about: Buffer.alloc(32, about), firstPiece: 0, receiptKey };
+        };
+        showDemand(fixture.chain, dispute, { getFile: getFile('first', 8) });
+        showDemand(other, dispute, { getFile: getFile('other', 7) });
+        const sent = jest.spyOn(fixture.wallet, 'send').mockImplementation(async () => undefined);
+        tells(openedAt(dispute));
+        await until(() => sent.mock.calls.length === 1);
+        await caseRound();
+        asked.splice(0);
+
+        seconds += 1;
+        await until(() => sent.mock.calls.length === 2);
+
+        expect(asked).toContain('other');
+    });
+
+    it('and that no answer closes is answered a few times, because the other endpoint may have made it up', async () => {
+        other.emissions.push({ lt: 5n, at: other.now(), body: openedAt(dispute) });
+        await until(() => {
+            seconds += 10;
+            return fixture.wallet.orders.length === 8;
+        });
+
+        seconds += 10_000;
+        await caseRound();
+
+        expect(fixture.wallet.orders).toHaveLength(8);
+    });
+});
+
+describe('Messages of the provider that no endpoint gives', () => {
+    it('do not keep a demand that is known from being answered', async () => {
+        await fixture.restart({ cases: { seconds: 0.02 } });
+        const { address } = await Dispute.ofFault(account(0x22), { class: 'A3', job: FIVE, query: 9 });
+        tells(openedAt(address));
+        await until(async () => (await numbers()).includes(9));
+        jest.spyOn(fixture.chain, 'emitted').mockImplementation(() => {
+            throw new ChainError('The API does not answer');
+        });
+        showDemand(fixture.chain, address);
+
+        await until(() => fixture.wallet.orders.length > 0);
     });
 });
 
