@@ -37,7 +37,7 @@ interface DoorOptions {
 }
 
 /**
- * A server, not yet listening. It closes connections beyond the limits and those with two requests at once, answers
+ * A server, not yet listening. It closes connections beyond the limits and those with three requests at once, answers
  * bodies beyond the limits with {@link NoRoom} before they are read, and refuses JSON that is too deep like a text that
  * is no JSON. Connections of listed proxies have no share; the clients behind them have one of the requests.
  */
@@ -110,17 +110,32 @@ class Uses {
 const shareOf = (max: number): number => Math.ceil(max / SHARE);
 
 /**
- * Closes a connection that brings a request before the last one is answered (pipelining). The limits count connections,
- * and Node.js does not tell a response that waits for another when their connection ends: what it holds would be held
- * for ever. Clients and proxies in use send one request at a time.
+ * Has a request that comes before the last one of its connection is answered (pipelining) wait for it, and closes a
+ * connection that brings another one meanwhile. The limits count connections, and Node.js does not tell a response that
+ * waits for another when their connection ends: what it holds would be held for ever. Clients and proxies in use send
+ * one request at a time. The next one of theirs may be read before Node.js has noted the end of a response over TLS.
  */
 function refusePipelining(server: FastifyInstance): void {
+    const waiting = new WeakSet<Socket>();
     server.addHook('onRequest', async ({ socket }, reply) => {
         if (reply.raw.socket !== null) {
             return undefined;
         }
-        socket.destroy();
-        return reply.hijack();
+        if (waiting.has(socket)) {
+            socket.destroy();
+        } else if (!socket.destroyed) {
+            waiting.add(socket);
+            await new Promise<void>((resolve) => {
+                const end = () => resolve();
+                socket.once('close', end);
+                reply.raw.once('socket', () => {
+                    socket.off('close', end);
+                    resolve();
+                });
+            });
+            waiting.delete(socket);
+        }
+        return reply.raw.socket === null ? reply.hijack() : undefined;
     });
 }
 

@@ -1,0 +1,76 @@
+/** Several requests on one connection before the first of them is answered. */
+import type { FastifyInstance } from 'fastify';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { createDoor } from '../../../offchain/process/doors';
+import { until } from '../gateway/support';
+
+let door: FastifyInstance;
+let socket: Socket;
+let received: string;
+let asked: string[];
+let release: () => void;
+
+const get = (path: string) => `GET ${path} HTTP/1.1\r\nhost: door\r\n\r\n`;
+
+beforeEach(async () => {
+    door = createDoor();
+    asked = [];
+    received = '';
+    const released = new Promise<void>((resolve) => (release = resolve));
+    door.get('/slow', async ({ url }) => {
+        asked.push(url);
+        await released;
+        return 'first';
+    });
+    door.get('/quick', async ({ url }) => {
+        asked.push(url);
+        return 'second';
+    });
+    const { port } = new URL(await door.listen({ port: 0, host: '127.0.0.1' }));
+    socket = connect(Number(port), '127.0.0.1').on('error', () => undefined);
+    socket.on('data', (bytes) => (received += bytes.toString('latin1')));
+    await once(socket, 'connect');
+    socket.write(get('/slow'));
+    await until(() => asked.length === 1);
+});
+
+afterEach(async () => {
+    release();
+    socket.destroy();
+    await door.close();
+});
+
+describe('A connection with a request under way', () => {
+    it('has the next one answered after it, and not begun before', async () => {
+        const read = once(door.server, 'request');
+        socket.write(get('/quick'));
+        await read;
+        expect(asked).toEqual(['/slow']);
+
+        release();
+        await until(() => received.includes('second'));
+        expect(received.indexOf('first')).toBeLessThan(received.indexOf('second'));
+        expect(asked).toEqual(['/slow', '/quick']);
+    });
+
+    it('never begins the next one when it ends before', async () => {
+        const read = once(door.server, 'request') as Promise<[{ socket: Socket }]>;
+        socket.write(get('/quick'));
+        const [{ socket: other }] = await read;
+        const closed = once(other, 'close');
+        socket.destroy();
+        await closed;
+        release();
+        await new Promise((resolve) => setImmediate(resolve));
+        expect(asked).toEqual(['/slow']);
+    });
+
+    it('is closed when it brings two more', async () => {
+        const closed = once(socket, 'close');
+        socket.write(get('/quick') + get('/quick'));
+        await closed;
+        expect(received).toBe('');
+        expect(asked).toEqual(['/slow']);
+    });
+});
