@@ -279,8 +279,8 @@ const STORE_REMEDY =
     'Another program used this job, or the store was restored from a copy: settle the job, and give each program its own store.';
 
 /** The worker must be that of the job's node, and the chain must bear out what it says. */
-async function requireSame({ chain, market }: ClientContext, { terms }: SavedJob, info: NodeInfo): Promise<void> {
-    const listed = await readNode(market, chain, new Address(0, terms.node));
+async function requireSame({ market }: ClientContext, { terms }: SavedJob, info: NodeInfo): Promise<void> {
+    const listed = await readNode(market, new Address(0, terms.node));
     requireNode(info, listed);
     if (!info.receiptKey.equals(terms.receiptKey)) {
         const remedy = 'Settle this job, and open a new one.';

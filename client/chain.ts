@@ -6,7 +6,6 @@ import {
     Escrow,
     type JobParameters,
     loadChannelData,
-    Node,
     numberToBytes,
 } from '@cocoon-market/wrappers';
 import type { Market } from '@cocoon-market/wrappers/market';
@@ -53,18 +52,17 @@ export type NodeReader = Pick<Market, 'readNode'>;
  * Reads an open node of a market, whose stake still covers its receipts.
  * @throws {ClientError} `wrong_node`; what the market throws
  */
-export async function readNode(market: NodeReader, chain: ChainAccess, address: Address): Promise<CheckedNode> {
+export async function readNode(market: NodeReader, address: Address): Promise<CheckedNode> {
     const refuse = (reason: string) =>
         new ClientError('wrong_node', `The node ${address.toString()} ${reason}`, 'Choose another node.');
-    const { provider, endpoint, receiptKey, encryptionKey, offers, isJailed } = await market.readNode(address);
+    const { provider, endpoint, receiptKey, encryptionKey, offers, isJailed, slashable } =
+        await market.readNode(address);
     if (isJailed) {
         throw refuse('has a provider in jail, or with less stake than its nodes require');
     }
     if (endpoint === undefined) {
         throw refuse('lists no URL of a worker');
     }
-    const key = bytesToNumber(receiptKey);
-    const { slashable } = await chain.open(Node.fromAddress(address)).getKeyLiability(key);
     if (slashable <= 0n) {
         throw refuse('has no stake any more that covers receipts of its key');
     }

@@ -199,7 +199,7 @@ export class Client {
         if (deposit > limits.job) {
             throw overLimit('A deposit', deposit, limits.job);
         }
-        const listed = await readNode(market, chain, node);
+        const listed = await readNode(market, node);
         if (!context.allowPrivate && isPrivateUrl(listed.endpoint)) {
             throw unfit('is at a private address (`allowPrivate` accepts it)');
         }

@@ -1,5 +1,5 @@
 /** Writes and reads the records of deployments. */
-import { codeHash, type Deployment, readMarket, Registry } from '@cocoon-market/wrappers';
+import { codeHash, type Deployment, readMarket, Registry, registryCode } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
@@ -40,10 +40,18 @@ export async function registryOf(session: ScriptSession, flag: Address | undefin
             'run deployMarket, or name one with --registry',
         );
     }
-    if (!(await session.account(registry)).active) {
+    const { active, code } = await session.account(registry);
+    if (!active) {
         throw new ScriptError(
             `There is no registry at ${session.format(registry)} on ${session.network.name}`,
             'check the network. After a restart of a local one, remove its record and run deployMarket',
+        );
+    }
+    const isRecorded = record !== undefined && Address.parseRaw(record.registry).equals(registry);
+    if (!isRecorded && code?.equals(await registryCode()) !== true) {
+        throw new ScriptError(
+            `The account ${session.format(registry)} does not run the registry of this release`,
+            'look at the address, or use the release that this market runs',
         );
     }
     return registry;

@@ -5,5 +5,5 @@ export const run = check({
     group: 'look',
     about: 'Shows a job: its balance, what it has paid, and when it ends.',
     flags: jobFlag,
-    read: async (session, { job }) => jobRows(session, await findJob(session, job)),
+    read: async (session, { job, anyCode }) => jobRows(session, await findJob(session, job, { anyCode })),
 });

@@ -11,8 +11,8 @@ export const run = script({
         count: flag.count.required("the voucher's count"),
         signature: flag.text.required("the voucher's signature, 128 hexadecimal digits"),
     },
-    prepare: async (session, { job, cumulative, count: answers, signature: hex }) => {
-        const opened = await findJob(session, job);
+    prepare: async (session, { job, anyCode, cumulative, count: answers, signature: hex }) => {
+        const opened = await findJob(session, job, { anyCode });
         const { voucherKey, paid } = requireJob(session, opened);
         if (paid >= cumulative) {
             return jobTask(session, opened, `${ton(paid)} were paid already`);
@@ -26,7 +26,7 @@ export const run = script({
         const signed = { cumulative, count: answers, signature };
         return jobTask(session, opened, {
             will: `pay ${ton(cumulative - paid)}, or what the job holds, to its payout`,
-            action: (actor) => claimJob(actor, { channel: job, voucher: signed }),
+            action: (actor) => claimJob(actor, { channel: job, voucher: signed, anyCode }),
             done: ({ state }) => (state?.paid ?? cumulative) > paid,
             unmet: ({ state }) => {
                 const short = state !== undefined && state.paid < cumulative;

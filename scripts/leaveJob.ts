@@ -6,8 +6,8 @@ export const run = script({
     group: 'client',
     about: 'Asks a job to end after its notice; the provider may claim until then. From the client.',
     flags: jobFlag,
-    prepare: async (session, { job }) => {
-        const opened = await findJob(session, job);
+    prepare: async (session, { job, anyCode }) => {
+        const opened = await findJob(session, job, { anyCode });
         const { refundAt, notice, escrow } = requireJob(session, opened);
         const now = await session.now();
         if (Number(refundAt) <= now + Number(notice)) {
@@ -17,7 +17,7 @@ export const run = script({
         return jobTask(session, opened, {
             will: `end the job at ${when(now + Number(notice))}; refundJob then brings the rest back`,
             only: { address: owner, role: 'client of this job' },
-            action: (actor) => leaveJob(actor, { escrow, channel: job }),
+            action: (actor) => leaveJob(actor, { escrow, channel: job, anyCode }),
             done: ({ state }) => (state?.refundAt ?? 0n) < refundAt,
         });
     },

@@ -6,8 +6,8 @@ export const run = script({
     group: 'anyone',
     about: "Sends the rest of an ended job to the client's escrow and ends its account. From anyone.",
     flags: jobFlag,
-    prepare: async (session, { job }) => {
-        const opened = await findJob(session, job);
+    prepare: async (session, { job, anyCode }) => {
+        const opened = await findJob(session, job, { anyCode });
         if (opened.state === undefined) {
             return jobTask(session, opened, 'no account is there that holds anything');
         }
@@ -20,7 +20,7 @@ export const run = script({
         }
         return jobTask(session, opened, {
             will: "send the rest to the client's escrow",
-            action: (actor) => refundJob(actor, { channel: job }),
+            action: (actor) => refundJob(actor, { channel: job, anyCode }),
             done: ({ state }) => state === undefined,
         });
     },

@@ -5,6 +5,7 @@ import { Dispute } from './Dispute';
 import { Escrow } from './Escrow';
 import { Node } from './Node';
 import { Provider } from './Provider';
+import { Registry } from './Registry';
 
 const NOBODY = new Address(0, Buffer.alloc(32));
 
@@ -25,4 +26,9 @@ export async function codesOfThisCheckout(): Promise<
         channel: await channelCode(),
         dispute: dispute.init!.code,
     };
+}
+
+/** The code of a registry in this checkout. A registry names the codes of all others, and not its own. */
+export async function registryCode(): Promise<Cell> {
+    return (await Registry.ofGovernor(NOBODY, 0)).init!.code;
 }

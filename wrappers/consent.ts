@@ -2,23 +2,26 @@
  * The consent of a provider's owner to rules. A node or a dispute with a code of these rules can slash all the stake,
  * so the owner adopts only known codes.
  */
-import { Cell } from '@ton/core';
-import { codesOfThisCheckout } from './codes';
+import { type Address, Cell } from '@ton/core';
+import type { Actor } from './actions/actor';
+import { codesOfThisCheckout, registryCode } from './codes';
+import { type CodeConsent, readAccount } from './market/chain';
+import { codeHash } from './marketRecord';
 import { codeId, parseRules } from './Registry';
 import { bytesToNumber, numberToHex } from './bytes';
 
-/** The rules name a code that this release of the wrappers does not know. */
+/** The rules name, or the registry runs, a code that this release of the wrappers does not know. */
 export class UnknownCode extends Error {
     readonly code = 'UnknownCode';
     readonly remedy = 'Use the release that the market runs, or agree to any code (anyCode) after reading it.';
 
     constructor(
-        readonly kind: 'node' | 'dispute',
+        readonly kind: 'node' | 'dispute' | 'registry',
         readonly hash: string, // hex
         readonly depth: number,
     ) {
         super(
-            `The market names a code of a ${kind} that is not this release's, ${hash} of depth ${depth}: whoever adopts it trusts it with all ` +
+            `The market has a code of a ${kind} that is not this release's, ${hash} of depth ${depth}: whoever follows it trusts it with all ` +
                 'the stake',
         );
         this.message += `. ${this.remedy}`;
@@ -48,9 +51,23 @@ export async function agreedRules(rules: Cell, { previous, anyCode }: Agreed = {
     return bytesToNumber(rules.hash());
 }
 
-interface Agreed {
+/**
+ * Refuses a registry of another code: it may say other rules than it gives to its providers, and any codes with them.
+ * @throws {UnknownCode} unless `anyCode`
+ */
+export async function requireRegistry(
+    chain: Pick<Actor, 'open'>,
+    address: Address,
+    { anyCode }: CodeConsent = {},
+): Promise<void> {
+    const { code } = await readAccount(chain, address);
+    if (anyCode !== true && code?.equals(await registryCode()) !== true) {
+        throw new UnknownCode('registry', code === undefined ? 'none' : codeHash(code), code?.depth() ?? 0);
+    }
+}
+
+interface Agreed extends CodeConsent {
     previous?: Cell | null;
-    anyCode?: boolean | undefined;
 }
 
 type Codes = Record<'node' | 'dispute', { hash: bigint; depth: bigint }[]>;

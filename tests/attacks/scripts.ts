@@ -6,6 +6,7 @@ const WALLET = 'tests/offchain/chain/wallet.spec.ts';
 const WORDS = 'tests/words.spec.ts';
 const OUTCOME = 'tests/deploy/outcome.spec.ts';
 const TRUST = 'tests/deploy/trust.spec.ts';
+const FOREIGN = 'tests/wrappers/foreignCode.spec.ts';
 
 /** Attacks on scripts and the API of the chain. */
 export const scriptsAttacks: Attack[] = [
@@ -246,5 +247,44 @@ export const scriptsAttacks: Attack[] = [
         stoppedBy: 'that an order lapsed is heard several times, and of every endpoint',
         file: WALLET,
         test: 'A wallet whose API fails does not think an order lapsed for one answer about the time',
+    },
+    {
+        attack: 'a stranger names a contract of their own as the job to claim, and it asks for all that the wallet has',
+        source: 'review: actions and scripts',
+        stoppedBy: 'actions ask only contracts of this release what to attach, unless the caller says otherwise',
+        file: FOREIGN,
+        test: 'A contract of a stranger that asks for all that the wallet has gets nothing by claimJob',
+        removed: 'wrappers/market/chain: `requireCode`',
+    },
+    {
+        attack: 'a stranger names a contract of their own as the case to decide',
+        source: 'review: actions and scripts',
+        stoppedBy: 'the same',
+        file: FOREIGN,
+        test: 'A contract of a stranger that asks for all that the wallet has gets nothing by decideCase',
+        removed: 'wrappers/market/chain: `requireCode`',
+    },
+    {
+        attack: 'a script is given an address at which something else than a job is',
+        source: 'review: actions and scripts',
+        stoppedBy: 'scripts of jobs and markets look at the code of the account',
+        file: TRUST,
+        test: 'The word of a script refuses a stranger’s contract: refundJob asks it for no value and sends nothing',
+    },
+    {
+        attack: 'an owner joins a registry of other code, which names known codes and gives its providers others',
+        source: 'review: actions and scripts',
+        stoppedBy: 'the code of the registry itself must be known',
+        file: 'tests/provider/consent.spec.ts',
+        test: 'A registry of another code is joined only by an owner who says so, whatever rules it names',
+        removed: 'wrappers/actions/provider: `requireRegistry`',
+    },
+    {
+        attack: 'a provider ends the receipt key of its node and goes on offering, so that deposits go into dead jobs',
+        source: 'review: actions and scripts',
+        stoppedBy: 'a job is opened only at a node whose key has stake to lose',
+        file: 'tests/market/jobs.spec.ts',
+        test: 'A job is refused at a node whose receipt key has ended: nobody could sign for its answers',
+        removed: 'wrappers/market/jobs: the reading of `slashable`',
     },
 ];

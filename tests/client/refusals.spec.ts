@@ -50,7 +50,6 @@ describe('A client and a worker that lies', () => {
         await client.open();
         const { info, terms } = client;
         const escrow = new Address(0, terms.escrow);
-        const getKeyLiability = async () => ({ slashable: 1n });
         const getReading = async () => ({ isActive: false, balance: 0n }); // no channel is on chain
         const context: ClientContext = {
             network: chain.network,
@@ -62,10 +61,10 @@ describe('A client and a worker that lies', () => {
                         model: BigInt(`0x${terms.model.toString('hex')}`),
                         ...rates,
                     })),
-                    isJailed: false,
+                    ...{ isJailed: false, slashable: 1n },
                 }),
             },
-            chain: { open: <T extends Contract>(_contract: T) => ({ getKeyLiability, getReading }) as never },
+            chain: { open: <T extends Contract>(_contract: T) => ({ getReading }) as never },
             ...{ escrow, wallet: undefined, spendKey: signingKey(SEED), records: new Records(store, escrow) },
             ...{ limits: { job: 10n ** 9n, query: LIMIT }, counters: {}, fetch: lyingFetch },
             ...{

@@ -1,26 +1,33 @@
+// Longer than 350 lines because one local network with a market on it serves all of its tests.
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Escrow, formatTon } from '@cocoon-market/wrappers';
-import { Address, beginCell, Dictionary, loadMessageRelaxed, toNano } from '@ton/core';
+import { Address, beginCell, Cell, contractAddress, Dictionary, loadMessageRelaxed, toNano } from '@ton/core';
+import { createShardAccount } from '@ton/sandbox';
 import { sortArguments } from '../../scripting/argv';
 import { moment } from '../../scripting/flags';
 import { allScripts, scriptLines } from '../../scripting/list';
 import { exported, multisigOrder } from '../../scripting/output';
 import { GROUPS } from '../../scripting/script';
 import type { ScriptSession } from '../../scripting/session';
+import { run as addStake } from '../../scripts/addStake';
 import { run as checkProvider } from '../../scripts/checkProvider';
+import { run as claimJob } from '../../scripts/claimJob';
 import { run as deployMarket } from '../../scripts/deployMarket';
 import { run as depositEscrow } from '../../scripts/depositEscrow';
 import { run as fundWallet } from '../../scripts/fundWallet';
 import { run as joinMarket } from '../../scripts/joinMarket';
+import { run as leaveJob } from '../../scripts/leaveJob';
 import { run as openJob } from '../../scripts/openJob';
+import { run as refundJob } from '../../scripts/refundJob';
 import { run as setUpEscrow } from '../../scripts/setUpEscrow';
 import { run as topUpRegistry } from '../../scripts/topUpRegistry';
 import { run as withdrawEscrow } from '../../scripts/withdrawEscrow';
 import { fleetOf } from './support/fleet';
 import { type FreshWallet, freshWallet } from './support/network';
 import { ScriptStage } from './support/scripts';
+import { GREEDY } from '../support/greedy';
 import { randomSigningKey } from '../support/keys';
 
 const hex = () => randomSigningKey().publicKey.toString('hex');
@@ -86,6 +93,26 @@ describe('The word of a script', () => {
         expect(said).toMatch(/would be refused: Err\w+ \(\d+\)/);
         expect(taken).toContain('Dry run: nothing was sent');
         expect(stage.network.transactions).toHaveLength(seqno);
+    });
+
+    it.each<[string, Parameters<ScriptStage['run']>[0], string, string[]]>([
+        ['refundJob', refundJob, '--job', []],
+        ['leaveJob', leaveJob, '--job', []],
+        ['claimJob', claimJob, '--job', ['--cumulative', '1', '--count', '1', '--signature', '00'.repeat(64)]],
+        ['joinMarket', joinMarket, '--registry', ['--stake', '1']],
+        ['addStake', addStake, '--registry', ['--up-to', '9']],
+        ['topUpRegistry', topUpRegistry, '--registry', ['--up-to', '9']],
+    ])('refuses a stranger’s contract: %s asks it for no value and sends nothing', async (...row) => {
+        const [, script, flag, others] = row;
+        const address = contractAddress(0, { code: GREEDY, data: Cell.EMPTY });
+        const account = createShardAccount({ address, code: GREEDY, data: Cell.EMPTY, balance: 1n });
+        await stage.network.blockchain.setShardAccount(address, account);
+        const sent = stage.network.transactions.length;
+
+        const said = await refusalOf(stage.run(script, [flag, address.toRawString(), ...others, '--yes']));
+
+        expect(said).toMatch(/is no job of this release|does not run the registry of this release/);
+        expect(stage.network.transactions).toHaveLength(sent);
     });
 
     it('is not given for a provider with more stake', async () => {

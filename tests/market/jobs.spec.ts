@@ -4,12 +4,15 @@ import { keyPairFromSeed } from '@ton/crypto';
 import { TonClient, WalletContractV4 } from '@ton/ton';
 import {
     type Actor,
+    bytesToNumber,
     Channel,
     channelCode,
     claimJob,
     Escrow,
     InvalidField,
     modelKey,
+    nodeChanges,
+    numberToBytes,
     openJob,
     parseMessage,
     priceOf,
@@ -27,7 +30,7 @@ import { type Localnet, startLocalnet } from '../../localnet';
 import { networkConfig } from '../../localnet/config';
 import { World } from '../indexer/support/world';
 import { type PriceLevel, START } from '../support/chain';
-import { keyOf, STAKE } from '../support/stake';
+import { type JoinedMarket, keyOf, STAKE } from '../support/stake';
 
 const MODEL = 'Qwen/Qwen3-32B';
 const rates: Rates = { prompt: 100_000_000n, cached: 50_000_000n, completion: 400_000_000n, reasoning: 400_000_000n };
@@ -41,6 +44,7 @@ describe('A job', () => {
     let world: World;
     let client: TonClient;
     let market: Market;
+    let seller: JoinedMarket;
     let owner: Actor;
     let payer: SpendKey;
     let request: JobRequest;
@@ -48,8 +52,8 @@ describe('A job', () => {
     beforeAll(async () => {
         world = await World.start();
         client = new TonClient({ endpoint: world.net.url });
-        const provider = await world.provider('seller', undefined, 3n * STAKE);
-        await world.node(provider, { offers: [{ model: modelKey(MODEL), ...rates }], receiptKey: keyOf('receipt') });
+        seller = await world.provider('seller', undefined, 3n * STAKE);
+        await world.node(seller, { offers: [{ model: modelKey(MODEL), ...rates }], receiptKey: keyOf('receipt') });
         await world.net.faucet(wallet.address, toNano('200'));
         owner = walletActor(client, wallet, secretKey, FAST);
         const limits = { jobLimit: toNano('20'), dayLimit: toNano('100') };
@@ -140,6 +144,20 @@ describe('A job', () => {
         expect(error instanceof MarketError || error instanceof RefusedMessage).toBe(true);
         expect(error).toMatchObject({ code, remedy: expect.stringMatching(/\.$/) });
         expect(await client.getBalance(payer.escrow)).toBe(before);
+    });
+
+    it('is refused at a node whose receipt key has ended: nobody could sign for its answers', async () => {
+        const { terms } = await market.openJob(payer, request);
+        await world.change(seller, 0, nodeChanges.endKey(bytesToNumber(terms.receiptKey)));
+        const before = await client.getBalance(payer.escrow);
+
+        const error = await market.openJob(payer, request).catch((reason: unknown) => reason);
+
+        expect(error).toMatchObject({ code: 'unfit-node', message: expect.stringContaining('no receipt key') });
+        expect(await client.getBalance(payer.escrow)).toBe(before);
+        const keys = { receiptKey: keyOf('receipt 2'), encryptionKey: 3n, oldEndsAt: world.net.now() + 60 };
+        await world.change(seller, 0, nodeChanges.keys(keys));
+        expect((await market.openJob(payer, request)).terms.receiptKey).toEqual(numberToBytes(keys.receiptKey));
     });
 
     it('has vouchers by its own key only, within its deposit', async () => {

@@ -2,15 +2,24 @@
  * Rules name the codes of nodes and disputes, which can cost all the stake: an owner follows those that he saw, or
  * none.
  */
-import { beginCell, toNano } from '@ton/core';
+import { beginCell, contractAddress, toNano } from '@ton/core';
 
 import { adoptRules, joinMarket, UnknownCode } from '@cocoon-market/wrappers';
 import { Actor } from '../../wrappers/actions/actor';
 import { Provider } from '../../wrappers/Provider';
 import { errors } from '../../wrappers/protocol';
-import { registryChanges } from '../../wrappers/Registry';
+import { Registry, registryChanges } from '../../wrappers/Registry';
 import { exitCodeOf, expectConserved, transactionsOn } from '../support/chain';
-import { CHANGE_DELAY, joinedMarket, launchMarket, Market, rulesWith, STAKE, Wallet } from '../support/stake';
+import {
+    CHANGE_DELAY,
+    committeeOf,
+    joinedMarket,
+    launchMarket,
+    Market,
+    rulesWith,
+    STAKE,
+    Wallet,
+} from '../support/stake';
 
 const VALUE = toNano('1');
 const FOREIGN = beginCell().storeUint(7, 8).endCell();
@@ -104,5 +113,37 @@ describe.each(['node', 'dispute'] as const)('A code of a %s that the release doe
 
         expect(refused).toBeInstanceOf(UnknownCode);
         expect((await (await join(true)).getProviderState()).rulesVersion).toBe(2n);
+    });
+});
+
+describe('A registry of another code', () => {
+    /** It answers as one of this release does; what it gives to its providers is what its author wants. */
+    async function foreign(market: Market): Promise<Market> {
+        const { blockchain, governor, insurance, codes } = market;
+        const { init } = await Registry.ofGovernor(governor.address, 0);
+        const code = beginCell().storeSlice(init!.code.beginParse()).storeRef(FOREIGN).endCell(); // runs as before
+        const address = contractAddress(0, { code, data: init!.data });
+        await governor.send({ to: address, value: VALUE, init: { code, data: init!.data }, bounce: false });
+        const registry = blockchain.openContract(Registry.fromAddress(address));
+        const launch = { rules: rulesWith(insurance.address), committee: committeeOf(3, 2), codes, catalogue: 1n };
+        await registry.sendLaunch(governor.getSender(), { value: VALUE, ...launch });
+        return { ...market, registry };
+    }
+
+    it('is joined only by an owner who says so, whatever rules it names', async () => {
+        const market = await foreign(await launchMarket());
+        const { owner, payout, registry } = market;
+        const join = (anyCode: boolean) =>
+            joinMarket(actorOf(market, owner), {
+                ...{ registry: registry.address, stake: STAKE, payout: payout.address, anyCode },
+            });
+        const before = await owner.getBalance();
+
+        const refused = await join(false).catch((error: unknown) => error);
+
+        expect(before - (await owner.getBalance())).toBe(0n);
+        expect(refused).toBeInstanceOf(UnknownCode);
+        expect(refused).toMatchObject({ kind: 'registry' });
+        expect(await (await join(true)).getProviderState()).toMatchObject({ stake: STAKE, rulesVersion: 1n });
     });
 });

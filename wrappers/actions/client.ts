@@ -5,13 +5,15 @@
 import { Address } from '@ton/core';
 import { setUpValue } from '../bounds';
 import { Channel, channelCode, SignedVoucher } from '../Channel';
+import { codesOfThisCheckout } from '../codes';
 import { Escrow, EscrowSettings } from '../Escrow';
 import { NewJob } from '../signed/orders';
-import { readNetworkPrices } from '../market/chain';
+import { type CodeConsent, readNetworkPrices, requireCode } from '../market/chain';
 import type { Prices } from '../prices';
 import { errors } from '../protocol';
 import { RefusedMessage } from '../remedies';
 import { Actor, addressOf } from './actor';
+import { channelCodes } from './library';
 
 /** Settings, nanoTON to deposit, and what the network charges: as its present configuration says unless given. */
 type SetUp = Omit<EscrowSettings, 'channelCode'> &
@@ -59,25 +61,44 @@ export async function openJob(actor: Actor, { seqno, job }: { seqno: number; job
     await escrow.sendOpen(actor.sender, { value, seqno, jobs: [job] });
 }
 
-/** Asks a job of the actor's escrow to end after its notice. */
-export async function leaveJob(actor: Actor, { escrow: address, channel }: { escrow: Address; channel: Address }) {
+/**
+ * Asks a job of the actor's escrow to end after its notice.
+ * @throws {MarketError} `foreign-code` for an escrow that is not of this release, unless `anyCode`
+ */
+export async function leaveJob(
+    actor: Actor,
+    { escrow: address, channel, anyCode }: CodeConsent & { escrow: Address; channel: Address },
+) {
+    await requireCode(actor, address, [(await codesOfThisCheckout()).escrow], { anyCode });
     const escrow = actor.open(Escrow.fromAddress(address));
     await escrow.sendLeaveJob(actor.sender, { value: await escrow.getLeaveJobValue(), channel });
 }
 
-/** Sends the rest of an ended job to its escrow. Anyone may. */
-export async function refundJob(actor: Actor, { channel: address }: { channel: Address }) {
-    const channel = actor.open(Channel.fromAddress(address));
+/**
+ * Sends the rest of an ended job to its escrow. Anyone may.
+ * @throws {MarketError} `foreign-code` for a channel that is not of this release, unless `anyCode`
+ */
+export async function refundJob(actor: Actor, args: CodeConsent & { channel: Address }) {
+    const channel = await openChannel(actor, args);
     await channel.sendRefund(actor.sender, { value: await channel.getRefundValue() });
 }
 
-/** Redeems a voucher to the job's payout. Anyone who holds it may. */
+/**
+ * Redeems a voucher to the job's payout. Anyone who holds it may.
+ * @throws {MarketError} `foreign-code` as {@link refundJob}
+ */
 export async function claimJob(
     actor: Actor,
-    { channel: address, voucher }: { channel: Address; voucher: SignedVoucher },
+    { voucher, ...args }: CodeConsent & { channel: Address; voucher: SignedVoucher },
 ) {
-    const channel = actor.open(Channel.fromAddress(address));
+    const channel = await openChannel(actor, args);
     await channel.sendClaim(actor.sender, { value: await channel.getClaimValue(), voucher });
+}
+
+/** A channel that says what to attach. A contract of a stranger would ask for as much as the wallet has. */
+async function openChannel(actor: Actor, { channel, anyCode }: CodeConsent & { channel: Address }) {
+    await requireCode(actor, channel, await channelCodes(), { anyCode });
+    return actor.open(Channel.fromAddress(channel));
 }
 
 /** Sends `amount` nanoTON to a wallet, which need not be used yet. */

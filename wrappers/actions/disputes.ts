@@ -1,6 +1,7 @@
 /**
  * One function per step of a dispute; see docs/contracts/dispute.md. Each asks the contract for the value to attach.
- * The rest comes back.
+ * The rest comes back. A step of a case throws a MarketError `foreign-code` for an account that does not run the
+ * Dispute of this release, unless `anyCode`.
  */
 import { Address, Cell } from '@ton/core';
 import { codesOfThisCheckout } from '../codes';
@@ -14,6 +15,7 @@ import { jobHash } from '../signed/terms';
 import { Provider } from '../Provider';
 import { ForeignDispute } from '../remedies';
 import { Call } from '../sending';
+import { type CodeConsent, requireCode } from '../market/chain';
 import { Actor } from './actor';
 import { bytesToNumber } from '../bytes';
 
@@ -121,7 +123,7 @@ async function followedAddress(
         );
 }
 
-interface Which {
+interface Which extends CodeConsent {
     dispute: Address;
 }
 
@@ -139,8 +141,11 @@ type Send = Extract<keyof Dispute, `send${string}`>;
 /** An action that sends one message to a Dispute. */
 const step =
     <S extends Send>(send: S) =>
-    async (actor: Actor, { dispute: address, ...args }: Which & Omit<Parameters<Dispute[S]>[2], keyof Call>) => {
-        const { dispute, value } = await open(actor, { dispute: address });
+    async (
+        actor: Actor,
+        { dispute: address, anyCode, ...args }: Which & Omit<Parameters<Dispute[S]>[2], keyof Call>,
+    ) => {
+        const { dispute, value } = await open(actor, { dispute: address, anyCode });
         await dispute[send](actor.sender, { value, ...args } as never);
     };
 
@@ -162,7 +167,8 @@ export const decideCase = step('sendDecide');
 /** Ends the account of a closed case. Its remaining balance goes to the actor. */
 export const clearCase = step('sendClear');
 
-async function open(actor: Actor, { dispute: address }: Which) {
+async function open(actor: Actor, { dispute: address, anyCode }: Which) {
+    await requireCode(actor, address, [(await codesOfThisCheckout()).dispute], { anyCode });
     const dispute = actor.open(Dispute.fromAddress(address));
     return { dispute, value: await dispute.getCloseValue() };
 }

@@ -6,7 +6,9 @@ import type { Address, Cell } from '@ton/core';
 import { Hardware, Listing, listingCell, Node, nodeChanges } from '../Node';
 import { NodeName, Provider } from '../Provider';
 import { Registry } from '../Registry';
-import { agreedRules } from '../consent';
+import { codesOfThisCheckout } from '../codes';
+import { agreedRules, requireRegistry } from '../consent';
+import { type CodeConsent, requireCode } from '../market/chain';
 import { Call } from '../sending';
 import { Actor, addressOf } from './actor';
 
@@ -17,7 +19,8 @@ interface Whose {
 
 /**
  * Deploys the actor's Provider with `stake` nanoTON and registers it under the present rules only.
- * @throws {UnknownCode} when they name a code of nodes or disputes that is not this release's, unless `anyCode`
+ * @throws {UnknownCode} when the registry runs, or its rules name for nodes or disputes, a code that is not this
+ * release's, unless `anyCode`
  */
 export async function joinMarket(
     actor: Actor,
@@ -27,11 +30,11 @@ export async function joinMarket(
         payout: Address;
         operator?: Address;
         codeVersion?: number;
-        anyCode?: boolean | undefined;
-    },
+    } & CodeConsent,
 ) {
     const { registry: at, stake, anyCode, ...members } = args;
     const registry = actor.open(Registry.fromAddress(at));
+    await requireRegistry(actor, at, { anyCode });
     const rules = await agreedRules(await registry.getRules(), { anyCode });
     const provider = actor.open(await Provider.ofOwner(at, addressOf(actor)));
     const value = stake + (await registry.getJoinValue());
@@ -43,7 +46,7 @@ export async function joinMarket(
  * Follows the registry's present rules only.
  * @throws {UnknownCode} as {@link joinMarket}
  */
-export async function adoptRules(actor: Actor, { anyCode, ...args }: Whose & { anyCode?: boolean | undefined }) {
+export async function adoptRules(actor: Actor, { anyCode, ...args }: Whose & CodeConsent) {
     const { provider, values } = await providerOf(actor, args);
     const { registry } = await provider.getProviderState();
     const { rules: previous } = await provider.getMembershipNow();
@@ -125,8 +128,12 @@ export async function closeNode(actor: Actor, { provider: address, ...args }: Wh
     await provider.sendCloseNode(actor.sender, { ...args, value: values.closeNode });
 }
 
-/** Ends the account of a closed node once its time has come; the reserve goes to the provider's owner. Anyone may. */
-export async function clearNode(actor: Actor, { node: address }: { node: Address }) {
+/**
+ * Ends the account of a closed node once its time has come; the reserve goes to the provider's owner. Anyone may.
+ * @throws {MarketError} `foreign-code` for a node that is not of this release, unless `anyCode`
+ */
+export async function clearNode(actor: Actor, { node: address, anyCode }: CodeConsent & { node: Address }) {
+    await requireCode(actor, address, [(await codesOfThisCheckout()).node], { anyCode });
     const node = actor.open(Node.fromAddress(address));
     await node.sendClear(actor.sender, { value: await node.getClearValue() });
 }

@@ -1,5 +1,7 @@
 /** One function per thing that a governor, or anyone, does with the registry. The rest of a value comes back. */
 import { Address, Cell, toNano } from '@ton/core';
+import { registryCode } from '../codes';
+import { type CodeConsent, requireCode } from '../market/chain';
 import { CodeKind, Committee, Registry, registryChanges, Rules } from '../Registry';
 import { Call } from '../sending';
 import { Actor, addressOf } from './actor';
@@ -82,11 +84,19 @@ export async function topUpRegistry(actor: Actor, { registry, amount }: Which & 
     await open(actor, registry).sendTopUp(actor.sender, { value: amount });
 }
 
-/** Announces what a client is going to buy. `model`: SHA-256 of its catalogue id; `endsAt`: unix seconds. */
+/**
+ * Announces what a client is going to buy. `model`: SHA-256 of its catalogue id; `endsAt`: unix seconds.
+ * @throws {MarketError} `foreign-code` for a registry that is not of this release, unless `anyCode`
+ */
 export async function announceDemand(
     actor: Actor,
-    { registry: address, ...demand }: Which & { model: bigint; queriesPerDay: number; endsAt: number },
+    {
+        registry: address,
+        anyCode,
+        ...demand
+    }: Which & CodeConsent & { model: bigint; queriesPerDay: number; endsAt: number },
 ) {
+    await requireCode(actor, address, [await registryCode()], { anyCode });
     const registry = open(actor, address);
     await registry.sendAnnounceDemand(actor.sender, {
         value: await registry.getAnnounceDemandValue((actor.address ?? actor.sender.address)?.workChain === -1),

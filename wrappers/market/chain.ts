@@ -2,7 +2,7 @@
 import { Address, Cell, type Contract, type ContractProvider, Dictionary, type Transaction } from '@ton/core';
 import type { Actor } from '../actions/actor';
 import { type Prices, pricesOf } from '../prices';
-import { MarketError } from './errors';
+import { MarketError, type MarketErrorCode } from './errors';
 
 /**
  * What reads the chain: a `TonClient` or `TonClient4` of @ton/ton, or anything else that opens contracts.
@@ -63,6 +63,48 @@ class Account implements Contract {
 /** The account at an address. */
 export function readAccount(client: MarketClient, address: Address): Promise<AccountReading> {
     return client.open(new Account(address)).getAccount();
+}
+
+/**
+ * Whether a contract is believed whose code this release does not know, such as one of an earlier release. It says what
+ * a message to it has to bring, so a stranger's would ask for all that the wallet has.
+ *
+ * @example
+ * ```ts
+ * import { type Address } from '@ton/core';
+ * import { type Actor, refundJob } from '@cocoon-market/wrappers';
+ * import type { CodeConsent } from '@cocoon-market/wrappers/market';
+ *
+ * const ownJob: CodeConsent = { anyCode: true }; // one that an earlier release opened
+ * const refund = (actor: Actor, channel: Address) => refundJob(actor, { channel, ...ownJob });
+ * ```
+ */
+export interface CodeConsent {
+    anyCode?: boolean | undefined;
+}
+
+/**
+ * Refuses an account that does not run one of these codes, unless `anyCode`. Whatever it answers, such as the value to
+ * attach, would be what a stranger wrote. `absent`: the code of the error where nothing is deployed.
+ * @throws {MarketError} `foreign-code`
+ */
+export async function requireCode(
+    client: MarketClient,
+    address: Address,
+    codes: readonly Cell[],
+    { anyCode, absent = 'foreign-code' }: CodeConsent & { absent?: MarketErrorCode } = {},
+): Promise<void> {
+    const { code } = await readAccount(client, address);
+    if (code === undefined) {
+        throw new MarketError(absent, `Nothing is deployed at ${address.toString()}`, 'Check the address.');
+    }
+    if (anyCode !== true && !codes.some((each) => each.equals(code))) {
+        throw new MarketError(
+            'foreign-code',
+            `${address.toString()} does not run a code of this release`,
+            'Use the release that the market names.',
+        );
+    }
 }
 
 /** Transactions of an account, newest first, from this one on. */

@@ -1,8 +1,8 @@
 /** The record of a market, and whether the endpoint has this market. */
-import { Address } from '@ton/core';
+import type { Address } from '@ton/core';
 import { isTestOnly, readAddress } from '../addresses';
+import { registryCode } from '../codes';
 import { codeHash, type Deployment } from '../marketRecord';
-import { Registry } from '../Registry';
 import { type MarketClient, networkOf, readAccount, readConfiguration } from './chain';
 import { MarketError } from './errors';
 
@@ -80,16 +80,11 @@ export async function requireMarket(client: MarketClient, place: MarketPlace): P
             ASK_MARKET,
         );
     }
-    if (found !== (await ownCode())) {
+    if (found !== codeHash(await registryCode())) {
         throw new MarketError(
             'foreign-code',
             `${address} runs the code ${found}, which is no registry of this release`,
             'Use the release of the wrappers that the market names, and send nothing there.',
         );
     }
-}
-
-async function ownCode(): Promise<string> {
-    const { init } = await Registry.ofGovernor(new Address(0, Buffer.alloc(32)), 0);
-    return codeHash(init!.code);
 }

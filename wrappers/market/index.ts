@@ -1,5 +1,5 @@
 /** A market as an integrator sees it: providers, nodes, prices, jobs, receipts and what happens. */
-export type { MarketClient, TransactionName } from './chain';
+export type { CodeConsent, MarketClient, TransactionName } from './chain';
 export type { MarketPlace } from './deployment';
 export { MarketError, type MarketErrorCode, UnknownModel } from './errors';
 export type { JobHandle, JobRequest, PreparedSend, SpendKey } from './jobs';

@@ -121,11 +121,14 @@ export interface JobPlace {
 }
 
 /** The rates at which a node sells a model. @throws {MarketError} `unfit-node` */
-export function ratesAt({ address, offers, isJailed }: LiveNode, { model, rates }: JobRequest): Rates {
+export function ratesAt({ address, offers, isJailed, slashable }: LiveNode, { model, rates }: JobRequest): Rates {
     const unfit = (reason: string, remedy: string) => new MarketError('unfit-node', reason, remedy);
     const name = address.toString();
     if (isJailed) {
         throw unfit(`The provider of ${name} is in jail, or has too little stake`, 'Take another node.');
+    }
+    if (slashable <= 0n) {
+        throw unfit(`${name} has no receipt key, or no stake covers its receipts any more`, 'Take another node.');
     }
     const hash = modelKeyOf(model);
     const [offer, ...others] = offers.filter((each) => each.model === hash);

@@ -5,7 +5,7 @@ import { codesOfThisCheckout } from '../codes';
 import { Node, nodeStates, type Offer, parseOffers, parseService } from '../Node';
 import { Provider } from '../Provider';
 import { codeKinds, Registry } from '../Registry';
-import { type MarketClient, readAccount } from './chain';
+import { type MarketClient, readAccount, requireCode } from './chain';
 import { MarketError } from './errors';
 import { workerUrl } from './text';
 
@@ -29,6 +29,7 @@ export interface LiveNode {
     payout: Address; // of its provider
     offers: Offer[]; // nanoTON per million tokens; models by their hash
     isJailed: boolean; // its provider is in jail, or has less stake than its nodes require
+    slashable: bigint; // nanoTON that its receipts may still cost; 0n without a receipt key
 }
 
 const ANOTHER = 'Take another node.';
@@ -40,7 +41,7 @@ const ANOTHER = 'Take another node.';
 export async function readLiveNode(client: MarketClient, registry: Address, address: Address): Promise<LiveNode> {
     const name = address.toString();
     const { node: nodeCode } = await codesOfThisCheckout();
-    await requireCode(client, address, [nodeCode]);
+    await requireCode(client, address, [nodeCode], { absent: 'unfit-node' });
     const node = client.open(Node.fromAddress(address));
     const state = await node.getNodeState();
     if (state.state !== nodeStates.open) {
@@ -52,8 +53,9 @@ export async function readLiveNode(client: MarketClient, registry: Address, addr
     }
     const { payout, isJailed } = await readProvider(client, registry, provider);
     const { service, offers } = await node.getNodeListing();
+    const { slashable } = await node.getKeyLiability(state.receiptKey);
     return {
-        ...{ address, provider, number: Number(number), payout, isJailed },
+        ...{ address, provider, number: Number(number), payout, isJailed, slashable },
         endpoint: workerUrl(parseService(service).endpoint),
         receiptKey: numberToBytes(state.receiptKey),
         encryptionKey: numberToBytes(state.encryptionKey),
@@ -82,20 +84,5 @@ async function isNamed(client: MarketClient, registry: Address, code: Cell): Pro
         if (hash === 0n || hash === bytesToNumber(code.hash())) {
             return hash !== 0n;
         }
-    }
-}
-
-/** @throws {MarketError} unless the account runs one of these codes */
-export async function requireCode(client: MarketClient, address: Address, codes: readonly Cell[]): Promise<void> {
-    const { code } = await readAccount(client, address);
-    if (code === undefined) {
-        throw new MarketError('unfit-node', `Nothing is deployed at ${address.toString()}`, 'Check the address.');
-    }
-    if (!codes.some((each) => each.equals(code))) {
-        throw new MarketError(
-            'foreign-code',
-            `${address.toString()} does not run a code of this release`,
-            'Use the release that the market names.',
-        );
     }
 }

@@ -9,7 +9,6 @@ import {
     type JobParameters,
     jobNumber,
     loadChannelData,
-    Node,
     signingKey,
 } from '@cocoon-market/wrappers';
 import { Address, type Cell, type Contract } from '@ton/core';
@@ -57,7 +56,6 @@ export class StandInChain {
     readonly open = <T extends Contract>(contract: T): never => {
         const { address } = contract;
         const getReading = async () => this.account(address);
-        const getKeyLiability = async () => ({ slashable: 1n });
         const codeHash = channelCode().then((code) => bytesToNumber(code.hash()));
         const getEscrowState = async () => ({
             ...{ spendKey: bytesToNumber(KEY.publicKey), codeHash: await codeHash, seqno: BigInt(this.seqno) },
@@ -69,9 +67,7 @@ export class StandInChain {
                       sendOpenJobs: (order: never) => this.take(address, order),
                       sendJobOrder: (order: JobOrder) => this.takeJobOrder(address, order),
                   }
-                : contract instanceof Node
-                  ? { getKeyLiability }
-                  : { getReading };
+                : { getReading };
         return methods as never;
     };
 
@@ -119,7 +115,7 @@ interface JobOrder {
 /** The node as the chain has it. */
 const readNode = async () => ({
     ...{ address: NODE, provider: PROVIDER, number: 0, endpoint: 'https://worker.example', receiptKey },
-    ...{ encryptionKey, payout: PROVIDER, isJailed: false },
+    ...{ encryptionKey, payout: PROVIDER, isJailed: false, slashable: 1n },
     offers: [{ model: bytesToNumber(modelHash(MODEL)), ...RATES }],
 });
 export const market = { network: -3, readNode };

@@ -1,0 +1,73 @@
+/**
+ * The getters of a contract say what to attach to a message. A stranger's contract would say all that the wallet has.
+ */
+import { type Address, Cell, contractAddress, type Contract, toNano } from '@ton/core';
+import type { Blockchain, SandboxContract, TreasuryContract } from '@ton/sandbox';
+import {
+    type Actor,
+    announceDemand,
+    claimJob,
+    clearCase,
+    clearNode,
+    decideCase,
+    leaveJob,
+    postFail,
+    postPieces,
+    postVoucher,
+    refundJob,
+    stateCase,
+    submitVerdict,
+} from '@cocoon-market/wrappers';
+import { MarketError } from '@cocoon-market/wrappers/market';
+import { createBlockchain } from '../support/chain';
+import { GREEDY } from '../support/greedy';
+
+const voucher = { cumulative: 1n, count: 1, signature: Buffer.alloc(64) };
+const receipt = Buffer.alloc(200);
+const votes = [{ member: 0, signature: Buffer.alloc(64) }];
+
+const actions: Record<string, (actor: Actor, at: Address) => Promise<unknown>> = {
+    refundJob: (actor, channel) => refundJob(actor, { channel }),
+    claimJob: (actor, channel) => claimJob(actor, { channel, voucher }),
+    leaveJob: (actor, escrow) => leaveJob(actor, { escrow, channel: escrow }),
+    clearNode: (actor, node) => clearNode(actor, { node }),
+    postPieces: (actor, dispute) =>
+        postPieces(actor, { dispute, result: receipt, answer: Buffer.alloc(1), indexes: [0] }),
+    postFail: (actor, dispute) => postFail(actor, { dispute, fail: receipt }),
+    postVoucher: (actor, dispute) => postVoucher(actor, { dispute, result: receipt, voucher }),
+    stateCase: (actor, dispute) => stateCase(actor, { dispute, statement: Buffer.alloc(32) }),
+    submitVerdict: (actor, dispute) => submitVerdict(actor, { dispute, basisPoints: 0, validUntil: 1, votes }),
+    decideCase: (actor, dispute) => decideCase(actor, { dispute }),
+    clearCase: (actor, dispute) => clearCase(actor, { dispute }),
+    announceDemand: (actor, registry) =>
+        announceDemand(actor, { registry, model: 1n, queriesPerDay: 1, endsAt: 2_000_000_000 }),
+};
+
+describe('A contract of a stranger that asks for all that the wallet has', () => {
+    let blockchain: Blockchain;
+    let wallet: SandboxContract<TreasuryContract>;
+    let greedy: Address;
+    const init = { code: GREEDY, data: Cell.EMPTY };
+
+    beforeAll(async () => {
+        blockchain = await createBlockchain();
+        wallet = await blockchain.treasury('wallet');
+        greedy = contractAddress(0, init);
+        await wallet.send({ to: greedy, value: toNano('0.1'), init, bounce: false });
+    });
+
+    const actor = (): Actor => ({
+        open: <T extends Contract>(contract: T) => blockchain.openContract(contract) as never,
+        sender: wallet.getSender(),
+    });
+
+    it.each(Object.entries(actions))('gets nothing by %s', async (_, action) => {
+        const before = await wallet.getBalance();
+
+        const refused = await action(actor(), greedy).catch((error: unknown) => error);
+
+        expect(before - (await wallet.getBalance())).toBe(0n);
+        expect(refused).toBeInstanceOf(MarketError);
+        expect(refused).toMatchObject({ code: 'foreign-code' });
+    });
+});
