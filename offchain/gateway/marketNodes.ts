@@ -66,16 +66,15 @@ export class MarketNodes implements NodeSource {
 
     /**
      * URLs of workers whose nodes sell the model. The cheapest of each provider come first, so that a provider with
-     * many nodes hides no other.
+     * many nodes hides no other, and those that `isLast` names come last.
      */
-    async workers(model: string): Promise<string[]> {
+    async workers(model: string, isLast: (node: AnnouncedNode) => boolean = () => false): Promise<string[]> {
         if (this.sellers(model).length === 0) {
             await Promise.race([this.first, sleep(FIRST_MS, undefined, { ref: false })]);
         }
-        return [...new Set(fairOrder(this.sellers(model), modelHash(model)).map(({ url }) => url))].slice(
-            0,
-            this.options.maxNodes,
-        );
+        const sellers = fairOrder(this.sellers(model), modelHash(model)).map((node) => ({ node, last: isLast(node) }));
+        const ordered = [...sellers.filter(({ last }) => !last), ...sellers.filter(({ last }) => last)];
+        return [...new Set(ordered.map(({ node }) => node.url))].slice(0, this.options.maxNodes);
     }
 
     /** What is announced of the nodes at a URL, by every endpoint. */

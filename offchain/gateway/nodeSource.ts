@@ -4,8 +4,8 @@ import type { AnnouncedNode } from '../market/directory';
 
 /** Where nodes that may serve a model are found: the configured list, or the registry's events. */
 export interface NodeSource {
-    /** URLs of workers that may serve the model. */
-    workers(model: string): Promise<string[]>;
+    /** URLs of workers that may serve the model. Of announced ones, those that `isLast` names come last. */
+    workers(model: string, isLast?: (node: AnnouncedNode) => boolean): Promise<string[]>;
     /** Whether an open job of a model at a worker may go on. Left out: if the worker is among {@link workers}. */
     keeps?(model: string, url: string): boolean;
     /** What the chain announces of the nodes at a URL; undefined if somebody else than the chain named it. */
@@ -17,7 +17,9 @@ export function configuredNodes(config: Pick<GatewayConfig, 'workers' | 'models'
     const urlsOf = (model: string) => config.models[model]?.workers ?? config.workers ?? [];
     const isConfigured = (url: string) => Object.keys(config.models).some((model) => urlsOf(model).includes(url));
     return {
-        workers: async (model) => [...new Set([...urlsOf(model), ...((await found?.workers(model)) ?? [])])],
+        workers: async (model, isLast) => {
+            return [...new Set([...urlsOf(model), ...((await found?.workers(model, isLast)) ?? [])])];
+        },
         keeps: (model, url) => urlsOf(model).includes(url) || found?.keeps?.(model, url) === true,
         announced: (url) => (isConfigured(url) ? undefined : found?.announced?.(url)),
     };

@@ -84,6 +84,8 @@ const LATE_MS = 1500; // that slow workers are waited for once another is fit
 const MAX_REASONS = 32; // of nodes, in one error
 const MAX_PROCESS_CLIENTS = 1000;
 const INFO_SECONDS = 30; // how long what a node says of itself is believed
+const UNFIT_SECONDS = 300; // in which a node that could not be used is asked after the others
+const MAX_ROUNDS = 4; // of nodes that are asked for one job, while none of them can be used
 
 export class Nodes {
     private readonly clients = new Map<string, WorkerClient>();
@@ -91,6 +93,7 @@ export class Nodes {
     private readonly processes = new Map<string, readonly string[]>(); // by URL of the worker
     private readonly infos = new Map<string, { info: NodeInfo; at: number }>();
     private readonly rejections = new WeakMap<NodeInfo, string | undefined>(); // of attestations
+    private readonly unfitAt = new Map<string, number>(); // unix seconds, by model and URL
     private readonly checked = new Map<string, { info: NodeInfo; objection: string | undefined }>(); // by URL
     readonly bans: Bans;
     readonly stats: NodeStats;
@@ -184,8 +187,22 @@ export class Nodes {
     }
 
     /** URLs of workers that may serve a model. */
-    workers(model: string): Promise<string[]> {
-        return this.source.workers(model);
+    workers(model: string, preferences?: Preferences): Promise<string[]> {
+        return this.source.workers(model, (node) => this.isUnlikely(node, model, preferences));
+    }
+
+    // Only some of the announced nodes are asked at once, so cheap ones that cannot be used must not take their places.
+    private isUnlikely(announced: AnnouncedNode, model: string, preferences: Preferences | undefined): boolean {
+        const { url, tier } = announced;
+        const rates = announced.offers.find((offer) => offer.model.equals(modelHash(model)))!.rates;
+        const unfitAt = this.unfitAt.get(`${model} ${url}`) ?? -Infinity;
+        return (
+            this.now() - unfitAt < UNFIT_SECONDS ||
+            this.bans.isCool(url) ||
+            !this.policy.tiers.includes(tier) ||
+            this.priceObjection(rates, model) !== undefined ||
+            unwanted(preferences, { ...announced, rates }) !== undefined
+        );
     }
 
     /** What a worker last said of itself; undefined if it was down since. */
@@ -232,9 +249,17 @@ export class Nodes {
         need: Need,
         jobs: (url: string) => number = () => 0,
     ): Promise<Candidate> {
-        const urls = await this.source.workers(model);
-        const all = await this.checkAll(urls, model, excluded, need);
-        const fit = all.flatMap(({ candidate }) => candidate ?? []);
+        const all: CheckedWorker[] = [];
+        let fit: Candidate[] = [];
+        for (let round = 1; round <= MAX_ROUNDS && fit.length === 0; round++) {
+            const urls = await this.workers(model, need.preferences);
+            const others = urls.filter((url) => !all.some((one) => one.url === url));
+            if (others.length === 0) {
+                break;
+            }
+            all.push(...(await this.checkAll(others, model, excluded, need)));
+            fit = all.flatMap(({ candidate }) => candidate ?? []);
+        }
         const useful = fit.filter(({ url }) => this.refusals(url, need) < MAX_REFUSALS);
         const candidates = useful.length > 0 ? useful : fit;
         if (candidates.length > 0) {
@@ -247,7 +272,7 @@ export class Nodes {
         }
         const reasons = all.map(({ url, reason }) => `${url}: ${reason}`).sort();
         const lacking = all.flatMap(({ missing }) => missing ?? []);
-        if (lacking.length > 0 && lacking.length === urls.length) {
+        if (lacking.length > 0 && lacking.length === all.length) {
             throw lackError(model, lacking);
         }
         if (all.some(({ isUnwanted }) => isUnwanted) && excluded.size === 0) {
@@ -334,7 +359,7 @@ export class Nodes {
     /** For each worker of a model, `ok` or why it is not used. */
     async states(model: string): Promise<{ worker: string; state: string }[]> {
         return Promise.all(
-            (await this.source.workers(model)).map(async (worker) => {
+            (await this.workers(model)).map(async (worker) => {
                 const candidate = await this.check(worker, model).catch(reasonOf);
                 const ok = this.bans.isCool(worker) ? 'ok, comes last' : 'ok';
                 return { worker, state: typeof candidate === 'string' ? candidate : ok };
@@ -350,6 +375,22 @@ export class Nodes {
 
     /** The node at a URL as a candidate for a model, or why it is not one. */
     async check(url: string, model: string): Promise<Candidate | string> {
+        const name = `${model} ${url}`;
+        try {
+            const checked = await this.checkNow(url, model);
+            if (typeof checked !== 'string') {
+                this.unfitAt.delete(name);
+                return checked;
+            }
+            this.unfitAt.set(name, this.now());
+            return checked;
+        } catch (error) {
+            this.unfitAt.set(name, this.now());
+            throw error;
+        }
+    }
+
+    private async checkNow(url: string, model: string): Promise<Candidate | string> {
         const ban = this.bans.banReason(url);
         if (ban !== undefined) {
             return `not used for a while: ${ban}`;

@@ -421,6 +421,13 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'As many cheap nodes as a gateway asks at once are announced and do not serve, so it finds no other node.',
+        stoppedBy: 'What could not be used comes last, and if none can be used, the next ones are asked.',
+        file: 'tests/offchain/gateway/routing.spec.ts',
+        test: 'Two nodes of unlike price and speed, found by events of the chain cheaper nodes that cannot be used hide no other, however few are asked at once',
+    },
+    {
+        source: 'review',
         attack: 'A node hides text in frames that no app is shown, and bills it up to the ceiling.',
         stoppedBy: 'Text of unknown kinds and of choices that nobody asked for counts nothing.',
         file: 'tests/offchain/gateway/incoming.spec.ts',

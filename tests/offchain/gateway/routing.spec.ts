@@ -4,6 +4,7 @@ import { storeNodeAnnounced } from '../../../wrappers/bodies';
 import { bytesToNumber } from '../../../wrappers/bytes';
 import { nodeLines } from '../../../offchain/cli/gatewayNodes';
 import { nodeView } from '../../../offchain/gateway/views';
+import type { GatewayConfigInput } from '../../../offchain/gateway';
 import { modelHash } from '../../../offchain/link';
 import { useMarket } from '../../support/market';
 import { listingWith } from '../../support/stake';
@@ -37,10 +38,10 @@ describe('Two nodes of unlike price and speed, found by events of the chain', ()
     let bench: Bench;
     let nodes: string[];
 
-    const start = async () => {
+    const start = async (config: Partial<GatewayConfigInput> = {}) => {
         bench = await startBench(market(), {
             workers: 2,
-            config: { workers: undefined, registry: `0:${'9'.repeat(64)}`, routing: { slowSeconds: 0.1 } },
+            config: { workers: undefined, registry: `0:${'9'.repeat(64)}`, routing: { slowSeconds: 0.1 }, ...config },
             deps: { checks: { objection: async () => undefined } },
             before: async (one) => {
                 nodes = [await announce(one, one.workers[0], 1, CHEAP), await announce(one, one.workers[1], 2, DEAR)];
@@ -128,6 +129,18 @@ describe('Two nodes of unlike price and speed, found by events of the chain', ()
         const wrong = await send({ provider: { sort: 'name' } });
         expect([wrong.status, wrong.body.error.param]).toEqual([400, 'provider.sort']);
         expect(bench.gateway.book.all).toHaveLength(1);
+    });
+
+    it('cheaper nodes that cannot be used hide no other, however few are asked at once', async () => {
+        await start({ discovery: { maxNodes: 1 } });
+        const { info } = bench.workers[0];
+        bench.workers[0].info = (own) => ({ ...info(own), network: 1 });
+        expect(await send()).toMatchObject({ status: 200, by: [0, 1] });
+
+        await bench.restart();
+        const provider = { only: [nodes[1]] };
+        bench.workers[0].info = info;
+        expect(await send({ provider })).toMatchObject({ status: 200, by: [0, 1] });
     });
 
     it('a node that refused what it lists gets no other job for it, whoever asks for that node first', async () => {
