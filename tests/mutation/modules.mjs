@@ -33,7 +33,7 @@ export const modules = {
     },
     gatewayStore: {
         mutate: ['offchain/store/{gatewayTables,queryRows,sqlGateway,sqlPeople,sqliteGateway}.ts'],
-        tests: ['tests/offchain/store/{sqliteGateway,forgotten}.spec.ts'],
+        tests: ['tests/offchain/store/{sqliteGateway,gatewayTakeover,forgotten}.spec.ts'],
     },
     commits: {
         mutate: ['offchain/store/{database,groupCommit,hotRows,writeQueue}.ts'],

@@ -4,8 +4,11 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { openGatewayStore } from '../../../offchain/store/sqliteGateway';
 import type { GatewayStore, StoredQuery } from '../../../offchain/store/gateway';
+import { type GatewaySchema, gatewayTables } from '../../../offchain/store/gatewayTables';
+import { openSqlite } from '../../../offchain/store/sqliteEngine';
+import { openGatewayStore } from '../../../offchain/store/sqliteGateway';
+import { SqlGatewayStore } from '../../../offchain/store/sqlGateway';
 import { SqliteWorkerStore } from '../../../offchain/store/sqliteWorker';
 import { newJob } from './conformance';
 
@@ -37,6 +40,9 @@ function found(markers: Buffer[]): number[] {
     );
     return markers.flatMap((marker, i) => (bytes.some((file) => file.includes(marker)) ? [i] : []));
 }
+
+const openWithoutStatements = async (file: string) =>
+    new SqlGatewayStore(await openSqlite<GatewaySchema>(file, gatewayTables, {}));
 
 const markersOf = (count: number) => Array.from({ length: count }, () => randomBytes(MARK));
 
@@ -116,6 +122,26 @@ describe('What a gateway forgets', () => {
         await store.forget(0);
 
         expect(found(secrets)).toEqual([]);
+        await store.close();
+    });
+
+    it.each([
+        ['with the statements of a file', openGatewayStore],
+        ['without them', openWithoutStatements],
+    ])('is what was kept of a query that ended without an answer, in a store %s', async (_kind, open) => {
+        const store = await open(path);
+        const markers = markersOf(2);
+        for (const [i, marker] of markers.entries()) {
+            await store.addQuery(query(i + 1, randomBytes(32)), {
+                session: randomBytes(32),
+                sealed: text(marker, 300),
+            });
+        }
+        await store.endQuery(1, 1, { phase: 'fail', receipt: randomBytes(150) });
+
+        await store.forget(0);
+
+        expect(found(markers)).toEqual([1]);
         await store.close();
     });
 
