@@ -2,7 +2,7 @@
 import { Accept, Decline, Fail, Result } from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
 import { addSums, NO_JOBS, sumsOf } from '../../../offchain/store/jobSums';
-import type { JobInsert, WorkerStore } from '../../../offchain/store/worker';
+import type { JobInsert, JobPage, LostPage, WorkerStore } from '../../../offchain/store/worker';
 
 const MAX = (1n << 64n) - 1n;
 
@@ -11,7 +11,7 @@ const resultFields = {
     ...{ price: 10n, cumulative: 10n, finishedAt: 9, finish: 0 },
 };
 
-const counts = (completion: number) => ({ prompt: 3, cached: 1, completion, reasoning: 0 });
+const counts = (completion: number) => ({ prompt: 3, cached: 1, completion, reasoning: 2 });
 
 /** A job as the worker adds it. */
 export function newJob(fields: Partial<JobInsert> = {}): JobInsert {
@@ -134,12 +134,17 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             await expect(store.jobs.add(newJob({ job: job.job }))).rejects.toBeDefined();
         });
 
+        it('finds no job of an unknown channel', async () => {
+            await withJob();
+            expect(await store.jobs.ofChannel(randomBytes(32))).toBeUndefined();
+        });
+
         it('keeps the newest session and the channel as it was seen', async () => {
             const job = await withJob();
             const snapshot = { balance: 5n, paid: 6n, refundAt: 7, at: 8 };
             await store.jobs.setSession(job, { enc: Buffer.alloc(32, 1), wire: 'two' });
             await store.jobs.setSnapshot(job, snapshot);
-            expect(await store.jobs.get(job)).toMatchObject({ enc: Buffer.alloc(32, 1), snapshot });
+            expect(await store.jobs.get(job)).toMatchObject({ enc: Buffer.alloc(32, 1), wire: 'two', snapshot });
         });
 
         it('never leads an ended job back', async () => {
@@ -148,6 +153,39 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             await store.jobs.setState(job, 'ended', 2);
             await store.jobs.setState(job, 'open', 3);
             expect((await store.jobs.get(job))!.state).toBe('ended');
+        });
+
+        it('takes a voucher that says as much as the newest one, and none of an unknown job', async () => {
+            const [job, other] = [await withJob(), await withJob()];
+            const voucher = { cumulative: 5n, count: 2, signature: randomBytes(64) };
+            await store.jobs.addVoucher(job, voucher, 1);
+            const newest = { ...voucher, signature: randomBytes(64) };
+            expect(await store.jobs.addVoucher(job, newest, 2)).toBe(true);
+            expect(await store.jobs.addVoucher(randomBytes(32), newest, 2)).toBe(false);
+            expect((await store.jobs.get(job))!.voucher).toEqual(newest);
+            expect((await store.jobs.get(other))!.voucher).toBeUndefined();
+        });
+
+        it('takes a voucher and a query of a job that it has just read, and of one after a restart', async () => {
+            const job = await withJob();
+            const voucher = (cumulative: bigint) => ({ cumulative, count: 1, signature: randomBytes(64) });
+            const newest = voucher(9n);
+            await store.jobs.addVoucher(job, voucher(8n), 7);
+            await store.queries.accept(query(job, 3));
+            await store.queries.end(result(job, 3, 1, 10n));
+            await reopen();
+            expect(await store.jobs.addVoucher(job, voucher(7n), 8)).toBe(false);
+            await expect(store.queries.accept(query(job, 3))).rejects.toHaveProperty('message');
+            await store.queries.accept(query(job, 4));
+            await store.jobs.get(job);
+            expect(await store.jobs.addVoucher(job, newest, 8)).toBe(true);
+            await store.queries.end(result(job, 4, 2, 25n));
+            const numbers = { highest: 4, index: 2, cumulative: 25n, unclaimedSince: 7 };
+            expect(await store.jobs.get(job)).toMatchObject({ ...numbers, voucher: newest });
+            expect(await store.earnings.row('client', '0:c1')).toEqual({
+                ...{ group: '0:c1', results: 2, prompt: 6, cached: 2, completion: 14, reasoning: 4 },
+                ...{ earned: 25n, claimed: 0n },
+            });
         });
 
         it('keeps a voucher that grows in both numbers and no other', async () => {
@@ -323,6 +361,59 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             });
         });
 
+        it('adds nothing to an answer that has ended or does not exist, and ends none that does not', async () => {
+            const job = await withQuery();
+            await store.queries.end(result(job, 1, 1, 10n));
+            const piece = { job, bytes: Buffer.from('more'), counts: counts(1), promptKnown: true };
+            await expect(store.queries.append({ ...piece, number: 1 })).rejects.toHaveProperty('message');
+            await expect(store.queries.append({ ...piece, number: 2 })).rejects.toHaveProperty('message');
+            const fail = { kind: 'fail' as const, job, number: 2, receipt: Buffer.from('fail') };
+            await expect(store.queries.end(fail)).rejects.toThrow('is not running');
+            await expect(store.queries.end(result(job, 2, 2, 20n))).rejects.toHaveProperty('message');
+            expect(await store.queries.answer({ job, number: 1 })).toEqual(Buffer.from('end'));
+            expect(await store.queries.get({ job, number: 2 })).toBeUndefined();
+            expect(await store.jobs.get(job)).toMatchObject({ index: 1, cumulative: 10n });
+        });
+
+        it('ends an answer without more bytes', async () => {
+            const job = await withQuery();
+            const piece = { job, number: 1, bytes: Buffer.from('all'), counts: counts(1), promptKnown: true };
+            await store.queries.append(piece);
+            await store.queries.end({ ...result(job, 1, 1, 10n), bytes: Buffer.alloc(0) });
+            expect(await store.queries.answer({ job, number: 1 })).toEqual(Buffer.from('all'));
+            expect(await store.queries.get({ job, number: 1 })).toMatchObject({ counts: counts(7), promptKnown: true });
+        });
+
+        it('accepts, declines and denies nothing of a number that an unknown job has', async () => {
+            const job = randomBytes(32);
+            await expect(store.queries.accept(query(job, 1))).rejects.toHaveProperty('message');
+            const unserved = { job, number: 1, request: Buffer.alloc(32), receipt: Buffer.from('no') };
+            await expect(store.queries.decline(unserved)).rejects.toHaveProperty('message');
+            expect(await store.queries.get({ job, number: 1 })).toBeUndefined();
+        });
+
+        it('lists accepted queries without an end of all jobs or of one, in pages', async () => {
+            const jobs = [await withQuery(1), await withQuery(1)].sort(Buffer.compare);
+            await store.queries.accept(query(jobs[1], 3));
+            await store.queries.accept(query(jobs[1], 2));
+            await store.queries.accept(query(jobs[0], 4));
+            await store.queries.end(result(jobs[1], 2, 1, 10n));
+            const ids = (queries: readonly { job: Buffer; number: number }[]) =>
+                queries.map(({ job, number }) => [jobs.findIndex((each) => each.equals(job)), number]);
+
+            const all = [
+                [0, 1],
+                [0, 4],
+                [1, 1],
+                [1, 3],
+            ];
+            expect(ids(await store.queries.unended(9))).toEqual(all);
+            expect(ids(await store.queries.unended(2, { job: jobs[0], number: 1 }))).toEqual(all.slice(1, 3));
+            expect(ids(await store.queries.unended(9, { job: jobs[1], number: 1 }))).toEqual(all.slice(3));
+            expect(ids(await store.queries.unendedOf(jobs[1]))).toEqual(all.slice(2));
+            expect(await store.queries.unendedOf(randomBytes(32))).toEqual([]);
+        });
+
         it('lists accepted queries without an end, in pages', async () => {
             const job = await withQuery(1);
             await store.queries.accept(query(job, 2));
@@ -382,6 +473,67 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             expect(await store.jobs.claimable({ limit: 1 })).toHaveLength(1);
         });
 
+        it('lists open jobs, in pages', async () => {
+            const jobs = await Promise.all([withJob(), withJob(), withJob(), withJob()]);
+            jobs.sort(Buffer.compare);
+            await store.jobs.setState(jobs[1], 'ending', 1);
+            await store.jobs.setState(jobs[2], 'ended', 1);
+            const open = async (page: JobPage) => (await store.jobs.open(page)).map(({ job }) => job);
+            expect(await open({ limit: 9 })).toEqual([jobs[0], jobs[3]]);
+            expect(await open({ limit: 1 })).toEqual([jobs[0]]);
+            expect(await open({ cursor: jobs[0], limit: 9, ofAll: true })).toEqual([jobs[3]]);
+            expect(await open({ cursor: jobs[3], limit: 9 })).toEqual([]);
+        });
+
+        it('lists jobs that ended unpaid in the order of their ends, apart from those that a last claim ended', async () => {
+            const jobs = await Promise.all(Array.from({ length: 6 }, () => withJob()));
+            jobs.sort(Buffer.compare);
+            const [first, second, early, paid, claimed, open] = jobs;
+            for (const job of jobs) {
+                await store.jobs.addVoucher(job, { cumulative: 5n, count: 0, signature: randomBytes(64) }, 1);
+            }
+            await store.jobs.setConfirmedPaid(paid, 5n, 1);
+            await store.jobs.setLastClaims([{ job: claimed, paidAfter: 5n }], 1);
+            for (const job of [first, second, paid, claimed]) {
+                await store.jobs.setState(job, 'ended', 1000);
+            }
+            await store.jobs.setState(early, 'ended', 900);
+            await store.jobs.setState(open, 'ending', 950);
+
+            const lost = async (search: Partial<LostPage> = {}) => {
+                const page = { byLastClaim: false, since: 0, cursor: undefined, limit: 9, ...search };
+                return (await store.jobs.lost(page)).map(({ job }) => job);
+            };
+            expect(await lost()).toEqual([early, first, second]);
+            expect(await lost({ limit: 2 })).toEqual([early, first]);
+            expect(await lost({ since: 1000 })).toEqual([first, second]);
+            expect(await lost({ since: 1001 })).toEqual([]);
+            expect(await lost({ cursor: { at: 1000, job: first } })).toEqual([second]);
+            expect(await lost({ byLastClaim: true })).toEqual([claimed]);
+        });
+
+        it('reopens only a job that has ended', async () => {
+            const [open, ended] = [await withJob(), await withJob()];
+            await store.jobs.setState(ended, 'ended', 1000);
+            const [before, snapshot] = [
+                await store.jobs.get(open),
+                { balance: 4n, paid: 5n, refundAt: 3000, at: 90_100 },
+            ];
+            await store.jobs.revive(open, 'ending', snapshot);
+            await store.jobs.revive(ended, 'open', snapshot);
+            expect(await store.jobs.get(open)).toEqual(before);
+            expect(await store.jobs.get(ended)).toMatchObject({ state: 'open', snapshot });
+            expect(await claimedByDay()).toEqual([]);
+        });
+
+        it('has no claim of a job that ended without a last claim', async () => {
+            const job = await withJob();
+            expect(await store.jobs.setState(job, 'ending', 999)).toBe(true);
+            expect(await store.jobs.setState(job, 'ended', 1000)).toBe(true);
+            expect(await store.jobs.setState(job, 'ended', 1001)).toBe(true);
+            expect(await claimedByDay()).toEqual([]);
+        });
+
         it('sums up jobs, results, earnings and how far they are claimed', async () => {
             const job = await withQuery();
             await store.queries.end(result(job, 1, 1, 10n));
@@ -407,8 +559,8 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             await reopen();
 
             const of = (group: string, results: number, earned: bigint) => ({
-                ...{ group, results, prompt: 3 * results, cached: results, completion: 7 * results, reasoning: 0 },
-                ...{ earned, claimed: 0n },
+                ...{ group, results, prompt: 3 * results, cached: results, completion: 7 * results },
+                ...{ reasoning: 2 * results, earned, claimed: 0n },
             });
             const days = [of('2024-10-03', 1, 10n), of('2024-10-04', 3, 21n + MAX)];
             expect(await store.earnings.days()).toEqual(days);
