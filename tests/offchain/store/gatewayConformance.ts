@@ -1,3 +1,4 @@
+// Longer than 350 lines because every implementation of a store passes this one suite.
 import { randomBytes } from 'node:crypto';
 import type { GatewayStore, StoredEnding, StoredJob, StoredQuery } from '../../../offchain/store/gateway';
 
