@@ -89,7 +89,7 @@ export interface HistoryReader {
 export interface Chain extends ChainReader, EventReader, HistoryReader {
     readonly network: number; // -239 mainnet, -3 testnet
     /** Each endpoint alone, where there are several. The answers of this chain are compared with theirs. */
-    readonly others?: readonly (ChainReader & Partial<EventReader & HistoryReader>)[];
+    readonly others?: readonly (ChainReader & Partial<Omit<Chain, 'others'>>)[];
     /** This chain with calls of another urgency; the default is 'routine'. */
     as(urgency: Urgency): Chain;
     /** Several accounts in as few calls as the API allows, in the order of the addresses. */

@@ -60,7 +60,9 @@ export async function outcomeOf(
     for (let read = 0; read < 2 * GRACE_POLLS; read++) {
         const { value: account, finding, confirmed } = await confirmer.read(order.wallet, findingOf);
         const next = account.state === 'active' ? await seqno() : 0;
-        const outcome = next > order.seqno ? await readOutcome(chain, order, numberOf) : undefined;
+        // An order may have been signed for a later time than it was, on the word of one endpoint.
+        const from = Math.min(order.from, account.at);
+        const outcome = next > order.seqno ? await readOutcome(chain, { ...order, from }, numberOf) : undefined;
         if (outcome !== undefined) {
             return outcome;
         }
@@ -92,6 +94,15 @@ async function readOutcome(
         }
     }
     return undefined;
+}
+
+/** Sends an external message by each of several endpoints: one may have taken it and carried it nowhere. Never throws. */
+export async function carryElsewhere(
+    { others = [] }: Pick<Chain, 'others'>,
+    to: Address,
+    { body, init }: { body: Cell; init?: { code: Cell; data: Cell } },
+): Promise<void> {
+    await Promise.allSettled(others.map(async (one) => one.sendExternal?.(to, body, init)));
 }
 
 /**
@@ -133,6 +144,7 @@ export async function deliver(
         }
         if (poll % RESEND_POLLS === 0) {
             await carry().catch(() => undefined); // the same bytes: the wallet executes them once
+            await carryElsewhere(chain, order.wallet, message);
         }
         await sleep(pollMs);
     }

@@ -11,6 +11,7 @@ import {
     storeMessageRelaxed,
 } from '@ton/core';
 import { WalletContractV5R1 } from '@ton/ton';
+import { unixSeconds } from '../process/clock';
 import type { Urgency } from './budget';
 import { Chain } from './chain';
 import { ChainError } from './errors';
@@ -28,12 +29,14 @@ export interface Transfer {
 export const MAX_TRANSFERS = 255;
 
 const VALID_SECONDS = 120;
+const CLOCK_SECONDS = 60; // by which this machine's clock may differ from the time of an endpoint that is believed alone
 
 export class HotWallet {
     private readonly contract: WalletContractV5R1;
     private readonly key: SigningKey;
     private queue: Promise<unknown> = Promise.resolve();
     private pending: { order: Order; content: string } | undefined; // an order whose outcome is not known
+    private failures = 0; // orders in a row that failed
 
     /** `seed`: 32 bytes. */
     constructor(
@@ -53,9 +56,12 @@ export class HotWallet {
         return this.contract.address;
     }
 
-    // A wallet's orders earn or save money, so its calls come first.
+    // A wallet's orders earn or save money, so its calls come first. After an order that failed the next one goes by
+    // another endpoint: the first may be wrong about the wallet.
     private get chain(): Chain {
-        return this.api.as('urgent');
+        const alone = (this.api.others ?? []).filter((one): one is Chain => one.as !== undefined);
+        const api = this.failures === 0 ? this.api : (alone[this.failures % alone.length] ?? this.api);
+        return api.as('urgent');
     }
 
     /** This wallet as a sender for the wrappers of contracts. Each message is one order, awaited. */
@@ -86,7 +92,11 @@ export class HotWallet {
      */
     send(transfers: Transfer[], note: (order: Order) => Promise<void> = async () => undefined): Promise<void> {
         const sent = this.queue.then(() => this.sendNow(transfers, note));
-        this.queue = sent.catch(() => undefined);
+        const count = (failed: boolean) => (this.failures = failed ? this.failures + 1 : 0);
+        this.queue = sent.then(
+            () => count(false),
+            () => count(true),
+        );
         return sent;
     }
 
@@ -100,7 +110,8 @@ export class HotWallet {
         }
         const account = await this.chain.account(this.address);
         const seqno = account.state === 'active' ? await this.seqno() : 0;
-        const validUntil = account.at + VALID_SECONDS;
+        const from = await this.timeOf(account.at);
+        const validUntil = from + VALID_SECONDS;
         const body = await this.contract.createTransfer({
             seqno,
             signer: (order) => Promise.resolve(this.key.sign(order.hash())),
@@ -109,7 +120,7 @@ export class HotWallet {
             messages,
         });
         const hash = body.hash().toString('hex');
-        const order = { wallet: this.address, seqno, hash, from: account.at, validUntil };
+        const order = { wallet: this.address, seqno, hash, from, validUntil };
         await note(order);
         const message = { body, ...(account.state !== 'active' && { init: this.contract.init }) };
         try {
@@ -118,6 +129,19 @@ export class HotWallet {
             this.pending = error instanceof OutcomeUnknown ? { order, content: contentOf(messages) } : undefined;
             throw error;
         }
+    }
+
+    /**
+     * The time of the chain, which an endpoint says is `at`. An order may be taken until the time that it carries, so a
+     * time that this machine's clock does not bear out is compared with that of every endpoint: the middle one counts.
+     */
+    private async timeOf(at: number): Promise<number> {
+        const now = unixSeconds();
+        const others = Math.abs(at - now) > CLOCK_SECONDS ? (this.api.others ?? []) : [];
+        const readings = await Promise.allSettled(others.map((one) => one.account(this.address)));
+        const times = readings.flatMap((one) => (one.status === 'fulfilled' ? [one.value.at] : []));
+        const sorted = [...times, now].sort((one, other) => one - other);
+        return times.length < 2 ? at : sorted[(sorted.length - 1) >> 1];
     }
 
     /**

@@ -18,7 +18,7 @@ import {
 import { Address, Cell } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { ChainAccount, Chain, ChainError, OrderOutcome, outcomeOf } from '../chain';
+import { carryElsewhere, ChainAccount, Chain, ChainError, OrderOutcome, outcomeOf } from '../chain';
 import { reasonOf } from '../process/errors';
 import type { HeldLease } from '../store/cluster';
 import type { EscrowAccount } from './escrow';
@@ -208,6 +208,9 @@ export class SpendAccount {
         await this.send(order, deposit, lease).catch((error: Error) =>
             this.log.warn({ reason: reasonOf(error.cause ?? error) }, 'an order that was sent before is refused'),
         );
+        if (lease.isHeld) {
+            await carryElsewhere(this.chain, this.account.address, { body: signedOrder(order, this.key) });
+        }
     }
 
     /** Signs and sends an order, unless another process may have the lease and order with the same seqno. */

@@ -1,6 +1,11 @@
 import { type Localnet, startLocalnet } from '@cocoon-market/localnet';
 import { Address } from '@ton/core';
-import { ChainError, HotWallet, outcomeOf, OutcomeUnknown, TonHttpChain } from '../../../offchain/chain';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { ChainError, HotWallet, type Order, outcomeOf, OutcomeUnknown, TonHttpChain } from '../../../offchain/chain';
+import { waitUntil } from '../../../offchain/process/tasks';
 
 const COIN = 1_000_000_000n;
 const to = new Address(0, Buffer.alloc(32, 9));
@@ -144,5 +149,101 @@ describe('A wallet whose API fails', () => {
             await pay(2n * COIN);
             expect(await arrived()).toBe(3n * COIN);
         });
+    });
+});
+
+describe('A wallet whose first endpoint lies', () => {
+    type Answer = { ok: boolean; result: Record<string, unknown> };
+
+    let network: Localnet;
+    let liar: Server;
+    let wallet: HotWallet;
+    let lie: (method: string, answer: () => Promise<Answer>) => Promise<Answer>;
+    const arrived = async () => (await new TonHttpChain({ network: -239, endpoint: network.url }).account(to)).balance;
+
+    beforeEach(async () => {
+        network = await startLocalnet({ clock: 'manual' });
+        lie = (_, answer) => answer();
+        liar = createServer((request, response) => {
+            void (async () => {
+                const body = await text(request);
+                const { method } = JSON.parse(body) as { method: string };
+                const headers = { 'content-type': 'application/json' };
+                const answer = async () => (await fetch(network.url, { method: 'POST', headers, body })).json();
+                response.end(JSON.stringify(await lie(method, answer as () => Promise<Answer>)));
+            })();
+        }).listen(0, '127.0.0.1');
+        await once(liar, 'listening');
+        wallet = walletAt(urlOfLiar(), network.url);
+        await network.faucet(wallet.address, 10n * COIN);
+    });
+
+    afterEach(async () => {
+        liar.closeAllConnections();
+        liar.close();
+        await network.close();
+    });
+
+    const urlOfLiar = () => `http://127.0.0.1:${(liar.address() as AddressInfo).port}/api/v2/jsonRPC`;
+    const walletAt = (...endpoint: string[]) =>
+        new HotWallet(new TonHttpChain({ network: -239, endpoint }), Buffer.alloc(32, 3), 20);
+    const pay = (note?: (order: Order) => Promise<void>, value = COIN) =>
+        wallet.send([{ to, value, bounce: false }], note);
+
+    it('sends what that endpoint takes and carries nowhere', async () => {
+        lie = async (method, answer) => (method === 'sendBoc' ? { ok: true, result: { '@type': 'ok' } } : answer());
+
+        await pay();
+
+        expect(await arrived()).toBe(COIN);
+    });
+
+    /** One answer says that it is ten years later. */
+    function lieOfTheTime(): void {
+        let isOver = false;
+        lie = async (method, answer) => {
+            const { ok, result } = await answer();
+            if (method !== 'getAddressInformation' || isOver) {
+                return { ok, result };
+            }
+            isOver = true;
+            return { ok, result: { ...result, sync_utime: Number(result.sync_utime) + 10 * 365 * 86_400 } };
+        };
+    }
+
+    it('signs no order for the far future that this endpoint tells of', async () => {
+        lieOfTheTime();
+        let until = 0;
+        await pay(async ({ validUntil }) => void (until = validUntil));
+
+        expect(until).toBe(network.now() + 120);
+        expect(await arrived()).toBe(COIN);
+    });
+
+    it('knows what became of an order that it signed for the far future, and sends the next', async () => {
+        wallet = walletAt(urlOfLiar());
+        lieOfTheTime();
+
+        await pay();
+        await pay();
+
+        expect(await arrived()).toBe(2n * COIN);
+    });
+
+    it('sends by another endpoint after that one named a number that was used', async () => {
+        await pay();
+        lie = async (method, answer) => {
+            const { ok, result } = await answer();
+            return { ok, result: method === 'runGetMethod' ? { ...result, stack: [['num', '0x0']] } : result };
+        };
+        network.disturbances.calls.clear();
+        const failed = expect(pay(undefined, 2n * COIN)).rejects.toThrow('in time');
+        await waitUntil(() => network.disturbances.calls.has('sendBoc'), { maxMs: 10_000 });
+        network.advance(130);
+        await failed;
+
+        await pay(undefined, 2n * COIN);
+
+        expect(await arrived()).toBe(3n * COIN);
     });
 });
