@@ -96,7 +96,7 @@ async function readOutcome(
     return undefined;
 }
 
-/** Sends an external message by each of several endpoints: one may have taken it and carried it nowhere. Never throws. */
+/** Has each of several endpoints carry a message: one may have taken it and carried it nowhere. Never throws. */
 export async function carryElsewhere(
     { others = [] }: Pick<Chain, 'others'>,
     to: Address,
