@@ -254,8 +254,8 @@ export class Nodes {
         for (let round = 1; round <= MAX_ROUNDS && fit.length === 0; round++) {
             const urls = await this.workers(model, need.preferences);
             const others = urls.filter((url) => !all.some((one) => one.url === url));
-            if (others.length === 0) {
-                break;
+            if (others.length === 0 || all.some(({ isUnwanted }) => isUnwanted)) {
+                break; // those that the request wants were asked first
             }
             all.push(...(await this.checkAll(others, model, excluded, need)));
             fit = all.flatMap(({ candidate }) => candidate ?? []);
