@@ -1,6 +1,6 @@
 /** What the provider's scripts share: finding the Provider, printing its state, and tasks of messages to it. */
 import type { Actor, ProviderState } from '@cocoon-market/wrappers';
-import { codeKinds, Provider, Registry, stakeSlots, UnknownCode } from '@cocoon-market/wrappers';
+import { codeKinds, Provider, Registry, ruleBounds, stakeSlots, UnknownCode } from '@cocoon-market/wrappers';
 import type { Address, OpenedContract } from '@ton/core';
 import { address, type Flags, type FlagValues, toggle } from './flags';
 import { type Row, ton, when } from './output';
@@ -61,7 +61,8 @@ export async function findProvider(
 ): Promise<Address | undefined> {
     const opened = session.openContract(Registry.fromAddress(registry));
     const accounts: Address[] = [];
-    while ((await opened.getCodeHash(BigInt(codeKinds.provider), BigInt(accounts.length))) !== 0n) {
+    const codeHash = (version: number) => opened.getCodeHash(BigInt(codeKinds.provider), BigInt(version));
+    while (accounts.length < ruleBounds.maxCodeVersions && (await codeHash(accounts.length)) !== 0n) {
         accounts.unshift(await opened.getProviderAddress(owner, BigInt(accounts.length)));
     }
     for (const account of accounts) {

@@ -8,6 +8,7 @@ import {
     type Rates,
     readMarketEvent,
     Registry,
+    registryCode,
     tokenKinds,
 } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
@@ -35,10 +36,15 @@ export async function readRules(chain: Chain, registry: Address): Promise<Market
             `There is no market at ${where} on network ${chain.network}: check --registry, --network and --endpoint`,
         );
     }
+    // Another one may name other rules, and another Provider of the owner, than there are.
+    if (account.code?.equals(await registryCode()) !== true) {
+        throw new Remedied(
+            `The account ${where} is no registry of this release: check --registry, or use the release that the ` +
+                'market runs',
+        );
+    }
     const opened = chain.open(Registry.fromAddress(registry));
-    const cell = await opened.getRules().catch((error: unknown) => {
-        throw new Remedied(`The account ${where} is no registry: check --registry`, { cause: error });
-    });
+    const cell = await opened.getRules();
     const { paused } = await opened.getRegistryState();
     if (paused) {
         throw new Remedied('The market takes no new providers and nodes for now: its governor has paused arrivals');

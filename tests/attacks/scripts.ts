@@ -280,6 +280,20 @@ export const scriptsAttacks: Attack[] = [
         removed: 'wrappers/actions/provider: `requireRegistry`',
     },
     {
+        attack: 'a worker is set up for a registry of other code, which names a contract of its own as the owner’s Provider',
+        source: 'review: actions and scripts',
+        stoppedBy: 'the same',
+        file: FOREIGN,
+        test: 'A contract of a stranger that asks for all that the wallet has is no market that a worker would join',
+    },
+    {
+        attack: 'a registry, or an endpoint, names codes without end, so that whoever asks never goes on',
+        source: 'review: actions and scripts',
+        stoppedBy: 'no more are read than a registry can have',
+        file: FOREIGN,
+        test: 'A contract of a stranger that asks for all that the wallet has names no more codes of providers than a registry can have',
+    },
+    {
         attack: 'a provider ends the receipt key of its node and goes on offering, so that deposits go into dead jobs',
         source: 'review: actions and scripts',
         stoppedBy: 'a job is opened only at a node whose key has stake to lose',

@@ -15,10 +15,13 @@ import {
     postPieces,
     postVoucher,
     refundJob,
+    ruleBounds,
     stateCase,
     submitVerdict,
 } from '@cocoon-market/wrappers';
 import { MarketError } from '@cocoon-market/wrappers/market';
+import { type Chain, providerCodes } from '../../offchain/chain';
+import { readRules } from '../../offchain/setup/market';
 import { createBlockchain } from '../support/chain';
 import { GREEDY } from '../support/greedy';
 
@@ -69,5 +72,18 @@ describe('A contract of a stranger that asks for all that the wallet has', () =>
         expect(before - (await wallet.getBalance())).toBe(0n);
         expect(refused).toBeInstanceOf(MarketError);
         expect(refused).toMatchObject({ code: 'foreign-code' });
+    });
+
+    it('is no market that a worker would join', async () => {
+        const account = async () => ({ state: 'active', code: GREEDY });
+        const chain = { network: -3, account, open: actor().open } as unknown as Chain;
+
+        await expect(readRules(chain, greedy)).rejects.toThrow('is no registry of this release');
+    });
+
+    it('names no more codes of providers than a registry can have', async () => {
+        const chain = { open: actor().open } as Pick<Chain, 'open'>;
+
+        expect(await providerCodes(chain, greedy)).toHaveLength(ruleBounds.maxCodeVersions);
     });
 });
