@@ -7,7 +7,8 @@ import { openPostgres, type PostgresEngine, type PostgresOptions } from '../../.
 import { until } from '../gateway/support';
 import { PostgresServer } from '../support/postgres';
 
-const SHORT = 0.4; // seconds of a lease
+const SHORT = 0.8; // seconds of a lease that a test waits for
+const LONG = 60; // seconds of a lease that no busy machine loses
 
 interface Schema {
     thing: { member: number };
@@ -41,7 +42,7 @@ afterEach(async () => {
 
 const tables = { schema: 'things', scripts: ['CREATE TABLE thing (member bigint NOT NULL)'] };
 
-async function open(member?: PostgresOptions['member'], leaseSeconds = SHORT) {
+async function open(member?: PostgresOptions['member'], leaseSeconds = LONG) {
     const broken: Error[] = [];
     const onBroken = (error: Error) => broken.push(error);
     const engine = await openPostgres<Schema>(url, tables, { member, leaseSeconds, onBroken });
@@ -51,10 +52,9 @@ async function open(member?: PostgresOptions['member'], leaseSeconds = SHORT) {
     return one;
 }
 
-const join = (address?: string, leaseSeconds = SHORT) => open({ identity: 'one', url: address }, leaseSeconds);
+const join = (address?: string) => open({ identity: 'one', url: address });
 
-/** With a lease that no busy machine loses. */
-const joinForLong = (address?: string) => join(address, 60);
+const joinBriefly = () => open({ identity: 'one' }, SHORT);
 
 const add = ({ engine: { writes, cluster } }: { engine: PostgresEngine<Schema> }) =>
     writes.run((t) => t.insertInto('thing').values({ member: cluster.number }).execute());
@@ -78,8 +78,8 @@ async function lapse(member: number): Promise<void> {
 
 describe('A member of a cluster', () => {
     it('has the smallest number that is free, and is known to the others with its URL', async () => {
-        const [first, second] = [await joinForLong('http://one'), await joinForLong()];
-        const third = await joinForLong('http://three');
+        const [first, second] = [await join('http://one'), await join()];
+        const third = await join('http://three');
         expect([first, second, third].map(({ cluster }) => cluster.number)).toEqual([1, 2, 3]);
         expect((await second.cluster.members()).map((one) => one.url)).toEqual([
             'http://one',
@@ -89,18 +89,18 @@ describe('A member of a cluster', () => {
         expect((await second.cluster.members())[0].holder).toContain(`process ${process.pid}`);
         await second.close();
         expect((await first.cluster.members()).map(({ number }) => number)).toEqual([1, 3]);
-        expect((await joinForLong()).cluster.number).toBe(2);
+        expect((await join()).cluster.number).toBe(2);
     });
 
     it('gets the number of one that stopped, with its rows, before a smaller one', async () => {
-        const [first, second] = [await joinForLong(), await joinForLong()];
+        const [first, second] = [await join(), await join()];
         await first.close();
         await second.close();
-        expect(await move(await joinForLong(), 2)).toBe(true); // number 1 again, and 2 is taken over
-        expect((await joinForLong()).cluster.number).toBe(2);
+        expect(await move(await join(), 2)).toBe(true); // number 1 again, and 2 is taken over
+        expect((await join()).cluster.number).toBe(2);
         await opened.at(-1)!.close();
         await opened.at(-2)!.close();
-        expect((await joinForLong()).cluster.number).toBe(1);
+        expect((await join()).cluster.number).toBe(1);
         expect((await opened.at(-1)!.cluster.lapsed()).map(({ number }) => number)).toEqual([2]);
     });
 
@@ -110,21 +110,21 @@ describe('A member of a cluster', () => {
     });
 
     it('is refused with another identity than the others, and taken once they have stopped', async () => {
-        const first = await join();
-        await expect(open({ identity: 'two' })).rejects.toThrow('has other keys');
+        const first = await joinBriefly();
+        await expect(open({ identity: 'two' }, SHORT)).rejects.toThrow('has other keys');
         await first.close();
-        expect((await open({ identity: 'two' })).cluster.number).toBe(1);
+        expect((await open({ identity: 'two' }, SHORT)).cluster.number).toBe(1);
     });
 
     it('is refused beside a process that has the store alone, which is refused beside a member', async () => {
-        const alone = await open();
+        const alone = await open(undefined, SHORT);
         expect(alone.cluster.isShared).toBe(false);
-        await expect(join()).rejects.toThrow('make both members of one cluster');
-        await expect(open()).rejects.toThrow('Stop the other one first');
+        await expect(joinBriefly()).rejects.toThrow('make both members of one cluster');
+        await expect(open(undefined, SHORT)).rejects.toThrow('Stop the other one first');
         await alone.close();
-        const member = await join();
+        const member = await joinBriefly();
         expect(member.cluster.isShared).toBe(true);
-        await expect(open()).rejects.toThrow(/in use by process \d+ of .*: only one may hold its keys/);
+        await expect(open(undefined, SHORT)).rejects.toThrow(/in use by process \d+ of .*: only one may hold its keys/);
     });
 });
 
@@ -202,7 +202,7 @@ describe('A takeover', () => {
     });
 
     it('takes from a process that sleeps or was killed within 10 s', async () => {
-        const second = await joinForLong();
+        const second = await join();
         for (const signal of ['SIGSTOP', 'SIGKILL'] as const) {
             const other = await startMember();
             process.kill(other.child.pid!, signal);
@@ -263,7 +263,7 @@ describe('What one member does at a time', () => {
     });
 
     it('lasts longer than a lease, which is renewed', async () => {
-        const [first, second] = [await join(), await join()];
+        const [first, second] = [await joinBriefly(), await joinBriefly()];
         const order: string[] = [];
         const long = first.cluster.exclusive('wallet', async (lease) => {
             await new Promise((resolve) => setTimeout(resolve, SHORT * 2500));
@@ -279,7 +279,7 @@ describe('What one member does at a time', () => {
     });
 
     it('writes nothing once another member has its lease, and the rest of the process goes on', async () => {
-        const first = await join();
+        const first = await joinBriefly();
         await first.cluster.exclusive('wallet', async (lease) => {
             await server.query(`UPDATE things.leases SET token = token + 1 WHERE name = 'wallet'`, url);
             const write = first.writes.run(async (t) => {
@@ -294,7 +294,7 @@ describe('What one member does at a time', () => {
     });
 
     it('goes to the next some seconds after its process died', async () => {
-        const [first, second] = [await join(), await join()];
+        const [first, second] = [await joinBriefly(), await joinBriefly()];
         void first.cluster.exclusive('wallet', () => new Promise<never>(() => undefined));
         const isTaken = async () =>
             (await server.query(`SELECT 1 FROM things.leases WHERE name = 'wallet'`, url)).length > 0;
