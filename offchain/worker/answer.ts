@@ -3,7 +3,7 @@ import { noTokens, priceOf, type Terms, type TokenCounts, tokenKinds } from '@co
 import { randomBytes } from 'node:crypto';
 import type { BackendDelta } from '../backend';
 import { AnswerCount, type AnswerTokens, type TokenCounter } from '../tokens';
-import { countTolerance, type Frame, FRAME_OVERHEAD, FrameKind, FrameWriter, SALT_BYTES } from '../link';
+import { countTolerance, type Frame, FRAME_OVERHEAD, FrameKind, FrameWriter, requestLimits, SALT_BYTES } from '../link';
 
 /** Part of a delta that fits one frame. */
 export interface Part {
@@ -86,12 +86,13 @@ export function parts(
         return [...made, ...[thought, ...texts].flatMap((one) => uncountedParts(one, max, counter)), ...last];
     }
     const size = ({ text }: PartText) => Buffer.byteLength(text);
-    const ofReasoning = share(tokens, size(thought), size(thought) + size(texts[0]) + size(texts[1]));
-    const ofFields = share(tokens - ofReasoning, size(texts[1]), size(texts[0]) + size(texts[1]));
+    const all = Math.min(tokens, requestLimits.tokens); // a server that counts more is wrong
+    const ofReasoning = share(all, size(thought), size(thought) + size(texts[0]) + size(texts[1]));
+    const ofFields = share(all - ofReasoning, size(texts[1]), size(texts[0]) + size(texts[1]));
     return [
         ...made,
         ...countedParts(thought, ofReasoning, max),
-        ...countedParts(texts[0], tokens - ofReasoning - ofFields, max),
+        ...countedParts(texts[0], all - ofReasoning - ofFields, max),
         ...countedParts(texts[1], ofFields, max),
         ...last,
     ];
@@ -137,25 +138,25 @@ function countedParts({ kind, choice, text }: PartText, tokens: number, max: num
     return made;
 }
 
-/** The text in pieces of at most `max` bytes, or one character where that is longer. */
+/** The text in pieces of at most `max` bytes, or one character where that is longer. It may have many megabytes. */
 function textPieces(text: string, max: number): string[] {
     const limit = Math.max(1, Math.min(max, MAX_TEXT));
     if (text === '' || Buffer.byteLength(text) <= limit) {
         return text === '' ? [] : [text];
     }
+    const bytes = Buffer.from(text);
+    const isWithin = (at: number) => at < bytes.length && (bytes[at] & 0xc0) === 0x80; // a character
     const pieces: string[] = [];
-    let piece = '';
-    let bytes = 0;
-    for (const character of text) {
-        const more = Buffer.byteLength(character);
-        if (bytes > 0 && bytes + more > limit) {
-            pieces.push(piece);
-            [piece, bytes] = ['', 0];
+    for (let start = 0, end: number; start < bytes.length; start = end) {
+        end = Math.min(start + limit, bytes.length);
+        while (isWithin(end) && end > start) end--;
+        if (end === start) {
+            do end++;
+            while (isWithin(end));
         }
-        piece += character;
-        bytes += more;
+        pieces.push(bytes.toString('utf8', start, end));
     }
-    return [...pieces, piece];
+    return pieces;
 }
 
 /** The counts with the tokens of one more part. */

@@ -38,6 +38,20 @@ export const apiAttacks: Attack[] = [
         test: 'whose fault the worker says it is when its model server answers 400 with a page of a proxy',
     },
     {
+        source: 'fault kind: counts that a server leaves out or says twice',
+        attack: 'A model server counts 2^53 tokens in one piece, and the worker makes frames of them until its memory is full.',
+        stoppedBy: 'A piece has at most as many tokens as any answer.',
+        file: 'tests/offchain/worker/credit.spec.ts',
+        test: 'parts of a delta are no more than any answer has, whatever a model server counts',
+    },
+    {
+        source: 'fault kind: strangers at the door',
+        attack: 'Hundreds of short inputs for embeddings bring megabytes of vectors, which stop a worker for seconds.',
+        stoppedBy: 'Long texts are cut at once, and not character by character.',
+        file: 'tests/offchain/worker/credit.spec.ts',
+        test: 'parts of a delta with megabytes of vectors are cut without a look at each character',
+    },
+    {
         source: 'fault kind: whose fault a status is',
         attack: 'A node whose model server is busy takes a query and fails it; a healthy node beside it is not asked.',
         stoppedBy: 'What is not the fault of the request goes to another node before the first byte.',

@@ -1,6 +1,6 @@
 import { priceOf } from '@cocoon-market/wrappers';
 import fc from 'fast-check';
-import { FrameKind, maxPrompt, RENT, remainingRent } from '../../../offchain/link';
+import { FrameKind, maxPrompt, RENT, remainingRent, requestLimits } from '../../../offchain/link';
 import { parts, MAX_TEXT } from '../../../offchain/worker/answer';
 import {
     answerTokens,
@@ -224,6 +224,22 @@ describe('parts of a delta', () => {
                 expect(made.every(({ text, bound }) => bound === Buffer.byteLength(text) && bound <= max)).toBe(true);
             }),
         );
+    });
+
+    it('are no more than any answer has, whatever a model server counts', () => {
+        const made = parts({ content: 'a', tokens: Number.MAX_SAFE_INTEGER }, 1000, counterOf(BYTES));
+        expect(made.reduce((sum, { tokens }) => sum + tokens, 0)).toBe(requestLimits.tokens);
+    });
+
+    it('with megabytes of vectors are cut without a look at each character', () => {
+        const looked = jest.spyOn(Buffer, 'byteLength');
+        const vectors = 'x'.repeat(1 << 22);
+        const made = parts({ note: { vectors }, tokens: 0 }, 1000, counterOf(BYTES));
+        const looks = looked.mock.calls.length;
+        looked.mockRestore();
+
+        expect(made.map(({ text }) => text).join('')).toBe(JSON.stringify({ vectors }));
+        expect(looks).toBeLessThan(100);
     });
 
     it('rule 4: have at most 16 KiB, however cheap they are', () => {
