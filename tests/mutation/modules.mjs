@@ -29,7 +29,7 @@ export const modules = {
     },
     workerStore: {
         mutate: ['offchain/store/{jobRows,jobSums,leftOut,sqlEarnings,sqlJobs,sqlQueries,sqliteJobs,sqliteQueries}.ts'],
-        tests: ['tests/offchain/store/{sqliteWorker,forgotten}.spec.ts'],
+        tests: ['tests/offchain/store/{sqliteWorker,jobSums,leftOut,workerMembers,forgotten}.spec.ts'],
     },
     gatewayStore: {
         mutate: ['offchain/store/{gatewayTables,queryRows,sqlGateway,sqlPeople,sqliteGateway}.ts'],
@@ -37,6 +37,6 @@ export const modules = {
     },
     commits: {
         mutate: ['offchain/store/{database,groupCommit,hotRows,writeQueue}.ts'],
-        tests: ['tests/offchain/store/{database,sqliteWorker}.spec.ts'],
+        tests: ['tests/offchain/store/{database,groupCommit,hotRows,workerMembers}.spec.ts'],
     },
 };

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
@@ -10,9 +10,11 @@ import {
     type Database,
     type Migration,
     openDatabase,
+    readDatabase,
+    type SharedFile,
+    StoreInUse,
+    truncateLog,
 } from '../../../offchain/store/database';
-import { GroupCommit } from '../../../offchain/store/groupCommit';
-import { HotRows } from '../../../offchain/store/hotRows';
 
 interface Schema {
     notes: { id: number; text: string; amount: Buffer };
@@ -30,8 +32,8 @@ let folder: string;
 let path: string;
 const opened: Database<Schema>[] = [];
 
-async function open(steps = migrations): Promise<Database<Schema>> {
-    const db = await openDatabase<Schema>(path, steps);
+async function open(steps = migrations, shared?: SharedFile): Promise<Database<Schema>> {
+    const db = await openDatabase<Schema>(path, steps, shared);
     opened.push(db);
     return db;
 }
@@ -69,6 +71,128 @@ describe('a database', () => {
     it('refuses a second opening of the same file in this process', async () => {
         await open();
         await expect(open()).rejects.toThrow('in use by another process');
+        await expect(open()).rejects.toBeInstanceOf(StoreInUse);
+    });
+
+    it('is a file of its own kind, which only its user can read', async () => {
+        const db = await open();
+        expect(await pragma(db, 'application_id')).toBe(0x636f636f);
+        expect(statSync(path).mode & 0o777).toBe(0o600);
+        expect(statSync(`${path}-wal`).mode & 0o777).toBe(0o600);
+    });
+
+    it('keeps no deleted content, and no page outside of its file and its memory', async () => {
+        const db = await open();
+        expect(await pragma(db, 'secure_delete')).toBe(1);
+        expect(await pragma(db, 'temp_store')).toBe(2); // memory
+        expect(await pragma(db, 'page_size')).toBe(4096);
+        expect(await pragma(db, 'cache_size')).toBe(-32 * 1024); // KiB
+        expect(await pragma(db, 'locking_mode')).toBe('exclusive');
+    });
+
+    it('refuses a place where no file can be', async () => {
+        path = join(folder, 'absent', 'test.db');
+        await expect(open()).rejects.toHaveProperty('code', 'ENOENT');
+        path = join(folder, 'folder');
+        mkdirSync(path);
+        await expect(open()).rejects.toHaveProperty('code', 'SQLITE_CANTOPEN');
+    });
+
+    it('can be of memory alone', async () => {
+        path = ':memory:';
+        const [one, other] = [await open(), await open()];
+        await one
+            .insertInto('notes')
+            .values({ id: 1, text: 'x', amount: amountToBytes(0n) })
+            .execute();
+        expect(await other.selectFrom('notes').selectAll().execute()).toEqual([]);
+    });
+
+    it.each([
+        ['journal_mode', 'delete', 'does not support WAL mode'],
+        ['synchronous', 1, 'would lose commits'],
+        ['foreign_keys', 0, 'would not check its references'],
+        ['secure_delete', 0, 'would keep deleted content'],
+        ['page_size', 1024, 'would keep copies of deleted content'],
+    ])('refuses a SQLite whose %s is %s', async (name, value, reason) => {
+        const { pragma: real } = Sqlite.prototype;
+        const spy = jest.spyOn(Sqlite.prototype, 'pragma').mockImplementation(function (
+            this: Sqlite.Database,
+            ...args
+        ) {
+            return args[0] === name ? value : real.apply(this, args);
+        });
+        await expect(open()).rejects.toThrow(reason);
+        spy.mockRestore();
+        await expect(open()).resolves.toBeDefined();
+    });
+
+    it('can be read by others meanwhile, if it has no secrets', async () => {
+        const db = await open(migrations, { readers: true });
+        const note = { id: 1, text: 'x', amount: amountToBytes(5n) };
+        await db.insertInto('notes').values(note).execute();
+        const reader = readDatabase<Schema>(path, migrations);
+        opened.push(reader);
+        expect(await reader.selectFrom('notes').selectAll().execute()).toEqual([note]);
+        await expect(reader.deleteFrom('notes').execute()).rejects.toHaveProperty('code', 'SQLITE_READONLY');
+        expect(await pragma(reader, 'temp_store')).toBe(2);
+        expect(await pragma(reader, 'cache_size')).toBe(-32 * 1024);
+    });
+
+    it('that is missing, or of another version or program, is not read', async () => {
+        expect(() => readDatabase(path, migrations)).toThrow(expect.objectContaining({ code: 'SQLITE_CANTOPEN' }));
+        await (await open([first])).destroy();
+        expect(() => readDatabase(path, migrations)).toThrow('has the schema 1, and this version reads 2');
+        const other = new Sqlite(join(folder, 'other.db'));
+        other.pragma('user_version = 2');
+        other.close();
+        expect(() => readDatabase(join(folder, 'other.db'), migrations)).toThrow('has the schema 2');
+    });
+
+    it('says that its log holds deleted content while another connection reads', async () => {
+        const db = await open(migrations, { readers: true });
+        const reader = readDatabase<Schema>(path, migrations);
+        opened.push(reader);
+        reader.file.exec('BEGIN');
+        reader.file.prepare('SELECT * FROM notes').all();
+        await db
+            .insertInto('notes')
+            .values({ id: 1, text: 'x', amount: amountToBytes(0n) })
+            .execute();
+        db.file.pragma('busy_timeout = 0');
+        await expect(truncateLog<Schema>(db)).rejects.toThrow('cannot be emptied');
+        reader.file.exec('COMMIT');
+        await truncateLog<Schema>(db);
+        expect(statSync(`${path}-wal`).size).toBe(0);
+    });
+
+    it('begins with an empty log, whatever a killed process left there', async () => {
+        const db = await open();
+        await db
+            .insertInto('notes')
+            .values({ id: 1, text: 'x', amount: amountToBytes(0n) })
+            .execute();
+        const copy = join(folder, 'copy.db');
+        for (const part of ['', '-wal']) {
+            execFileSync('cp', [path + part, copy + part]);
+        }
+        expect(statSync(`${copy}-wal`).size).toBeGreaterThan(0);
+        path = copy;
+        await open();
+        expect(statSync(`${copy}-wal`).size).toBe(0);
+    });
+
+    it('adds and subtracts stored amounts and decimal sums of any size', async () => {
+        const { file } = await open();
+        const max = (1n << 64n) - 1n;
+        const result = (call: string, ...values: unknown[]) =>
+            file
+                .prepare(`SELECT ${call}`)
+                .pluck()
+                .get(...values);
+        expect(result('nano_add(?, ?)', amountToBytes(max), String(max))).toBe(String(2n * max));
+        expect(result('nano_sub(?, ?)', '5', amountToBytes(max))).toBe(String(5n - max));
+        expect(() => result('nano_add(?, ?)', Buffer.alloc(7), '5')).toThrow('has 8 bytes, this one has 7');
     });
 
     it('refuses a second process, reader or writer', async () => {
@@ -131,176 +255,7 @@ describe('a database', () => {
         ]);
         expect(() => amountToBytes(1n << 64n)).toThrow('out of range');
         expect(() => amountToBytes(-1n)).toThrow('out of range');
-    });
-});
-
-describe('a group commit', () => {
-    const note = (id: number) => ({ id, text: 'x', amount: amountToBytes(0n) });
-
-    it('puts the writes of one turn into one transaction', async () => {
-        const db = await open();
-        const writes = new GroupCommit(db);
-        const transactions = new Set<unknown>();
-        const add = (id: number) =>
-            writes.run(async (transaction) => {
-                transactions.add(transaction);
-                await transaction.insertInto('notes').values(note(id)).execute();
-                return id;
-            });
-        expect(await Promise.all([1, 2, 3].map(add))).toEqual([1, 2, 3]);
-        expect(transactions.size).toBe(1);
-        expect(await add(4)).toBe(4);
-        expect(transactions.size).toBe(2);
-    });
-
-    it('undoes a write that throws and keeps its neighbours', async () => {
-        const db = await open();
-        const writes = new GroupCommit(db);
-        const failing = writes.run(async (transaction) => {
-            await transaction.insertInto('notes').values(note(2)).execute();
-            throw new Error('changed my mind');
-        });
-        const others = [1, 3].map((id) => writes.run((t) => t.insertInto('notes').values(note(id)).execute()));
-        await expect(failing).rejects.toThrow('changed my mind');
-        await Promise.all(others);
-        expect((await db.selectFrom('notes').select('id').execute()).map(({ id }) => id)).toEqual([1, 3]);
-    });
-
-    it('takes no more writes after a commit failed', async () => {
-        const db = await open();
-        const failures: Error[] = [];
-        const writes = new GroupCommit(db, (error) => failures.push(error));
-        await db.destroy();
-        await expect(writes.run(async () => 1)).rejects.toThrow('could not commit');
-        await expect(writes.run(async () => 2)).rejects.toThrow('could not commit');
-        expect(failures).toHaveLength(1);
-    });
-
-    it.each(['hot', 'other'])('takes no more writes after the disk was full for one of its %s writes', async (kind) => {
-        const db = await open();
-        const failures: Error[] = [];
-        const writes = new GroupCommit(db, (error) => failures.push(error));
-        const add = (id: number, text: string) =>
-            kind === 'hot'
-                ? writes.runHot(() => db.file.prepare('INSERT INTO notes (id, text) VALUES (?, ?)').run(id, text))
-                : writes.run((t) =>
-                      t
-                          .insertInto('notes')
-                          .values({ ...note(id), text })
-                          .execute(),
-                  );
-        await add(1, 'x');
-        db.file.pragma(`max_page_count = ${String(db.file.pragma('page_count', { simple: true }))}`);
-        const outcomes = await Promise.allSettled([add(2, 'x'), add(3, 'x'.repeat(1 << 20)), add(4, 'x')]);
-        expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
-        await expect(add(5, 'x')).rejects.toThrow('could not commit');
-        expect([failures.length, await db.selectFrom('notes').select('id').execute()]).toEqual([1, [{ id: 1 }]]);
-    });
-
-    describe('of hot writes', () => {
-        interface Count {
-            id: number;
-            count: number;
-        }
-
-        /** Notes as hot writes add them, and a count of them that the end of a group writes. */
-        async function openHot(onBroken?: (error: Error) => void) {
-            const db = await open();
-            const writes = new GroupCommit(db, onBroken);
-            const { file } = db;
-            const insert = file.prepare('INSERT INTO notes (id, text) VALUES (?, ?)');
-            const read = file.prepare<[], { text: string }>('SELECT text FROM notes WHERE id = 0');
-            const write = file.prepare('REPLACE INTO notes (id, text) VALUES (0, ?)');
-            let written = 0;
-            const rows = new HotRows<Count>(({ count }) => {
-                written++;
-                write.run(String(count));
-            });
-            writes.defer(rows);
-            const increase = () => {
-                const row = rows.get('', () => ({ id: 0, count: Number(read.get()?.text ?? 0) }));
-                row.count++;
-                rows.mark(row);
-            };
-            const add = (id: number) =>
-                writes.runHot(() => {
-                    increase();
-                    insert.run(id, 'x');
-                    return id;
-                });
-            const ids = () => writes.read(() => file.prepare('SELECT id FROM notes WHERE id > 0').pluck().all());
-            const count = () => writes.read(() => Number(read.get()?.text ?? 0));
-            return { db, writes, increase, add, ids, count, written: () => written };
-        }
-
-        it('writes a row that all of them change once', async () => {
-            const { add, ids, count, written } = await openHot();
-            expect(await Promise.all([1, 2, 3].map(add))).toEqual([1, 2, 3]);
-            expect(written()).toBe(1);
-            await add(4);
-            expect(written()).toBe(2);
-            expect([await ids(), await count()]).toEqual([[1, 2, 3, 4], 4]);
-        });
-
-        it('undoes one that throws, with what it changed in memory, and keeps its neighbours', async () => {
-            const { add, ids, count } = await openHot();
-            await add(1);
-            const group = [add(2), add(1), add(3)];
-            await expect(group[1]).rejects.toHaveProperty('message', 'UNIQUE constraint failed: notes.id');
-            expect(await Promise.all([group[0], group[2]])).toEqual([2, 3]);
-            await add(4);
-            expect([await ids(), await count()]).toEqual([[1, 2, 3, 4], 4]);
-        });
-
-        it('keeps the order among other writes, and each sees what the one before has changed', async () => {
-            const { writes, add, ids, count, increase } = await openHot();
-            const seen = (id: number) =>
-                writes.run(async (t) => {
-                    const [row] = await t.selectFrom('notes').select('text').where('id', '=', 0).execute();
-                    await t.updateTable('notes').set({ text: '10' }).where('id', '=', 0).execute();
-                    await t.insertInto('notes').values(note(id)).execute();
-                    increase();
-                    return row.text;
-                });
-            expect(await Promise.all([add(1), seen(2), add(3), seen(4)])).toEqual([1, '1', 3, '12']);
-            expect([await ids(), await count()]).toEqual([[1, 2, 3, 4], 11]);
-        });
-
-        it('shows a reader nothing of a transaction that is open', async () => {
-            const { writes, ids } = await openHot();
-            let release = () => {};
-            const gate = new Promise<void>((resolve) => (release = resolve));
-            const inside = new Promise<void>((resolve) => {
-                void writes
-                    .run(async (t) => {
-                        await t.insertInto('notes').values(note(1)).execute();
-                        resolve();
-                        await gate;
-                        throw new Error('changed my mind');
-                    })
-                    .catch(() => undefined);
-            });
-            await inside;
-            const read = ids();
-            release();
-            expect(await read).toEqual([]);
-        });
-
-        it('takes no more of them after a commit failed', async () => {
-            const failures: Error[] = [];
-            const { db, add } = await openHot((error) => failures.push(error));
-            await db.destroy();
-            await expect(add(1)).rejects.toThrow('could not commit');
-            await expect(add(2)).rejects.toThrow('could not commit');
-            expect(failures).toHaveLength(1);
-        });
-    });
-
-    it('is idle when every write is done', async () => {
-        const db = await open();
-        const writes = new GroupCommit(db);
-        void writes.run((transaction) => transaction.insertInto('notes').values(note(1)).execute());
-        await writes.idle();
-        expect(await db.selectFrom('notes').selectAll().execute()).toHaveLength(1);
+        expect(() => amountFromBytes(null)).toThrow('this one has none');
+        expect(() => amountFromBytes(Buffer.alloc(9))).toThrow('this one has 9');
     });
 });
