@@ -120,7 +120,8 @@ async function report(flags: ReportFlags): Promise<void> {
         throw new Error('The receipts of the gateway prove no such fault: see "cocoon dispute find"');
     }
     const chain = chainOf(flags.config);
-    const prepared = await prepareReport(chain, chain.network, evidenceFor(found, flags));
+    // The gateway read the node of its own job before it opened that, perhaps with an earlier release.
+    const prepared = await prepareReport(chain, chain.network, evidenceFor(found, flags), { anyCode: true });
     await assertNew(chain, prepared, found.loss);
     const plan = await planOf(chain, found, prepared, Number(flags.piece));
     if (flags.json !== true) {

@@ -265,6 +265,13 @@ export const scriptsAttacks: Attack[] = [
         removed: 'wrappers/market/chain: `requireCode`',
     },
     {
+        attack: 'a stranger hands over evidence whose terms name a contract of their own as the node, for the reward',
+        source: 'review: actions and scripts',
+        stoppedBy: 'the same',
+        file: FOREIGN,
+        test: 'A contract of a stranger that asks for all that the wallet has is no node of which a report is made, though its provider names the right Dispute',
+    },
+    {
         attack: 'a script is given an address at which something else than a job is',
         source: 'review: actions and scripts',
         stoppedBy: 'scripts of jobs and markets look at the code of the account',

@@ -4,20 +4,28 @@
 import { type Address, Cell, contractAddress, type Contract, toNano } from '@ton/core';
 import type { Blockchain, SandboxContract, TreasuryContract } from '@ton/sandbox';
 import {
+    Accept,
     type Actor,
     announceDemand,
     claimJob,
     clearCase,
     clearNode,
     decideCase,
+    Dispute,
+    jobHash,
     leaveJob,
+    Node,
     postFail,
     postPieces,
     postVoucher,
+    prepareReport,
+    Provider,
     refundJob,
     ruleBounds,
+    signingKey,
     stateCase,
     submitVerdict,
+    type Terms,
 } from '@cocoon-market/wrappers';
 import { MarketError } from '@cocoon-market/wrappers/market';
 import { type Chain, providerCodes } from '../../offchain/chain';
@@ -72,6 +80,34 @@ describe('A contract of a stranger that asks for all that the wallet has', () =>
         expect(before - (await wallet.getBalance())).toBe(0n);
         expect(refused).toBeInstanceOf(MarketError);
         expect(refused).toMatchObject({ code: 'foreign-code' });
+    });
+
+    it('is no node of which a report is made, though its provider names the right Dispute', async () => {
+        const key = signingKey(Buffer.alloc(32, 1)).publicKey;
+        const rates = { prompt: 1n, cached: 1n, completion: 1n, reasoning: 1n };
+        const terms: Terms = {
+            ...{ escrow: greedy.hash, provider: greedy.hash, node: greedy.hash, receiptKey: key, payout: greedy.hash },
+            ...{ voucherKey: key, model: key, rates, step: 1n, maxParallel: 1, maxAnswer: 1, notice: 3_600, end: 1 },
+        };
+        const channel = greedy.hash;
+        const fields = { ...{ number: 1, request: key, ceiling: 1n, deadline: 1 }, job: jobHash(-239, channel, terms) };
+        const accept = Buffer.concat([Accept.encode(fields), Buffer.alloc(64)]);
+        const { address } = await Dispute.ofFault(greedy, { class: 'A3', job: fields.job, query: 1 });
+        const lying = {
+            address: greedy,
+            getValuesFor: async () => ({ demand: 2n ** 40n, demandBond: 1n, cost: 0n }),
+            getNodeState: async () => ({ codeVersion: 0n }),
+            getDisputeAddress: async () => address,
+        };
+        const chain = {
+            open: <T extends Contract>(contract: T) =>
+                (contract instanceof Node || contract instanceof Provider ? lying : actor().open(contract)) as never,
+        };
+        const prepare = (anyCode: boolean) =>
+            prepareReport(chain, -239, { class: 'A3', channel, terms, accept }, { anyCode });
+
+        await expect(prepare(false)).rejects.toMatchObject({ code: 'foreign-code' });
+        expect((await prepare(true)).value).toBe(2n ** 40n);
     });
 
     it('is no market that a worker would join', async () => {

@@ -39,9 +39,15 @@ export interface PreparedReport {
 
 /**
  * The report of this evidence with its cost now.
- * @throws {ForeignDispute} if the provider follows another Dispute than this release's
+ * @throws {ForeignDispute} if the provider follows another Dispute than this release's; {MarketError} `foreign-code`
+ * for a node that is not of this release, unless `anyCode`: terms of a stranger may name any contract as the node
  */
-export async function prepareReport(chain: Pick<Actor, 'open'>, network: number, evidence: Evidence) {
+export async function prepareReport(
+    chain: Pick<Actor, 'open'>,
+    network: number,
+    evidence: Evidence,
+    { anyCode }: CodeConsent = {},
+) {
     const { channel, terms } = evidence;
     const node = chain.open(Node.fromAddress(new Address(0, terms.node)));
     const { dispute: code } = await codesOfThisCheckout();
@@ -58,6 +64,9 @@ export async function prepareReport(chain: Pick<Actor, 'open'>, network: number,
     const { address: dispute } = await Dispute.ofFault(provider, fault);
     if (!(await followedAddress(chain, provider, fault)).equals(dispute)) {
         throw new ForeignDispute(provider);
+    }
+    if (anyCode !== true) {
+        await requireCode(chain, node.address, [(await codesOfThisCheckout()).node]);
     }
     return { node: node.address, body, value, bond, dispute } satisfies PreparedReport;
 }
