@@ -230,6 +230,7 @@ export class Client {
         stored.channel = await channelOf(escrow, stored, reading);
         stored.hash = jobHash(context.network, stored.channel, stored.terms);
         const state = await this.order(stored);
+        state.countedBy = offer.tokenizer ?? 'bytes';
         await this.welcome(state);
         return ClientJob.of(state);
     }

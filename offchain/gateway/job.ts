@@ -14,7 +14,7 @@ import { undeliveredObjection } from '../payer/stored';
 import { NotStored } from './notStored';
 import { requireMember } from './member';
 import { lackOf, type OfferFacts, type Needs } from './needs';
-import type { Nodes } from './nodes';
+import { type Nodes, NodeUnfit } from './nodes';
 import { WorkerRefusal } from '../payer/workerErrors';
 
 const MAX_HIGHEST = 0xff00_0000; // no job comes so far in its query numbers, and above it enough remain
@@ -106,6 +106,8 @@ export class GatewayJob {
     refusals = 0; // without signature, since the last result
     private readonly now: () => number;
     private listing: OfferFacts | undefined; // of the node, for the job's model; with the tokenizer of the job
+    /** Set when the job is opened, or when its worker says it first. By bytes a node may bill several times as much. */
+    countedBy: string | undefined;
     private attestedUntil = 0; // unix seconds, of the session's key
     private readonly reservations = new Map<number, Reservation>(); // of queries without an ending, by number
     private highest = 0; // number ever used
@@ -145,7 +147,7 @@ export class GatewayJob {
 
     /** The tokenizer by which this job is counted: the one that the node listed when it took the job. */
     get tokenizer(): string {
-        return this.listing?.tokenizer ?? BYTES;
+        return this.countedBy ?? BYTES;
     }
 
     get number(): number {
@@ -363,6 +365,9 @@ export class GatewayJob {
         });
         if (!state.job.equals(hash) || state.highest > MAX_HIGHEST) {
             throw new WorkerRefusal('unknown', 200, 'it answers for another job, or leaves it no numbers');
+        }
+        if (state.tokenizer !== (this.countedBy ??= state.tokenizer)) {
+            throw new NodeUnfit(`${this.stored.worker} counts the job by another tokenizer than it listed`);
         }
         await this.noteProcesses(state.processes);
         if (state.voucher !== null) {

@@ -147,6 +147,7 @@ export class JobOpener {
                     };
                     await store.addJob(stored, lease);
                     made.push(this.parts.book.add(stored));
+                    made[0].countedBy = candidate.listing.tokenizer;
                 },
             );
             made[0].isComplete = true;

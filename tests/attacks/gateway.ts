@@ -428,6 +428,14 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'A node lists a tokenizer, counts the job by bytes once it is open, and bills four times as much.',
+        stoppedBy:
+            'A job is counted by what was listed when it was opened, and a worker that says otherwise gets no prompt.',
+        file: 'tests/offchain/gateway/rules.spec.ts',
+        test: "An open job under today's rules gets no prompt when its worker counts it by another tokenizer than the node listed, and is settled",
+    },
+    {
+        source: 'review',
         attack: 'A node hides text in frames that no app is shown, and bills it up to the ceiling.',
         stoppedBy: 'Text of unknown kinds and of choices that nobody asked for counts nothing.',
         file: 'tests/offchain/gateway/incoming.spec.ts',

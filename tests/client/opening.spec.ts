@@ -1,8 +1,9 @@
 /** A client that opens jobs while it is asked for them, and while it closes, on a chain that the test stands in for. */
 import { Client, memoryStore } from '@cocoon-market/client';
-import { bytesToNumber } from '@cocoon-market/wrappers';
+import { bytesToNumber, Channel, jobHash } from '@cocoon-market/wrappers';
+import { Address } from '@ton/core';
 import { ActiveJob } from '../../client/activeJob';
-import { modelHash } from '../../offchain/link';
+import { jobRequest, modelHash, toWire } from '../../offchain/link';
 import { account } from '../offchain/support/worker';
 import {
     answerOf,
@@ -17,6 +18,20 @@ import {
     RATES,
     StandInChain,
 } from './support/standIn';
+
+/** The answer of a worker that takes the job of a registration. */
+async function takenJob({ body }: RequestInit, tokenizer: string): Promise<Response> {
+    const { terms, jobNumber } = jobRequest.parse(JSON.parse(body as string));
+    const { end, notice, voucherKey, payout } = terms;
+    const parameters = { job: jobNumber, end, notice, voucherKey, payout };
+    const { address } = await Channel.ofJob(new Address(0, terms.escrow), parameters);
+    const state = {
+        ...{ job: jobHash(market.network, address.hash, terms), channel: address.toRawString(), tokenizer },
+        ...{ balance: DEPOSIT, highest: 0, results: { index: 0, cumulative: 0n }, voucher: null },
+        ...{ boot: Buffer.alloc(16), processes: [] },
+    };
+    return Response.json(toWire(state));
+}
 
 describe('A client that is asked for several things at once', () => {
     const ask = jest.fn(answerOf);
@@ -101,6 +116,25 @@ describe('A client that is asked for several things at once', () => {
                 limits: { job: DEPOSIT, query: DEPOSIT },
             }),
         ).rejects.toThrow('another wallet');
+    });
+
+    it('asks nothing of a worker that counts a job by another tokenizer than it listed', async () => {
+        const chain = new StandInChain();
+        const asked: string[] = [];
+        const countsBy = (tokenizer: string) => async (url: string, init: RequestInit) => {
+            asked.push(new URL(url).pathname);
+            return url.endsWith('/v1/jobs') ? takenJob(init, tokenizer) : answerOf(url);
+        };
+        const liar = await openClient(chain, { fetch: countsBy('qwen') });
+        await expect(openJob(liar)).rejects.toMatchObject({ code: 'wrong_node' });
+        const [job] = await liar.jobs();
+        await expect(job.ask({ messages: [{ role: 'user', content: 'Hi' }], maxTokens: 9 }).text()).rejects.toThrow(
+            'another tokenizer',
+        );
+        expect(asked).not.toContain('/v1/query');
+
+        const honest = await openClient(chain, { fetch: countsBy('bytes') });
+        expect((await openJob(honest)).phase).toBe('open');
     });
 
     it.each([

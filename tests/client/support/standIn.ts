@@ -1,5 +1,5 @@
 /** A client on a chain and with a worker that the test stands in for. */
-import { Client, memoryStore, type Store } from '@cocoon-market/client';
+import { Client, type Fetch, memoryStore, type Store } from '@cocoon-market/client';
 import {
     bytesToNumber,
     Channel,
@@ -123,7 +123,7 @@ export const market = { network: -3, readNode };
 /** A client with a spend key, whose worker is `fetch`. */
 export const openClient = (
     chain: StandInChain,
-    { store = memoryStore(), fetch = answerOf }: { store?: Store; fetch?: (url: string) => Promise<Response> } = {},
+    { store = memoryStore(), fetch = answerOf }: { store?: Store; fetch?: Fetch } = {},
 ) =>
     Client.open({
         ...{ market, chain, spendKey: KEY, owner: OWNER, store, fetch },

@@ -95,6 +95,25 @@ describe("An open job under today's rules", () => {
         expect(job().stored.note).toMatch(/"open"|tier is open/);
     });
 
+    it('gets no prompt when its worker counts it by another tokenizer than the node listed, and is settled', async () => {
+        const listed = ({ worker }: Bench) => {
+            let shown = () => 'qwen';
+            worker.info = (info) => ({ ...info, offers: [{ ...info.offers[0], tokenizer: shown() }] });
+            return (tokenizer: () => string) => (shown = tokenizer);
+        };
+        await start({ before: (one) => void listed(one) });
+        await bench.post(ask);
+        expect(job().tokenizer).toBe('qwen');
+        const list = listed(bench);
+        list(() => (bench.worker.wire.at(-1)!.path === '/v1/jobs' ? 'bytes' : 'qwen'));
+        await bench.gateway.closing.settle(job()).catch(() => undefined);
+
+        expect((await bench.post(ask)).status).toBe(503);
+        expect(prompts(bench.worker)).toBe(1);
+        await until(() => job(4).phase !== 'open');
+        expect(job(4).stored.note).toContain('counts the job by another tokenizer');
+    });
+
     it('gets no prompt when its node attests less than when it was opened, and is settled', async () => {
         const { policy, attest } = testMeasurement();
         await start({ config: { attestation: { ...policy, allowOpen: true } } });
