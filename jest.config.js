@@ -6,12 +6,10 @@ module.exports = {
     runtime: '<rootDir>/tooling/jest/runtime.js',
     testMatch: ['<rootDir>/tests/**/*.spec.ts'],
     transform: { '^.+\\.ts$': '<rootDir>/tooling/jest/transform.js' },
-    // As tsconfig.json: in a checkout the package is its sources, and not what is packed of them.
+    // As tsconfig.json: in a checkout a package is its sources, and not what is packed of them.
     moduleNameMapper: {
-        '^@cocoon-market/wrappers$': '<rootDir>/wrappers/index.ts',
-        '^@cocoon-market/wrappers/(.*)$': '<rootDir>/wrappers/$1',
-        '^@cocoon-market/client$': '<rootDir>/client/index.ts',
-        '^@cocoon-market/client/(.*)$': '<rootDir>/client/$1',
+        '^@cocoon-market/(wrappers|client|localnet)$': '<rootDir>/$1/index.ts',
+        '^@cocoon-market/(wrappers|client|localnet)/(.*)$': '<rootDir>/$1/$2',
     },
     setupFiles: ['<rootDir>/tests/support/faster.ts'],
     reporters: ['default', '<rootDir>/tooling/jest/slowest.js'],

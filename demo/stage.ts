@@ -1,5 +1,6 @@
 /** A market on a local chain with processes around it: what the demo and the journeys' tests play on. */
 import { Localnet, PriceLevel, startLocalnet } from '@cocoon-market/localnet';
+import '@cocoon-market/localnet/fast';
 import { Actor, Escrow, Node, Provider, type Rates, Registry, signingKey } from '@cocoon-market/wrappers';
 import { Address, OpenedContract, toNano } from '@ton/core';
 import { randomBytes } from 'node:crypto';

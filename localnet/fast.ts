@@ -1,8 +1,9 @@
 // Longer than 350 lines because its replacements share the tables of one reader of cells.
 /**
  * Makes `@ton/core` and the sandbox's emulator several times faster, with the same results: the cells of each message
- * are read, hashed and written again. tests/support/fast.spec.ts compares what is replaced. Imported for its effect,
- * before the network runs; nothing that holds money imports it.
+ * are read, hashed and written again. tests/support/fast.spec.ts compares what is replaced. Imported for its effect, by
+ * programs and by this project's tests, before the network runs. The package's API leaves it out, because an import
+ * must not change the libraries of other projects. Nothing that holds money imports it.
  */
 import type { Address, BitBuilder, ShardAccount } from '@ton/core';
 import { BitString, Cell, CellType, loadShardAccount } from '@ton/core';

@@ -2,7 +2,6 @@
  * A local TON network: the TON HTTP API v2 over the sandbox, for processes that otherwise talk to toncenter. It runs
  * each chain of messages to its end before the next one starts. Its state is in memory and, optionally, in a file.
  */
-import './fast';
 import { type AddressInfo } from 'node:net';
 import { type Address } from '@ton/core';
 import { type Blockchain } from '@ton/sandbox';

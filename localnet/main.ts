@@ -1,10 +1,15 @@
+#!/usr/bin/env node
 /** Runs a local network until it is told to stop, or asks a running one for coins or time. */
+import { basename } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Address, toNano } from '@ton/core';
 import { LocalnetClient, RPC_PATH } from './client';
 import { PRICE_LEVELS } from './levels';
 
-const HELP = `Usage: npm run localnet -- [command] [options]
+// What starts this: the bundle of a checkout, or the command of the package.
+const IS_CHECKOUT = basename(process.argv[1]) === 'localnet.mjs';
+const START = IS_CHECKOUT ? 'npm run localnet' : 'cocoon-localnet';
+const HELP = `Usage: ${START}${IS_CHECKOUT ? ' --' : ''} [command] [options]
 
 A local TON network behind the TON HTTP API v2, on 127.0.0.1 and in memory.
 
@@ -40,8 +45,8 @@ async function main(): Promise<void> {
         },
     });
     const [command, ...rest] = positionals;
-    const port = integer('port', values.port);
-    const networkId = integer('network-id', values['network-id']);
+    const port = integer('port', values.port, { min: 0, max: 65_535 });
+    const networkId = integer('network-id', values['network-id'], { min: -(2 ** 31), max: 2 ** 31 - 1 });
     if (values.help) {
         process.stdout.write(HELP);
     } else if (command === 'faucet') {
@@ -49,20 +54,24 @@ async function main(): Promise<void> {
     } else if (command === 'advance') {
         await advance(port, rest);
     } else if (command === 'wallet') {
-        await newWallet(networkId);
+        await newWallet(networkId, rest);
     } else if (command !== undefined) {
         throw new Error(`there is no command ${command}: leave it out to run the network, or see --help`);
     } else {
         const prices = oneOf('prices', PRICE_LEVELS, values.prices);
-        const { startLocalnet } = await import('./index'); // loading takes long, and other commands do not need it
+        // Loading takes long, and other commands do not need it.
+        await import('./fast');
+        const { startLocalnet } = await import('./index');
         const localnet = await startLocalnet({
             port,
             prices,
             clock: oneOf('clock', ['wall', 'manual'] as const, values.clock),
-            now: values.now === undefined ? undefined : integer('now', values.now),
+            now: values.now === undefined ? undefined : integer('now', values.now, { min: 0, max: 2 ** 32 - 1 }),
             networkId,
             state: values.state,
-            ...(values.calls === undefined ? {} : { callsPerSecond: integer('calls', values.calls) }),
+            ...(values.calls === undefined
+                ? {}
+                : { callsPerSecond: integer('calls', values.calls, { min: 1, max: Number.MAX_SAFE_INTEGER }) }),
         });
         console.log(`localnet listens on ${localnet.url} (prices ${values.prices}, network id ${networkId})`);
         for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -95,7 +104,10 @@ async function advance(port: number, [seconds, ...more]: string[]): Promise<void
 
 const clientAt = (port: number) => new LocalnetClient(`http://127.0.0.1:${port}${RPC_PATH}`);
 
-async function newWallet(networkId: number): Promise<void> {
+async function newWallet(networkId: number, more: string[]): Promise<void> {
+    if (more.length > 0) {
+        throw new Error('wallet takes nothing but --network-id');
+    }
     const { mnemonicNew, mnemonicToPrivateKey } = await import('@ton/crypto');
     const { WalletContractV4, WalletContractV5R1 } = await import('@ton/ton');
     const words = await mnemonicNew();
@@ -108,11 +120,12 @@ async function newWallet(networkId: number): Promise<void> {
     console.log(`WALLET_MNEMONIC="${words.join(' ')}"\nv5r1: ${textOf(v5)}\nv4: ${textOf(v4)}`);
 }
 
-function integer(name: string, text: string): number {
-    if (!/^-?\d+$/.test(text)) {
-        throw new Error(`--${name} must be a whole number, not ${text}`);
+function integer(name: string, text: string, { min, max }: { min: number; max: number }): number {
+    const value = Number(text);
+    if (!/^-?\d+$/.test(text) || value < min || value > max) {
+        throw new Error(`--${name} must be a whole number from ${min} to ${max}, not ${text}`);
     }
-    return Number(text);
+    return value;
 }
 
 function oneOf<T extends string>(name: string, allowed: readonly T[], text: string): T {
@@ -124,7 +137,7 @@ function oneOf<T extends string>(name: string, allowed: readonly T[], text: stri
 
 main().catch((error: NodeJS.ErrnoException & { port?: number }) => {
     const remedies: Record<string, string> = {
-        ECONNREFUSED: `no network runs at port ${error.port}: start "npm run localnet", or give --port`,
+        ECONNREFUSED: `no network runs at port ${error.port}: start "${START}", or give --port`,
         EADDRINUSE: `port ${error.port} is taken, perhaps by a network that runs already: give --port`,
     };
     console.error(remedies[error.code ?? ''] ?? error.message);

@@ -1,6 +1,7 @@
 /** The sandbox's executor with a witness: whatever way a transaction is made, it passes here, in order. */
 import { type Address, Cell, loadMessage, loadShardAccount, type ShardAccount } from '@ton/core';
 import {
+    Executor,
     type ExecutorEmulationResult,
     type ExecutorGetMethodArgs,
     type ExecutorGetMethodResult,
@@ -10,8 +11,10 @@ import {
 } from '@ton/sandbox';
 
 export class Recorder implements IExecutor {
+    private hadLibraries = false;
+
     constructor(
-        private readonly inner: IExecutor,
+        private inner: IExecutor,
         private readonly onTransaction: (account: Address, transaction: Cell, state: () => ShardAccount) => void,
     ) {}
 
@@ -27,7 +30,7 @@ export class Recorder implements IExecutor {
     }
 
     async runTickTock(args: ExecutorRunTickTockArgs): Promise<ExecutorEmulationResult> {
-        const done = await this.inner.runTickTock(args);
+        const done = await (await this.executorFor(args.libs)).runTickTock(args);
         const { account } = loadShardAccount(Cell.fromBase64(args.shardAccount).beginParse());
         this.record(account!.addr, done);
         return done;
@@ -35,9 +38,19 @@ export class Recorder implements IExecutor {
 
     /** Runs a transaction without recording it. */
     async rehearse(args: ExecutorRunTransactionArgs): Promise<ExecutorEmulationResult> {
-        const done = await this.inner.runTransaction(args);
+        const executor = await this.executorFor(args.libs);
+        const done = await executor.runTransaction(args);
         // VM logs take time and memory. Only a refused message runs again with its log.
-        return done.result.success ? done : this.inner.runTransaction({ ...args, verbosity: 'full' });
+        return done.result.success ? done : executor.runTransaction({ ...args, verbosity: 'full' });
+    }
+
+    /** An executor keeps the libraries that it was given last: without any, a new one takes over. */
+    private async executorFor(libraries: Cell | null): Promise<IExecutor> {
+        if (libraries === null && this.hadLibraries) {
+            this.inner = await Executor.create();
+        }
+        this.hadLibraries = libraries !== null;
+        return this.inner;
     }
 
     private record(account: Address, { result }: ExecutorEmulationResult): void {

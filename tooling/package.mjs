@@ -1,5 +1,5 @@
-// Makes the dist of a package for other programs, wrappers or client: for Node.js and for browsers, each as ESM and
-// CommonJS, and the types. What the browsers get names no module of Node.js. The same sources make the same bytes.
+// Makes the dist of a package for other programs (wrappers, client, localnet): for Node.js and for browsers, each as ESM
+// and CommonJS, and the types. What the browsers get names no module of Node.js. The same sources make the same bytes.
 import '../offchain/bin/node.js';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,9 +11,9 @@ import { tools } from './tools.mjs';
 
 /**
  * The packages by their folder. `entries`: what a program may import, and the source of each; those of `nodeOnly` are
- * not for browsers. `external`: what the user installs, and everything else is in the files. `own`: sources without a
- * licence of others. `buffer`: what gives a browser its Buffer, a file of the package or another package. `schema`:
- * the wire format for clients in other languages comes with it.
+ * not for browsers. `command`: the source of what a user starts. `external`: what the user installs, and everything
+ * else is in the files. `own`: sources without a licence of others. `buffer`: what gives a browser its Buffer, a file
+ * of the package or another package. `schema`: the wire format for clients in other languages comes with it.
  */
 export const packages = {
     wrappers: {
@@ -30,6 +30,13 @@ export const packages = {
         external: ['@ton/core', '@ton/crypto', '@cocoon-market/wrappers'],
         own: /^(client|offchain)\/(?!.*node_modules\/)/,
         buffer: '@cocoon-market/wrappers/sealed',
+    },
+    localnet: {
+        entries: { index: 'index' },
+        nodeOnly: ['index'],
+        command: 'main',
+        external: ['@ton/core', '@ton/crypto', '@ton/sandbox', '@ton/ton', 'fastify', 'zod'],
+        own: /^localnet\/(?!.*node_modules\/)/,
     },
 };
 
@@ -60,12 +67,15 @@ const forBrowsers = {
     },
 };
 
+const isForNodeAlone = (name) =>
+    Object.keys(packages[name].entries).every((entry) => packages[name].nodeOnly.includes(entry));
+
 /** The files of one platform by their path in dist, ESM and CommonJS, and the sources that they were made of. */
 async function programs(esbuild, name, platform) {
-    const { entries, nodeOnly, external, own, buffer: bufferOf } = packages[name];
+    const { entries, nodeOnly, command, external, own, buffer: bufferOf } = packages[name];
     const isWeb = platform === 'web';
     const isMade = (entry) => !isWeb || !nodeOnly.includes(entry);
-    const sources = Object.entries(entries)
+    const sources = Object.entries({ ...entries, ...(command && { [command]: command }) })
         .filter(([entry]) => isMade(entry))
         .map(([entry, source]) => [entry, join(name, `${source}.ts`)]);
     const hasBuffer = isWeb && bufferOf.startsWith('.');
@@ -90,9 +100,10 @@ async function programs(esbuild, name, platform) {
             external: [...external, ...(hasBuffer ? [bufferOf] : [])],
             plugins: isWeb ? [forBrowsers] : [],
         });
+    const whole = await build([]);
     // As an entry of its own each module stays a chunk of its own, so that a page loads only modules that it uses.
-    const { metafile: graph } = await build([]);
-    const made = await build(Object.keys(graph.inputs).filter((path) => own.test(path)));
+    const modules = Object.keys(whole.metafile.inputs).filter((path) => own.test(path));
+    const made = isForNodeAlone(name) ? whole : await build(modules);
     const outputs = made.outputFiles.filter(({ path }) => !relative('/', path).startsWith(MODULES));
     const buffer = hasBuffer
         ? [await esbuild.build({ ...options, entryPoints: { buffer: `${name}/platform/buffer.ts` } })]
@@ -105,7 +116,8 @@ async function programs(esbuild, name, platform) {
         // No chunk does anything when it is loaded, and bundlers warn of imports for that alone.
         const plain = text.replace(/^import "[^"]+";\n/gm, '');
         const esm = isWeb && file !== 'buffer.mjs' ? `import "${first}";\n${plain}` : plain;
-        files.set(`${platform}/${file}`, esm);
+        // The command is CommonJS alone: it replaces functions inside other packages, which `import` does not allow.
+        if (file !== `${command}.mjs`) files.set(`${platform}/${file}`, esm);
         files.set(`${platform}/${file.replace(/\.mjs$/, '.js')}`, await commonJs(esbuild, esm));
     }
     const inputs = [made, ...buffer].flatMap(({ metafile }) => Object.keys(metafile.inputs));
@@ -114,7 +126,7 @@ async function programs(esbuild, name, platform) {
 
 /** The same module as CommonJS. Each file stays a file, so that a class exists once however it is imported. */
 async function commonJs(esbuild, esm) {
-    const { code } = await esbuild.transform(esm, { format: 'cjs', target });
+    const { code } = await esbuild.transform(esm, { format: 'cjs', target, supported: { 'dynamic-import': false } });
     return code.replace(/\brequire\("(\.\.?\/[^"]+)\.mjs"\)/g, 'require("$1.js")');
 }
 
@@ -195,12 +207,11 @@ function write(path, contents) {
 /** `types: false` leaves the types out, which take most of the time. */
 export async function makePackage(name, dist, { types: withTypes = true } = {}) {
     const esbuild = await import('esbuild');
-    const [node, web] = await Promise.all(['node', 'web'].map((platform) => programs(esbuild, name, platform)));
-    const licences = licencesOf(
-        [...node.inputs, ...web.inputs].filter((file) => !packages[name].own.test(file)),
-        `@cocoon-market/${name}`,
-    );
-    const files = new Map([...node.files, ...web.files, ...(withTypes ? types(name) : []), [LICENCES, licences]]);
+    const platforms = isForNodeAlone(name) ? ['node'] : ['node', 'web'];
+    const made = await Promise.all(platforms.map((platform) => programs(esbuild, name, platform)));
+    const files = new Map([...made.flatMap((each) => [...each.files]), ...(withTypes ? types(name) : [])]);
+    const others = made.flatMap(({ inputs }) => inputs).filter((file) => !packages[name].own.test(file));
+    if (others.length > 0) files.set(LICENCES, licencesOf(others, `@cocoon-market/${name}`));
     if (packages[name].schema) schemaFiles().forEach((contents, file) => files.set(file, contents));
     for (const [file, contents] of files) write(join(dist, file), contents);
     for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {

@@ -5,7 +5,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { Address, toNano } from '@ton/core';
 import { TonClient } from '@ton/ton';
-import { LocalnetClient } from '../../localnet';
+import { LocalnetClient } from '@cocoon-market/localnet';
 import { program } from '../../tooling/programs';
 import { stranger } from './support';
 
@@ -130,14 +130,24 @@ describe('Local network: as a process of its own', () => {
         ]);
     });
 
-    it('refuses a price level that it does not know', async () => {
-        const running = run('--prices', '2024');
+    it('says in its help how it is started in a checkout', async () => {
+        expect(await output(run('--help'))).toMatch(/^Usage: npm run localnet -- \[command\] \[options\]\n/);
+    });
+
+    it.each([
+        [['--prices', '2024'], '--prices must be one of 2025, 2026, tenfold, not 2024'],
+        [['--port', '70000'], '--port must be a whole number from 0 to 65535, not 70000'],
+        [['--calls', '0'], '--calls must be a whole number from 1 to 9007199254740991, not 0'],
+        [['--speed', '2'], "Unknown option '--speed'"],
+        [['wallet', 'v4'], 'wallet takes nothing but --network-id'],
+    ])('refuses %j', async (args, reason) => {
+        const running = run(...args);
         let complaint = '';
         running.stderr!.on('data', (chunk) => (complaint += chunk));
 
         const [code] = (await once(running, 'close')) as [number];
 
         expect(code).toBe(1);
-        expect(complaint).toContain('--prices must be one of 2025, 2026, tenfold, not 2024');
+        expect(complaint).toContain(reason);
     });
 });

@@ -9,7 +9,7 @@ import {
     PRICE_LEVELS,
     type PriceLevel,
     startLocalnet,
-} from '../../localnet';
+} from '@cocoon-market/localnet';
 import { newestFee, rpc, stranger, transfer, walletV4 } from './support';
 import { withoutValidators } from '../support/chain';
 

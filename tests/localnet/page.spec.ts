@@ -1,6 +1,6 @@
 /** What a page in a browser needs of the local network. */
 import { Address } from '@ton/core';
-import { type Localnet, startLocalnet } from '../../localnet';
+import { type Localnet, startLocalnet } from '@cocoon-market/localnet';
 import { stranger } from './support';
 
 const ORIGIN = { origin: 'https://app.example' };

@@ -2,9 +2,9 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from '
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Address, beginCell, Cell, contractAddress, toNano } from '@ton/core';
-import { internal } from '@ton/sandbox';
+import { Executor, internal } from '@ton/sandbox';
 import { TonClient } from '@ton/ton';
-import { type Localnet, startLocalnet } from '../../localnet';
+import { type Localnet, startLocalnet } from '@cocoon-market/localnet';
 import { rpc, stranger, transfer, walletV4 } from './support';
 
 // DROP, LDREF, DROP, 2 PUSHINT, SETLIBCODE: publishes the first reference of a message's body for every account.
@@ -77,6 +77,26 @@ describe('Local network: libraries', () => {
 
         expect(gone).toEqual([]);
         expect(await libraryHashes(localnet, ANSWERS_SEVEN)).toHaveLength(1);
+    });
+
+    it("go with a snapshot for messages too, with the sandbox's own executor", async () => {
+        const replaced = Executor.prototype.runTransaction as typeof Executor.prototype.runTransaction & {
+            original: typeof Executor.prototype.runTransaction;
+        };
+        Executor.prototype.runTransaction = replaced.original;
+        try {
+            const before = await localnet.snapshot();
+            await publish(localnet, ANSWERS_SEVEN, -1);
+            await deployByLibrary(localnet, ANSWERS_SEVEN);
+            const found = localnet.transactions.at(-1)!;
+            await localnet.restore(before);
+            await deployByLibrary(localnet, ANSWERS_SEVEN);
+
+            expect(found.computeExitCode).toBe(0);
+            expect(localnet.transactions[before.transactions.length].computeExitCode).not.toBe(0);
+        } finally {
+            Executor.prototype.runTransaction = replaced;
+        }
     });
 });
 

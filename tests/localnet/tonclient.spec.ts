@@ -1,7 +1,7 @@
 import { Address, beginCell, Cell, contractAddress, external, internal, storeMessage, toNano } from '@ton/core';
 import { internal as paid } from '@ton/sandbox';
 import { TonClient } from '@ton/ton';
-import { type Localnet, startLocalnet } from '../../localnet';
+import { type Localnet, startLocalnet } from '@cocoon-market/localnet';
 import { failureOf, keys, post, rpc, stranger, transfer, walletV4, walletV5 } from './support';
 
 describe('Local network: TonClient', () => {

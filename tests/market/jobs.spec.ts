@@ -26,7 +26,7 @@ import {
 } from '@cocoon-market/wrappers';
 import { Market, type JobRequest, MarketError, type SpendKey } from '@cocoon-market/wrappers/market';
 import { chainFees } from '@cocoon-market/wrappers/market/quote';
-import { type Localnet, startLocalnet } from '../../localnet';
+import { type Localnet, startLocalnet } from '@cocoon-market/localnet';
 import { networkConfig } from '../../localnet/config';
 import { World } from '../indexer/support/world';
 import { type PriceLevel, START } from '../support/chain';

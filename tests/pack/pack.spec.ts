@@ -1,8 +1,19 @@
-/** The short form of `npm run test:pack`: the package without types, npm's registry and a browser. */
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+/** The short form of `npm run test:pack`: the packages without types, npm's registry and a browser. */
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import {
+    existsSync,
+    mkdirSync,
+    mkdtempSync,
+    readdirSync,
+    readFileSync,
+    rmSync,
+    symlinkSync,
+    writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import { AnswerSealer } from '../../offchain/link/sealing';
 
@@ -24,25 +35,60 @@ function run(lines: string[], cwd: string): string {
 
 const importOf = (path: string) => JSON.stringify(pathToFileURL(join(ROOT, path)).href);
 
+interface Manifest {
+    dependencies?: Record<string, string>;
+    peerDependencies: Record<string, string>;
+}
+
+const manifestOf = (name: string) => JSON.parse(readFileSync(join(ROOT, name, 'package.json'), 'utf8')) as Manifest;
+const needsOf = ({ dependencies, peerDependencies }: Manifest) => Object.keys({ ...dependencies, ...peerDependencies });
+
+/** Makes the files of a package. */
+function make(name: string, dist: string, cwd: string): void {
+    const lines = [
+        `import { makePackage } from ${importOf('tooling/package.mjs')};`,
+        `await makePackage('${name}', ${JSON.stringify(dist)}, { types: false });`,
+    ];
+    run(lines, cwd);
+}
+
+/** Puts a package into an empty folder, as npm does, with what its package.json names; returns the package's folder. */
+function install(name: string, folder: string): string {
+    const installed = join(folder, 'node_modules/@cocoon-market', name);
+    mkdirSync(installed, { recursive: true });
+    for (const other of needsOf(manifestOf(name))) {
+        const link = join(folder, 'node_modules', other);
+        mkdirSync(dirname(link), { recursive: true });
+        const places = [join(ROOT, name, 'node_modules', other), join(ROOT, 'node_modules', other)];
+        symlinkSync(
+            places.find((place) => existsSync(place))!,
+            link,
+        );
+    }
+    writeFileSync(join(installed, 'package.json'), readFileSync(join(ROOT, name, 'package.json')));
+    writeFileSync(join(folder, 'package.json'), '{}');
+    make(name, join(installed, 'dist'), folder);
+    return installed;
+}
+
+/** What the files of an installed package name that only a checkout has. */
+function strangersIn(installed: string, folder: string): unknown {
+    const found = run(
+        [
+            `import { strangers } from ${importOf('tooling/packed.mjs')};`,
+            `console.log(JSON.stringify(strangers(${JSON.stringify(installed)})));`,
+        ],
+        folder,
+    );
+    return JSON.parse(found);
+}
+
 describe('The packed wrappers', () => {
     const folder = mkdtempSync(join(tmpdir(), 'cocoon-pack-'));
-    const installed = join(folder, 'node_modules/@cocoon-market/wrappers');
+    let installed: string;
 
     beforeAll(() => {
-        mkdirSync(join(folder, 'node_modules/@ton'), { recursive: true });
-        mkdirSync(installed, { recursive: true });
-        for (const name of ['@ton/core', '@ton/crypto']) {
-            symlinkSync(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name));
-        }
-        writeFileSync(join(installed, 'package.json'), readFileSync(join(ROOT, 'wrappers/package.json')));
-        writeFileSync(join(folder, 'package.json'), '{}');
-        run(
-            [
-                `import { makePackage } from ${importOf('tooling/package.mjs')};`,
-                `await makePackage('wrappers', ${JSON.stringify(join(installed, 'dist'))}, { types: false });`,
-            ],
-            folder,
-        );
+        installed = install('wrappers', folder);
     });
     afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -68,15 +114,7 @@ describe('The packed wrappers', () => {
     });
 
     it('name no file of this checkout, nothing of tests, and for browsers no module of Node.js', () => {
-        const found = run(
-            [
-                `import { strangers } from ${importOf('tooling/packed.mjs')};`,
-                `console.log(JSON.stringify(strangers(${JSON.stringify(installed)})));`,
-            ],
-            folder,
-        );
-
-        expect(JSON.parse(found)).toEqual([]);
+        expect(strangersIn(installed, folder)).toEqual([]);
     });
 
     it('hold the wire format for clients in other languages', () => {
@@ -91,14 +129,93 @@ describe('The packed wrappers', () => {
 
     it('are the same bytes when they are made again', () => {
         const again = join(folder, 'again');
-        run(
-            [
-                `import { makePackage } from ${importOf('tooling/package.mjs')};`,
-                `await makePackage('wrappers', ${JSON.stringify(again)}, { types: false });`,
-            ],
-            folder,
-        );
+        make('wrappers', again, folder);
 
         expect(execFileSync('diff', ['-r', join(installed, 'dist'), again], { encoding: 'utf8' })).toBe('');
+    });
+});
+
+describe('The packed local network', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cocoon-pack-'));
+    let installed: string;
+    let command: string;
+
+    beforeAll(() => {
+        installed = install('localnet', folder);
+        command = join(installed, 'dist/node/main.js');
+    });
+    afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+    const start = (...args: string[]) =>
+        spawnSync(process.execPath, [command, ...args], { cwd: folder, encoding: 'utf8' });
+
+    it('imports exactly the packages that it depends on', () => {
+        const dist = join(installed, 'dist');
+        const files = readdirSync(dist, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.js'));
+        const required = files.flatMap((file) =>
+            Array.from(
+                readFileSync(join(dist, file), 'utf8').matchAll(/require\("(?!node:)((?:@[^/"]+\/)?[^./"][^/"]*)/g),
+                ([, name]) => name,
+            ),
+        );
+
+        expect([...new Set(required)].sort()).toEqual(needsOf(manifestOf('localnet')).sort());
+    });
+
+    it('names no file of this checkout', () => {
+        expect(strangersIn(installed, folder)).toEqual([]);
+    });
+
+    it.each([
+        ['mjs', `import { startLocalnet } from '@cocoon-market/localnet'; import { Address, Cell } from '@ton/core';`],
+        [
+            'cjs',
+            `const { startLocalnet } = require('@cocoon-market/localnet'); const { Address, Cell } = require('@ton/core');`,
+        ],
+    ])('runs in the process of a program (%s), and replaces nothing of @ton/core there', (kind, imports) => {
+        const file = join(folder, `program.${kind}`);
+        const lines = [
+            imports,
+            `startLocalnet().then(async (localnet) => {`,
+            `    const account = new Address(0, Buffer.alloc(32, 1));`,
+            `    await localnet.faucet(account, 5n);`,
+            `    const { balance } = await localnet.blockchain.getContract(account);`,
+            `    console.log(JSON.stringify([String(balance), 'original' in Cell.prototype.toBoc]));`,
+            `    await localnet.close();`,
+            `});`,
+        ];
+        writeFileSync(file, lines.join('\n'));
+
+        expect(JSON.parse(execFileSync(process.execPath, [file], { encoding: 'utf8' }))).toEqual(['5', false]);
+    });
+
+    it('has a command that serves, gives coins, and ends on SIGTERM with exit code 0', async () => {
+        const network = spawn(process.execPath, [command, '--port', '0'], { cwd: folder });
+        try {
+            const [line] = (await once(createInterface(network.stdout), 'line')) as [string];
+            const url = /http:\S+/.exec(line)![0];
+            const account = `0:${'5a'.repeat(32)}`;
+            const given = start('faucet', account, '2.5', '--port', new URL(url).port);
+            const answer = await fetch(url.replace('jsonRPC', `getAddressBalance?address=${account}`));
+            const ended = once(network, 'exit');
+            network.kill('SIGTERM');
+
+            expect(given.stdout).toBe(`gave 2.5 TON to ${account}\n`);
+            expect(await answer.json()).toMatchObject({ ok: true, result: '2500000000' });
+            expect(await ended).toEqual([0, null]);
+        } finally {
+            network.kill('SIGKILL');
+        }
+    });
+
+    it('has a command that names itself in its help and its complaints', () => {
+        expect(start('--help')).toMatchObject({
+            status: 0,
+            stdout: expect.stringMatching(/^Usage: cocoon-localnet \[/),
+        });
+        expect(start('advance', '5', '--port', '1')).toMatchObject({
+            status: 1,
+            stderr: 'no network runs at port 1: start "cocoon-localnet", or give --port\n',
+        });
     });
 });

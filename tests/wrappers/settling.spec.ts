@@ -27,7 +27,7 @@ import {
     walletActor,
     withdrawDeposit,
 } from '@cocoon-market/wrappers';
-import { type Localnet, startLocalnet } from '../../localnet';
+import { type Localnet, startLocalnet } from '@cocoon-market/localnet';
 import { networkConfig } from '../../localnet/config';
 
 const { publicKey, secretKey } = keyPairFromSeed(Buffer.alloc(32, 3));

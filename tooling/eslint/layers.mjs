@@ -72,8 +72,8 @@ export function target(file, source) {
 export function objection(file, source) {
     const path = target(file, source);
     if (path === undefined) return undefined;
-    if (path === 'wrappers' && source.startsWith('.')) {
-        return 'import @cocoon-market/wrappers: a folder with a package.json is what was packed of it';
+    if (['wrappers', 'client', 'localnet'].includes(path) && source.startsWith('.')) {
+        return `import @cocoon-market/${path}: a folder with a package.json is what was packed of it`;
     }
     const layer = layers.find(({ from }) => inside(file, from));
     const may = layer.from === 'localnet' ? layer.may : [...layer.may, ...data];

@@ -1,7 +1,7 @@
 /** A market with real contracts on a local network, and the traffic that fills its histories. */
 import { type Address, external, toNano } from '@ton/core';
 import type { SandboxContract } from '@ton/sandbox';
-import { type Localnet, startLocalnet } from '../../../localnet';
+import { type Localnet, startLocalnet } from '@cocoon-market/localnet';
 import {
     Channel,
     channelCode,

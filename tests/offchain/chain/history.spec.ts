@@ -2,7 +2,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { HotWallet, TonHttpChain } from '../../../offchain/chain';
-import { type Localnet, startLocalnet } from '../../../localnet';
+import { type Localnet, startLocalnet } from '@cocoon-market/localnet';
 import { account } from '../support/worker';
 
 const COIN = 1_000_000_000n;

@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { request } from 'undici';
 import { type Emitted, TonHttpChain } from '../../../offchain/chain';
-import { type Localnet, startLocalnet } from '../../../localnet';
+import { type Localnet, startLocalnet } from '@cocoon-market/localnet';
 import { account } from '../support/worker';
 
 const ACCOUNT = account(0x5a);

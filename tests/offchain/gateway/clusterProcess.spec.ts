@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { request } from 'undici';
 import { adminHeaders } from '../../../offchain/gateway/adminToken';
 import { decodeQuery, voucherRequest } from '../../../offchain/link';
-import { type Localnet, startLocalnet } from '../../../localnet';
+import { type Localnet, startLocalnet } from '@cocoon-market/localnet';
 import { Channel, channelCode, Escrow, type SignedVoucher } from '@cocoon-market/wrappers';
 import { NETWORK } from '../../support/market';
 import { PostgresServer } from '../support/postgres';

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { request } from 'undici';
-import { Localnet, startLocalnet } from '../../../localnet';
+import { Localnet, startLocalnet } from '@cocoon-market/localnet';
 import { signingKey, channelCode, Escrow } from '@cocoon-market/wrappers';
 import { NETWORK } from '../../support/market';
 import { ask, FakeWorker, MODEL, until } from './support';
