@@ -1,5 +1,6 @@
-// Makes the dist of a package for other programs (wrappers, client, localnet): for Node.js and for browsers, each as ESM
-// and CommonJS, and the types. What the browsers get names no module of Node.js. The same sources make the same bytes.
+// Makes the dist of a package for other programs (wrappers, client, localnet): for Node.js and for browsers, each as
+// ESM and CommonJS, and the types. What the browsers get names no module of Node.js. The same sources make the same
+// bytes.
 import '../offchain/bin/node.js';
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';

@@ -1,7 +1,8 @@
 /**
- * Packs wrappers and client, installs the files in empty folders, and uses them as other programs do: types, `require`,
- * `import`, both ends of the range of @ton/core, bundles of esbuild and vite, and a page in headless Chromium. The
- * program of the client's README buys at a market on this machine.
+ * Packs wrappers, client and localnet, installs the files in empty folders, and uses them as other programs do: types,
+ * `require`, `import`, both ends of the range of @ton/core, bundles of esbuild and vite, and a page in headless
+ * Chromium. The program of the client's README buys at a market on this machine, and the programs of the local
+ * network's README run.
  *
  * npm run test:pack   exit code 1 if anything fails, or if there is no Chromium
  */
@@ -18,6 +19,7 @@ import * as steps from './steps.mjs';
 const require = createRequire(import.meta.url);
 const LOWEST = '0.60.0';
 const HIGHEST = '0.63.1';
+const LOWEST_OF_LOCALNET = '0.63.0';
 const TYPES = '@types/node@20';
 
 require('../../tooling/typescript.js');
@@ -98,6 +100,22 @@ async function main() {
                 await readme.buy(buyer, 'buy.cjs', commonjs, market);
             });
         });
+        const localnet = pack(folder, 'localnet');
+        for (const [versions, others] of [
+            ['the peers that npm chooses', []],
+            [`@ton/core ${LOWEST_OF_LOCALNET}`, [`@ton/core@${LOWEST_OF_LOCALNET}`]],
+        ]) {
+            await step(`run the local network by its README, with ${versions}`, async () => {
+                const { pay, ask } = readme.networkPrograms();
+                const tests = join(folder, `tests-${others.length}`);
+                steps.install([localnet], tests, [...others, TYPES]);
+                for (const text of [pay, ask]) {
+                    steps.checkText(tests, 'use.mts', text, steps.resolutions['node16 as ES module']);
+                }
+                await readme.payOnNetwork(tests, pay);
+                await readme.askNetwork(tests, ask);
+            });
+        }
         for (const [name, bundle] of [
             ['esbuild', steps.bundleWithEsbuild],
             ['vite', steps.bundleWithVite],
