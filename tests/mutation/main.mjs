@@ -3,13 +3,13 @@
  * code 1 if fewer than 95 % of a module are killed, or one lives that survivors.json does not list.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { modules } from './modules.mjs';
-import { MIN_KILLED, mutantsOf, scoreOf } from './report.mjs';
+import { MIN_KILLED, mutantsOf, scoreOf, withoutStaticSurvivors } from './report.mjs';
 
 const USAGE = `npm run mutate:off-chain -- [--modules LIST] [--concurrency N] [--fresh] [--json]
   --modules LIST   of ${Object.keys(modules).join(', ')}; all unless given
@@ -31,7 +31,11 @@ function mutate(name, { concurrency, fresh }) {
         MUTATION_TESTS: JSON.stringify(tests),
         MUTATION_CONCURRENCY: String(concurrency),
     };
-    if (fresh) rmSync(join(folder, `${name}.incremental.json`), { force: true });
+    const stored = join(folder, `${name}.incremental.json`);
+    if (fresh) rmSync(stored, { force: true });
+    if (existsSync(stored)) {
+        writeFileSync(stored, JSON.stringify(withoutStaticSurvivors(JSON.parse(readFileSync(stored, 'utf8')))));
+    }
     const stryker = join(here, 'node_modules/@stryker-mutator/core/bin/stryker.js');
     const { status } = spawnSync(process.execPath, [stryker, 'run', 'tests/mutation/stryker.config.mjs'], {
         ...{ cwd: root, env },

@@ -51,6 +51,17 @@ describe('Mutants off chain', () => {
         expect(score([mutant])).toMatchObject({ percent: 0, passed: false });
     });
 
+    it('that survived while a file was loaded are run again, as no test is known to reach them', () => {
+        const { files } = report('Survived', 'Survived', 'NoCoverage', 'Killed');
+        const mutants = files['a.ts'].mutants.map((each, i) => ({ ...each, static: i > 0 }));
+        const stored = { files: { 'a.ts': { source, mutants } }, testFiles: {} };
+
+        expect(evaluate(`report.withoutStaticSurvivors(${JSON.stringify(stored)})`)).toEqual({
+            ...stored,
+            files: { 'a.ts': { source, mutants: [mutants[0], mutants[3]] } },
+        });
+    });
+
     it('that are listed as survivors have a reason, and their line is still in its file', () => {
         const listed = JSON.parse(readFileSync(join(__dirname, 'survivors.json'), 'utf8')) as object[];
         const stale = (list: object[]) =>

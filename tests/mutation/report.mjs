@@ -25,6 +25,23 @@ export function mutantsOf({ files }) {
     );
 }
 
+/**
+ * The stored report of a run without the survivors among the static mutants, which run while a file is loaded: no test
+ * is known to reach them, so Stryker would never run them again, whichever tests are added.
+ */
+export function withoutStaticSurvivors({ files, ...rest }) {
+    const isSure = ({ static: isStatic, status }) => !isStatic || !ALIVE.includes(status);
+    return {
+        ...rest,
+        files: Object.fromEntries(
+            Object.entries(files).map(([file, { mutants, ...others }]) => [
+                file,
+                { ...others, mutants: mutants.filter(isSure) },
+            ]),
+        ),
+    };
+}
+
 const keyOf = ({ file, mutator, line, original, replacement }) =>
     JSON.stringify([file, mutator, line, original, replacement]);
 
