@@ -4,18 +4,29 @@ const { sep } = require('node:path');
 const { default: Sequencer } = require('@jest/test-sequencer');
 
 const LONG = [
-    ['worker', 'cli.spec'],
-    ['tests', 'flows'],
+    ['flows', 'slow.spec'],
+    ['soak', 'soak.spec'],
+    ['store', 'postgres.spec'],
     ['deploy', 'outcome.spec'],
-    ['deploy', 'altered.spec'],
-    ['dispute', 'fees.spec'],
-    ['dispute', 'settle.spec'],
-    ['benchmarks', 'gas.spec'],
-    ['tests', 'fuzz'],
+    ['tests', 'cluster'],
+    ['tests', 'flows'],
     ['worker', 'restart.spec'],
-    ['gateway', 'process.spec'],
-    ['localnet', 'main.spec'],
+    ['gateway', 'recovery.spec'],
     ['chain', 'api.spec'],
+    ['store', 'cluster.spec'],
+    ['store', 'leases.spec'],
+    ['setup', 'prices.spec'],
+    ['setup', 'init.spec'],
+    ['gateway', 'cluster'],
+    ['worker', 'cluster.spec'],
+    ['chain', 'wallet.spec'],
+    ['indexer', 'serve.spec'],
+    ['worker', 'cli.spec'],
+    ['attest', 'flips.spec'],
+    ['benchmarks', 'offchain.spec'],
+    ['deploy', 'altered.spec'],
+    ['gateway', 'parallel.spec'],
+    ['install', 'install.spec'],
 ].map((parts) => `${sep}${parts.join(sep)}`);
 
 class LongestFirst extends Sequencer {
