@@ -13,6 +13,7 @@ import { isDispute, ordersOf } from './caseAnswer';
 import { CaseMessages } from './caseMessages';
 import { type Defence, defend } from './defence';
 import { spendAlone } from './processes';
+import { spendable } from './spendable';
 
 const HOUR = 3600;
 const ABSENT_AFTER = 24 * HOUR; // a report whose Dispute does not exist by then has bounced
@@ -235,9 +236,8 @@ export class Cases {
         this.unseenSince.set(key, since);
         const isAsked = steady() - since >= UNSEEN_SECONDS || this.vain.has(key);
         const others = isAsked ? (chain.others ?? []) : [];
-        const read = async (source: ChainReader): Promise<CaseView> => {
-            return { source, ...(await readCase(source, accountAddress(record.dispute))) };
-        };
+        const address = accountAddress(record.dispute);
+        const read = async (source: ChainReader) => ({ source, ...(await readCase(source, address)) });
         const readings = await Promise.allSettled(others.map(read));
         const views = readings.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
         return (views.length > 0 ? views : [first]).filter(isOpen);
@@ -296,7 +296,7 @@ export class Cases {
     private async send(order: Transfer[], bond: bigint): Promise<void> {
         const needed = order.reduce((sum, { value }) => sum + value + bond / 4n, 0n);
         await spendAlone(this.context.store, this.wallet.address, async (assertAlone) => {
-            if ((await this.wallet.balance()) < needed) {
+            if ((await spendable(this.context.chain, this.wallet, needed)) < needed) {
                 const address = walletText(this.wallet.address, this.context.config);
                 throw new Error(`The worker's wallet ${address} needs ${formatTon(needed)} TON to answer a demand`);
             }

@@ -109,19 +109,15 @@ export class Channels {
         })).finally(endTurn);
     }
 
-    /** The channel as the first of the other endpoints has it that shows it; undefined if none does. */
-    async readElsewhere(channel: Buffer, terms: Terms, jobNumber: number): Promise<ChannelSnapshot | undefined> {
-        for (const source of this.chain.others ?? []) {
-            try {
-                const account = await source.account(accountAddress(channel));
-                if (account.state === 'active') {
-                    return this.check(account, terms, jobNumber);
-                }
-            } catch {
-                // it does not answer, or shows another contract
-            }
-        }
-        return undefined;
+    /** The channel as each of the endpoints has it that shows it. */
+    async readElsewhere(channel: Buffer, terms: Terms, jobNumber: number): Promise<ChannelSnapshot[]> {
+        const read = async (source: AccountReader) => {
+            const account = await source.account(accountAddress(channel));
+            return account.state === 'active' ? [this.check(account, terms, jobNumber)] : [];
+        };
+        // One may not answer, or show another contract.
+        const readings = await Promise.allSettled((this.chain.others ?? []).map(read));
+        return readings.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
     }
 
     private async reading(

@@ -8,6 +8,7 @@ import { accountAddress } from './channels';
 import type { WorkerContext } from './context';
 import type { WorkerJob } from './job';
 import { type AssertAlone, spendAlone } from './processes';
+import { spendable } from './spendable';
 
 /** The wallet that sends claims. */
 export type ClaimWallet = Pick<HotWallet, 'address' | 'send' | 'balance' | 'outcome'>;
@@ -25,7 +26,7 @@ export interface Claim {
     due: bigint; // nanoTON
     paidAfter: bigint; // nanoTON that the channel will have paid
     last: boolean;
-    hidden: boolean; // the chain's first endpoint does not show the channel, and another does
+    hidden: boolean; // the chain's first endpoint does not show the channel, or as paid, and another does otherwise
     refundAt: number; // unix seconds
     body: Transfer['body'];
 }
@@ -81,8 +82,8 @@ export class ClaimSender {
 
     /** The number of claims that the wallet can pay for in one order. Most of their value comes back. */
     private async affordable(claims: Claim[]): Promise<number> {
-        const balance = await this.wallet.balance();
         const each = (await this.value(claims)) + MESSAGE_FEES;
+        const balance = await spendable(this.context.chain, this.wallet, WALLET_RESERVE + each);
         const affordable = balance <= WALLET_RESERVE ? 0n : (balance - WALLET_RESERVE) / each;
         if (affordable === 0n) {
             this.cachedValue = undefined; // it may be wrong, so it is read again
@@ -191,7 +192,7 @@ export class ClaimSender {
 async function settleClaim(job: WorkerJob, { last, hidden, paidAfter }: Claim): Promise<boolean> {
     const { channel } = job;
     await channel.read();
-    if (hidden && (job.state === 'ended' || channel.isMissing)) {
+    if (hidden) {
         const other = await channel.readElsewhere();
         return other !== undefined && other.paid >= paidAfter;
     }

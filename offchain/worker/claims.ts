@@ -27,6 +27,7 @@ export class Claims {
     // By job: steady seconds when its channel is read whatever is due.
     private readonly nextRead = new Map<string, number>();
     private readonly missingSince = new Map<string, number>(); // by job whose channel looks gone: steady seconds
+    private readonly unsureSince = new Map<string, number>(); // by job that looks paid, or cannot be: steady seconds
     private readonly tasks = new Tasks();
     private readonly loop: PollLoop;
     private readonly sender: ClaimSender;
@@ -203,7 +204,7 @@ export class Claims {
         }
         if (channel.isMissing) {
             this.scheduleMissing(key, job);
-            return this.claimOfMissing(job);
+            return this.claimElsewhere(job);
         }
         this.missingSince.delete(key);
         const { snapshot } = channel;
@@ -216,7 +217,7 @@ export class Claims {
         const isDue = due >= config.claim.threshold || this.isOld(job.record, due);
         const isUrgent = scope === 'all' || isLeaving || isEnding || isDue;
         if (!last && !(this.costs.isWorth(due) && isUrgent)) {
-            return undefined;
+            return this.isUnsure(key, job, due) ? this.claimElsewhere(job) : undefined;
         }
         return {
             job: job.id,
@@ -231,10 +232,27 @@ export class Claims {
     }
 
     /**
-     * A claim of a channel that looks gone at one endpoint and exists at another, if it is worth it. The other one may
-     * lie, so all claims that failed must have cost less than this one pays.
+     * True once in the time of two confirmations, while the first endpoint says that a channel has paid, or does not
+     * hold, what no other has confirmed. A few claims that fail show that the first is right.
      */
-    private async claimOfMissing(job: WorkerJob): Promise<Claim | undefined> {
+    private isUnsure(key: string, { unconfirmed }: WorkerJob, due: bigint): boolean {
+        const { config, steady } = this.context;
+        const hidden = unconfirmed - due;
+        if (!this.costs.isWorth(hidden) || this.sender.failuresOf(key) >= config.claim.attempts) {
+            this.unsureSince.delete(key);
+            return false;
+        }
+        const since = this.unsureSince.get(key) ?? steady();
+        const isOver = steady() - since >= 2 * config.chain.confirmSeconds;
+        this.unsureSince.set(key, isOver ? steady() : since);
+        return isOver && hidden >= config.claim.threshold;
+    }
+
+    /**
+     * A claim of a channel that looks gone, or paid, at one endpoint and not at another, if it is worth it. The other
+     * one may lie, so all claims that failed must have cost less than this one pays.
+     */
+    private async claimElsewhere(job: WorkerJob): Promise<Claim | undefined> {
         const { channel, hasLastClaim, record, unconfirmed } = job;
         const key = keyOf(record);
         const isWorth = (due: bigint) => this.costs.isWorth(due / BigInt(1 + this.sender.failuresOf(key)));
@@ -273,6 +291,7 @@ export class Claims {
             if (at < this.context.steady() - DAY) {
                 this.nextRead.delete(key);
                 this.missingSince.delete(key);
+                this.unsureSince.delete(key);
                 this.sender.forget(key);
             }
         }
@@ -281,6 +300,7 @@ export class Claims {
     private forget(key: string, { hasLastClaim, unconfirmed }: WorkerJob): void {
         this.nextRead.delete(key);
         this.missingSince.delete(key);
+        this.unsureSince.delete(key);
         this.sender.forget(key);
         if (unconfirmed > 0n && !hasLastClaim) {
             this.context.log.warn(

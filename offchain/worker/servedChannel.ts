@@ -1,4 +1,5 @@
 /** The channel of one job: when it is read, and what a reading changes. */
+import { unclaimedOf } from '../store/jobSums';
 import type { ChannelSnapshot } from '../store/worker';
 import { type ChannelReading, type Channels, ChannelUnreadable, type ReadingCause } from './channels';
 import type { WorkerContext } from './context';
@@ -88,13 +89,16 @@ export class ServedChannel {
     }
 
     /**
-     * The channel as another endpoint shows it, for one that looks gone at the first: that may be a lie, and until the
-     * refund its vouchers can be claimed. Undefined if none shows it.
+     * The channel as the endpoint shows it by which most can be claimed, and then most is paid. For one that looks gone
+     * or paid at the first: that may be a lie, and until the refund its vouchers can be claimed. Undefined if none
+     * shows it.
      */
     async readElsewhere(): Promise<ChannelSnapshot | undefined> {
-        const { record, terms } = this.entry;
-        const snapshot = await this.channels.readElsewhere(record.channel, terms, record.jobNumber);
-        return snapshot && snapshot.paid <= this.entry.promised ? snapshot : undefined;
+        const { promised, record, terms } = this.entry;
+        const all = await this.channels.readElsewhere(record.channel, terms, record.jobNumber);
+        const due = (snapshot: ChannelSnapshot) => unclaimedOf({ voucher: record.voucher, snapshot });
+        const order = (a: ChannelSnapshot, b: ChannelSnapshot) => Number(due(b) - due(a) || b.paid - a.paid);
+        return all.filter(({ paid }) => paid <= promised).sort(order)[0];
     }
 
     private get hasEnded(): boolean {
