@@ -12,6 +12,7 @@ import { askGateway } from './gatewayClient';
 import { addDemand, nodeLines } from './gatewayNodes';
 import { keygenCommand } from './keygen';
 import { print, timeOf, tonText } from './output';
+import { forTerminal } from './terminal';
 import { stopRequested } from './stop';
 
 const WATCH_SECONDS = 5;
@@ -132,7 +133,7 @@ async function showAgain(show: () => Promise<void>, seconds: number, { json }: R
         if (json !== true && process.stdout.isTTY) {
             process.stdout.write(CLEAR);
         }
-        await show().catch((error: unknown) => console.error(tellFailure(error)));
+        await show().catch((error: unknown) => console.error(forTerminal(tellFailure(error))));
         await sleep(seconds * 1000);
     }
 }

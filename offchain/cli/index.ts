@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { version } from '../package.json';
 import { tellFailure } from './failure';
+import { forTerminal } from './terminal';
 
 // Each loads its code only when it is called: a key is made or a status printed without loading all of worker and
 // gateway.
@@ -44,7 +45,7 @@ export async function main(argv: string[]): Promise<void> {
     try {
         await program.parseAsync(argv);
     } catch (error) {
-        console.error(`cocoon: ${tellFailure(error)}`);
+        console.error(forTerminal(`cocoon: ${tellFailure(error)}`));
         process.exitCode = 1;
     }
 }

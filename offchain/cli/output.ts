@@ -1,6 +1,7 @@
 /** What commands print: one line of JSON, or text for people. */
 import { formatTon } from '@cocoon-market/wrappers';
 import { toWire } from '../link';
+import { forTerminal } from './terminal';
 
 const TIMES = ['answerBy', 'decideFrom', 'clearAt', 'validUntil'];
 const AMOUNTS = ['attached', 'atStake', 'loss', 'bond', 'slash'];
@@ -11,7 +12,7 @@ export function print(
     value: unknown,
     text: (value: object) => string = lines,
 ): void {
-    console.log(json ? JSON.stringify(toWire(value)) : text(value as object));
+    console.log(forTerminal(json ? JSON.stringify(toWire(value)) : text(value as object)));
 }
 
 /** One `name: value` a line, times and amounts for people; nested names are joined by dots. */

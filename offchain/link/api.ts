@@ -29,6 +29,9 @@ const hexUpTo = (n: number) =>
 /** An address as `0:hex`. It is the only text of a stranger that is printed in messages and terminals. */
 const rawAddress = z.string().regex(/^0:[0-9a-f]{64}$/, 'expected a raw address');
 
+/** A name that a version of this protocol gives, of this one or a later one. It may be printed. */
+const protocolName = z.string().regex(/^[\x21-\x7e]{1,40}$/, 'expected printable ASCII');
+
 const uint32 = z.number().int().min(0).max(0xffffffff);
 
 const MAX_CHAIN = 16 << 10; // characters
@@ -81,14 +84,14 @@ export const nodeInfo = z.object({
     receiptKey: hex(32),
     encryptionKey: hex(32),
     attestation,
-    wire: z.array(z.string().max(40)).min(1).max(16), // versions of the wire that the worker speaks
+    wire: z.array(protocolName).min(1).max(16), // versions of the wire that the worker speaks
     offers: z.array(
         z.object({
             model: z.string().regex(/^[^\p{Cc}]{1,200}$/u),
             rates: z.object(rates),
-            features: z.array(z.string().max(40)).max(64), // see `features`; those of later versions are passed over
+            features: z.array(protocolName).max(64), // see `features`; those of later versions are passed over
             context: uint32.optional(), // tokens of prompt and answer together
-            tokenizer: z.string().max(40).optional(), // that counts what no server counts; default: bytes
+            tokenizer: protocolName.optional(), // that counts what no server counts; default: bytes
             available: z.boolean().optional(), // false while the node answers no queries of the model; default: true
         }),
     ),
@@ -143,7 +146,7 @@ export const jobRequest = z.object({
 export const jobState = z.object({
     job: hex(32),
     channel: z.string(), // raw address
-    tokenizer: z.string().max(40), // of the job's offer when the worker took the job: it counts by this one
+    tokenizer: protocolName, // of the job's offer when the worker took the job: it counts by this one
     balance: nano, // of the channel, when the worker last read it
     highest: uint32, // the highest query number ever used, 0 for none
     results: z.object({ index: uint32, cumulative: nano }), // of the newest result, 0 for none

@@ -436,6 +436,13 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'A node lists a region, features or versions that steer the terminal of whoever lists the nodes.',
+        stoppedBy: 'What a command prints has no character that moves a cursor, hides text or changes its order.',
+        file: 'tests/offchain/failure.spec.ts',
+        test: 'What a command prints moves no cursor and hides nothing, whatever a node wrote',
+    },
+    {
+        source: 'review',
         attack: 'A node hides text in frames that no app is shown, and bills it up to the ceiling.',
         stoppedBy: 'Text of unknown kinds and of choices that nobody asked for counts nothing.',
         file: 'tests/offchain/gateway/incoming.spec.ts',

@@ -2,9 +2,26 @@
 /** What the command line says of an error and its causes. */
 import { ChainError } from '../../offchain/chain';
 import { tellFailure } from '../../offchain/cli/failure';
+import { print } from '../../offchain/cli/output';
 import { Remedied } from '../../offchain/process/errors';
 
 const coded = (message: string, fields: object) => Object.assign(new Error(message), fields);
+
+describe('What a command prints', () => {
+    const hostile = 'eu\u001b[2J\u009b2J\u202e\u{e0041}\r';
+
+    it('moves no cursor and hides nothing, whatever a node wrote', () => {
+        const log = jest.spyOn(console, 'log').mockImplementation(() => undefined);
+        print({}, { region: hostile, about: 'é, 模型\nnext\tcell' });
+        print({ json: true }, { region: hostile });
+        const [[text], [json]] = log.mock.calls as [string][];
+        log.mockRestore();
+
+        expect(text).toBe('region: eu\\u001b[2J\\u009b2J\\u202e\\udb40\\udc41\\u000d\nabout: é, 模型\nnext\tcell');
+        expect(json).toMatch(/^[\x20-\x7e]*$/);
+        expect(JSON.parse(json)).toEqual({ region: hostile });
+    });
+});
 
 describe('A failed command', () => {
     it('says what failed and every cause of it, each once', () => {

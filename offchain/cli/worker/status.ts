@@ -27,7 +27,8 @@ export function addStatus(worker: Command, parts: WorkerParts): void {
             const config = readMoneyConfig(path);
             const show = async (begin = '') => {
                 const status = await readStatus(config, parts);
-                print({ json }, status, () => begin + statusText(status, config));
+                process.stdout.write(json ? '' : begin);
+                print({ json }, status, () => statusText(status, config));
             };
             if (watch === undefined) {
                 await show();

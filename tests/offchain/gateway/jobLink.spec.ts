@@ -207,7 +207,7 @@ describe('The URL of a process', () => {
     it('is one of 16 at most, of http or https, or the whole list is passed over', () => {
         const state = (processes: unknown) =>
             jobState.parse({
-                ...{ job: '00'.repeat(32), channel: '', tokenizer: '', balance: '0', highest: 0 },
+                ...{ job: '00'.repeat(32), channel: '', tokenizer: 'bytes', balance: '0', highest: 0 },
                 ...{ results: { index: 0, cumulative: '0' }, voucher: null, boot: '00'.repeat(16), processes },
             }).processes;
         const urls = Array.from({ length: 16 }, (_, i) => `https://${i}.example`);

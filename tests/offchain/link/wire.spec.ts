@@ -9,6 +9,7 @@ import {
     FrameKind,
     FrameReader,
     FrameWriter,
+    nodeInfo,
     openReceipt,
     queryHead,
     QueryHead,
@@ -32,6 +33,22 @@ function answerBytes(): Buffer {
     const writer = new FrameWriter(secret, 1, salt);
     return Buffer.concat([salt, ...frames.map((frame) => writer.write(frame))]);
 }
+
+describe('what a node says of itself', () => {
+    it('names versions, features and tokenizers in printable ASCII only, because they are shown', () => {
+        const { wire, offers } = nodeInfo.shape;
+        const { features, tokenizer } = offers.element.shape;
+        const takes = (name: string) => [
+            ...[wire, features].map((list) => list.safeParse([name]).success),
+            tokenizer.safeParse(name).success,
+        ];
+
+        expect(takes('cocoon-market/9')).toEqual([true, true, true]);
+        for (const name of ['\u001b[2J', 'a\u009b', 'a\u202eb', 'a b', '', 'x'.repeat(41)]) {
+            expect([name, takes(name)]).toEqual([name, [false, false, false]]);
+        }
+    });
+});
 
 describe('a sender that dribbles', () => {
     it('a whole record byte by byte does not have every byte copied again and again', () => {
