@@ -40,6 +40,7 @@ interface Chunk extends WireChunk {
 }
 
 const MAX_EVENT = 16 * 1024 * 1024; // characters; without a limit, an event without an end would fill the memory
+const CLOSE_MS = 1000; // for a server to close a stream after it has said that the answer is over
 const MAX_VECTORS = 64 * 1024 * 1024; // bytes of an answer with embeddings
 
 /** Serves the models of the server at the URL. */
@@ -132,12 +133,14 @@ export class OpenAiBackend implements Backend {
         const parser = createParser({ maxBufferSize: MAX_EVENT, onEvent: ({ data }) => received.push(data) });
         const decoder = new TextDecoder();
         let joined: BackendDelta | undefined; // of the deltas that arrived together
+        let closing: NodeJS.Timeout | undefined; // since the server has said that the answer is over
         try {
             for await (const bytes of body) {
                 parser.feed(decoder.decode(bytes as Buffer, { stream: true }));
                 for (const data of received.splice(0)) {
                     if (signal.aborted) return;
-                    if (data === '[DONE]') continue;
+                    if (data === '[DONE]') closing ??= setTimeout(() => body.destroy(), CLOSE_MS);
+                    if (closing !== undefined) continue;
                     const chunk = readChunk(data);
                     const timings = server === 'llamacpp' ? chunk.timings : undefined;
                     const prompt = timings && !promptSent ? promptOf(timings) : undefined;
@@ -170,9 +173,13 @@ export class OpenAiBackend implements Backend {
             if (signal.aborted) return;
             if (joined !== undefined) yield { type: 'delta', ...joined };
             if (error instanceof BackendError) throw error;
-            throw new BackendError(`the stream from ${this.origin} broke off (${codeOf(error)})`, undefined, {
-                reason: reasonOfCode(codeOf(error)),
-            });
+            if (closing === undefined) {
+                throw new BackendError(`the stream from ${this.origin} broke off (${codeOf(error)})`, undefined, {
+                    reason: reasonOfCode(codeOf(error)),
+                });
+            }
+        } finally {
+            clearTimeout(closing);
         }
         if (signal.aborted) return;
         const { finish } = chunks;

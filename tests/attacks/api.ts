@@ -38,6 +38,20 @@ export const apiAttacks: Attack[] = [
         test: 'whose fault the worker says it is when its model server answers 400 with a page of a proxy',
     },
     {
+        source: 'fault kind: silence',
+        attack: 'A model server says that an answer is over and keeps its stream open, so that it ends as cut after minutes.',
+        stoppedBy: 'The answer is over a second after the server has said so.',
+        file: 'tests/offchain/backend/openai.spec.ts',
+        test: 'URL backend ends an answer of which the server says that it is over, and keeps the stream open',
+    },
+    {
+        source: 'fault kind: silence',
+        attack: 'A model server says that an answer is over and goes on, and what comes then is billed.',
+        stoppedBy: 'Nothing counts that follows the end.',
+        file: 'tests/offchain/backend/openai.spec.ts',
+        test: 'URL backend ends an answer of which the server says that it is over, and goes on',
+    },
+    {
         source: 'fault kind: counts that a server leaves out or says twice',
         attack: 'A model server counts 2^53 tokens in one piece, and the worker makes frames of them until its memory is full.',
         stoppedBy: 'A piece has at most as many tokens as any answer.',

@@ -159,6 +159,27 @@ describe('URL backend', () => {
         });
     });
 
+    it.each([
+        ['and keeps the stream open', (response: ServerResponse) => void response.flushHeaders()],
+        [
+            'and goes on',
+            (response: ServerResponse) => {
+                const more = setInterval(() => response.write(`data: ${JSON.stringify(delta({ content: 'b' }))}\n\n`));
+                response.once('close', () => clearInterval(more));
+            },
+        ],
+    ])('ends an answer of which the server says that it is over, %s', async (_, rest) => {
+        await serve((_, response) => {
+            response.write(`data: ${JSON.stringify(delta({ content: 'a' }, 'stop'))}\n\ndata: [DONE]\n\n`);
+            rest(response);
+        });
+
+        expect(await collect(backend, ask('hi'))).toEqual([
+            { type: 'delta', content: 'a' },
+            { type: 'end', finish: 'stop' },
+        ]);
+    });
+
     describe('usage', () => {
         const answer = delta({ content: 'a' }, 'stop');
 
