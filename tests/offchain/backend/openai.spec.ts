@@ -160,18 +160,13 @@ describe('URL backend', () => {
     });
 
     it.each([
-        ['and keeps the stream open', (response: ServerResponse) => void response.flushHeaders()],
-        [
-            'and goes on',
-            (response: ServerResponse) => {
-                const more = setInterval(() => response.write(`data: ${JSON.stringify(delta({ content: 'b' }))}\n\n`));
-                response.once('close', () => clearInterval(more));
-            },
-        ],
-    ])('ends an answer of which the server says that it is over, %s', async (_, rest) => {
+        ['keeps the stream open', ''],
+        ['goes on', `data: ${JSON.stringify(delta({ content: 'b' }))}\n\n`],
+    ])('ends an answer of which the server says that it is over, and %s', async (_, more) => {
         await serve((_, response) => {
             response.write(`data: ${JSON.stringify(delta({ content: 'a' }, 'stop'))}\n\ndata: [DONE]\n\n`);
-            rest(response);
+            const writing = setInterval(() => response.write(more));
+            response.once('close', () => clearInterval(writing));
         });
 
         expect(await collect(backend, ask('hi'))).toEqual([
