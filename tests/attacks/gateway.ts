@@ -443,6 +443,13 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'A node never ends the queries that it broke off, and has the gateway open each long answer every minute.',
+        stoppedBy: 'A stored answer is opened once it has its ending, and so once.',
+        file: 'tests/offchain/gateway/incoming.spec.ts',
+        test: 'A stored answer is opened once it has its ending and not before, however often a node hands it out',
+    },
+    {
+        source: 'review',
         attack: 'A node hides text in frames that no app is shown, and bills it up to the ceiling.',
         stoppedBy: 'Text of unknown kinds and of choices that nobody asked for counts nothing.',
         file: 'tests/offchain/gateway/incoming.spec.ts',

@@ -10,9 +10,18 @@ import {
     Result,
     Verifier,
 } from '@cocoon-market/wrappers';
-import { FrameKind, FrameWriter, MAX_RETRY_AFTER, RecordReader, RecordType, signReceipt } from '../../../offchain/link';
+import {
+    encodeRecord,
+    FrameKind,
+    FrameWriter,
+    MAX_RETRY_AFTER,
+    RecordReader,
+    RecordType,
+    signReceipt,
+} from '../../../offchain/link';
 import type { ClockReading } from '../../../offchain/payer/check';
 import { Breach, ClockInDoubt, IncomingAnswer, recordsOf } from '../../../offchain/payer/incoming';
+import { takeStored } from '../../../offchain/payer/stored';
 import { BYTES, counterOf } from '../../../offchain/tokens';
 import { testKey } from '../../support/market';
 
@@ -287,5 +296,23 @@ describe('An answer as it arrives', () => {
         expect(() => answerTo({ clock: { ...CLOCK, offset: -61 } }).take(early)).toThrow('clock is 61 s off');
         expect(() => answerTo({ clock: { ...CLOCK, offset: 60 } }).take(early)).toThrow(Breach);
         expect(() => answerTo({ clock: unknown }).take(accept({ number: 8 }))).toThrow(Breach);
+    });
+});
+
+describe('A stored answer', () => {
+    const answer = bytesOf(['Hello', ' there', '.']);
+    const written = (...records: { type: RecordType; bytes: Buffer }[]) =>
+        Buffer.concat(records.map(({ type, bytes }) => encodeRecord(type, bytes)));
+    const frames = answer.map((part) => record(RecordType.Answer, part));
+
+    it('is opened once it has its ending and not before, however often a node hands it out', () => {
+        const made = answerTo({ late: true });
+        const take = jest.spyOn(made, 'take');
+        const partial = written(accept(), ...frames);
+
+        expect(takeStored(made, partial, Buffer.alloc(0))).toBeUndefined();
+        expect(take).not.toHaveBeenCalled();
+        const whole = Buffer.concat([partial, written(result(answer))]);
+        expect(takeStored(made, whole, answer[0])).toMatchObject({ type: 'result', result: { price: 200n } });
     });
 });
