@@ -2,7 +2,7 @@
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Socket } from 'node:net';
 import { assertPlainJson } from './json';
-import { Proxies } from './proxies';
+import { placeOfAddress, Proxies } from './proxies';
 
 const MiB = 1 << 20;
 
@@ -143,10 +143,11 @@ function limitConnections(server: FastifyInstance, max: number, proxies: Proxies
     const open = new Uses();
     server.server.maxConnections = max;
     server.server.on('connection', (socket: Socket) => {
-        const from = socket.remoteAddress ?? '';
-        if (proxies.has(from)) {
+        const address = socket.remoteAddress ?? '';
+        if (proxies.has(address)) {
             return;
         }
+        const from = placeOfAddress(address);
         socket.once('close', open.take(from, 1));
         if (open.of(from) > shareOf(max)) {
             socket.destroy();
@@ -161,7 +162,7 @@ function limitForwarded(server: FastifyInstance, max: number, proxies: Proxies):
         if (!proxies.has(request.socket.remoteAddress ?? '')) {
             return;
         }
-        const from = proxies.clientOf(request);
+        const from = proxies.placeOf(request);
         if (running.of(from) >= shareOf(max)) {
             turnAway(request, reply);
         }
@@ -176,7 +177,7 @@ function limitBodies(server: FastifyInstance, max: number, proxies: Proxies): vo
         if (size <= UNCOUNTED_BODY) {
             return;
         }
-        const from = proxies.clientOf(request);
+        const from = proxies.placeOf(request);
         const own = inFlight.of(from);
         if (inFlight.all + size > max || (own > 0 && own + size > max / SHARE)) {
             turnAway(request, reply);

@@ -22,6 +22,27 @@ export const proxies = z
             'header X-Forwarded-For says which client a request is of',
     );
 
+/**
+ * What a client is counted by: its address of version 4, or the first 64 bits of one of version 6, because one line has
+ * all addresses that begin with them.
+ */
+export function placeOfAddress(address: string): string {
+    const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1];
+    if (mapped !== undefined || isIP(address) !== 6) {
+        return mapped ?? address;
+    }
+    const [start, end = ''] = address
+        .replace(/%.*/, '')
+        .replace(/\d+(\.\d+){3}$/, '0:0')
+        .split('::');
+    const [first, last] = [start, end].map((text) => (text === '' ? [] : text.split(':')));
+    const zeros = Array<string>(8 - first.length - last.length).fill('0');
+    return [...first, ...zeros, ...last]
+        .slice(0, 4)
+        .map((group) => parseInt(group, 16).toString(16))
+        .join(':');
+}
+
 /** The listed proxies of a server. */
 export class Proxies {
     private readonly list = new BlockList();
@@ -39,6 +60,11 @@ export class Proxies {
 
     has(address: string): boolean {
         return isIP(address) !== 0 && this.list.check(address, familyOf(address));
+    }
+
+    /** Where the client is, see {@link placeOfAddress}. */
+    placeOf(request: Parameters<Proxies['clientOf']>[0]): string {
+        return placeOfAddress(this.clientOf(request));
     }
 
     /**

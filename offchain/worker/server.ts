@@ -62,7 +62,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
         reply: FastifyReply,
         query: QueryRecord,
     ): Promise<FastifyReply> => {
-        const endTurn = await turns.take(proxies.clientOf(request));
+        const endTurn = await turns.take(proxies.placeOf(request));
         if (endTurn === undefined) {
             throw new Refused('running', 'Too many stored answers are read now: ask again in a moment', {
                 status: 503,
@@ -92,7 +92,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
 
     server.post(paths.jobs, { bodyLimit: JOB_BYTES }, async (request) => {
         requireOpen(stopping);
-        const from = proxies.clientOf(request);
+        const from = proxies.placeOf(request);
         return book.register(jobRequest.parse(request.body), from, async (job) => toWire(job.describe()));
     });
 

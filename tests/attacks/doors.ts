@@ -145,6 +145,13 @@ export const doorsAttacks: Attack[] = [
     },
     {
         source: 'fault kind: strangers at the door',
+        attack: 'A stranger takes every connection and turn of a worker from the many addresses of version 6 that one line has.',
+        stoppedBy: 'Addresses that begin with the same 64 bits have one share.',
+        file: 'tests/offchain/doors/proxies.spec.ts',
+        test: 'Behind a listed proxy one client has half of the requests at once, however many addresses its line has',
+    },
+    {
+        source: 'fault kind: strangers at the door',
         attack: 'One connection asks for several stored answers at once and ends, and their turns never end.',
         stoppedBy: 'A connection has one request at a time.',
         file: 'tests/regression/offchain-limits.spec.ts',

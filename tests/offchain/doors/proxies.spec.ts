@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { once } from 'node:events';
 import { connect, Socket } from 'node:net';
 import { createDoor } from '../../../offchain/process/doors';
-import { Proxies, proxies } from '../../../offchain/process/proxies';
+import { placeOfAddress, Proxies, proxies } from '../../../offchain/process/proxies';
 
 const LISTED = ['127.0.0.0/8'];
 const LIMITS = { connections: 8, bodyBytes: 400_000 }; // the share of one address is half of each
@@ -70,6 +70,15 @@ describe('Behind a listed proxy', () => {
         expect(await Promise.all([...four, other].map(statusOn))).toEqual([200, 200, 200, 200, 200]);
     });
 
+    it('one client has half of the requests at once, however many addresses its line has', async () => {
+        await open(LISTED);
+        const four = await Promise.all([1, 2, 3, 4].map((last) => slow(`2001:db8:7:8:${last}::1`)));
+        expect(await statusOn(await slow('2001:DB8:0007:8::5'))).toBe(503);
+        const other = await slow('2001:db8:7:9::1');
+        release();
+        expect(await Promise.all([...four, other].map(statusOn))).toEqual([200, 200, 200, 200, 200]);
+    });
+
     it('large bodies count for the client that the proxy names', async () => {
         await open(LISTED);
         await large('198.51.100.1');
@@ -100,6 +109,22 @@ describe('The client of a request', () => {
     ])('from $from with $header is $client', ({ from, header, client }) => {
         const headers = header === undefined ? {} : { 'x-forwarded-for': header };
         expect(listed.clientOf({ socket: { remoteAddress: from }, headers })).toBe(client);
+    });
+});
+
+describe('What a client is counted by', () => {
+    it.each([
+        ['198.51.100.1', '198.51.100.1'],
+        ['::ffff:198.51.100.1', '198.51.100.1'],
+        ['2001:db8:7:8:9:a:b:c', '2001:db8:7:8'],
+        ['2001:DB8::1', '2001:db8:0:0'],
+        ['2001:db8:0:1::198.51.100.1', '2001:db8:0:1'],
+        ['fe80::1%eth0', 'fe80:0:0:0'],
+        ['::1', '0:0:0:0'],
+        ['::', '0:0:0:0'],
+        ['', ''],
+    ])('of %s is %s', (address, place) => {
+        expect(placeOfAddress(address)).toBe(place);
     });
 });
 
