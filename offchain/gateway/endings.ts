@@ -1,10 +1,12 @@
 /** Fetches the endings of queries whose connection ended before their answer did. */
+import { waits } from '../link';
 import { reporting } from '../process/log';
 import type { Tasks } from '../process/tasks';
 import type { StoredQuery } from '../store/gateway';
 import { counterOf } from '../tokens';
 import type { Closing } from './closing';
 import type { GatewayContext } from './context';
+import { Cut } from './cut';
 import { sentQueryOf } from '../payer/check';
 import { Breach, IncomingAnswer, SignedEnding } from '../payer/incoming';
 import type { Lease } from './job';
@@ -62,8 +64,9 @@ export class Endings {
             return true; // it has ended, which the task that ended it knows
         }
         let bytes: Buffer;
+        const cut = new Cut([this.tasks.signal], waits.query * 1000); // a worker may send as slowly as it likes
         try {
-            bytes = await job.worker.stored(job.stored.hash, number, maxStoredBytes(job.terms));
+            bytes = await job.worker.stored(job.stored.hash, number, maxStoredBytes(job.terms), cut.signal);
         } catch (error) {
             if (error instanceof WorkerRefusal) {
                 return this.endMissing(lease, received, error, attempt);
@@ -72,6 +75,8 @@ export class Endings {
                 return false;
             }
             throw error;
+        } finally {
+            cut.release();
         }
         const incoming = new IncomingAnswer(
             sentQueryOf(job.stored, query),

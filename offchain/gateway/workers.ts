@@ -99,8 +99,9 @@ export class WorkerClient implements WorkerCalls {
     }
 
     /** The stored records of a query. */
-    async stored(job: Buffer, number: number, maxBytes: number): Promise<Buffer> {
-        const { body } = await this.request({ method: 'GET', path: paths.stored(job.toString('hex'), number) });
+    async stored(job: Buffer, number: number, maxBytes: number, signal?: AbortSignal): Promise<Buffer> {
+        const path = paths.stored(job.toString('hex'), number);
+        const { body } = await this.request({ method: 'GET', path, ...(signal && { signal }) });
         return collect(body, maxBytes);
     }
 

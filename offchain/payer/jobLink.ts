@@ -27,7 +27,8 @@ export interface WorkerCalls {
     voucher(job: Buffer, voucher: SignedVoucher): Promise<SignedVoucher>;
     end(job: Buffer, key: SigningKey): Promise<boolean>;
     query(head: QueryHead, sealed: Buffer, signal: AbortSignal): Promise<AsyncIterable<Buffer>>;
-    stored(job: Buffer, number: number, maxBytes: number): Promise<Buffer>;
+    /** Aborting `signal` ends the call. */
+    stored(job: Buffer, number: number, maxBytes: number, signal?: AbortSignal): Promise<Buffer>;
 }
 
 /** The client of a process at a URL; undefined if no worker may be there. */

@@ -15,6 +15,11 @@ export class Tasks {
         return this.stopping.signal.aborted;
     }
 
+    /** Aborted by {@link close}. */
+    get signal(): AbortSignal {
+        return this.stopping.signal;
+    }
+
     /** Counts a task among those that {@link close} waits for; the task itself handles its errors. */
     add<T>(task: Promise<T>): Promise<T> {
         const tracked = task.finally(() => this.running.delete(tracked));

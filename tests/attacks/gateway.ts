@@ -450,6 +450,13 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'A node hands out an ending byte by byte, so that the gateway can be stopped only by a kill.',
+        stoppedBy: 'A gateway that stops cuts what it fetches, and fetches it again at its next start.',
+        file: 'tests/offchain/gateway/recovery.spec.ts',
+        test: 'A gateway that starts again was not kept from its end by a worker that hands out an ending byte by byte',
+    },
+    {
+        source: 'review',
         attack: 'A node hides text in frames that no app is shown, and bills it up to the ceiling.',
         stoppedBy: 'Text of unknown kinds and of choices that nobody asked for counts nothing.',
         file: 'tests/offchain/gateway/incoming.spec.ts',

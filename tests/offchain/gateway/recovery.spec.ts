@@ -40,6 +40,20 @@ describe('A gateway that starts again', () => {
         await until(() => bench.worker.only.vouchers.at(-1)?.cumulative === 3020n);
     });
 
+    it('was not kept from its end by a worker that hands out an ending byte by byte', async () => {
+        await start();
+        await bench.post(ask);
+        bench.worker.dripped = 0;
+        bench.worker.scripts.push({ cut: 1, withholds: true });
+        await bench.post(ask);
+        await until(() => bench.worker.dripped > 10);
+        await bench.restart(); // waits for the end of the first one
+        await bench.gateway.recovery.loaded;
+
+        expect(job().unfinished).toEqual([2]);
+        bench.worker.dripped = -1;
+    });
+
     it('reads its store again when that fails once, and answers', async () => {
         await start();
         await bench.post(ask);

@@ -131,6 +131,7 @@ export class FakeWorker {
     refuseJob: RefusalCode | undefined;
     refuseJobStatus = 422; // HTTP
     proxyPages = 0; // of a proxy, that come instead of stored answers
+    dripped = -1; // bytes of stored answers that came one by one and never end; -1: they come as they are
     letGo = 0; // connections held open after the end that the gateway ended
     boot = Buffer.alloc(16, 7); // of its process
     readonly shown: Buffer[][] = []; // the receipts that came with each registration
@@ -176,6 +177,13 @@ export class FakeWorker {
                 if (this.proxyPages > 0) {
                     this.proxyPages--;
                     return reply.code(404).type('text/html').send('<h1>Not Found</h1>');
+                }
+                if (this.dripped >= 0) {
+                    reply.hijack();
+                    reply.raw.writeHead(200, { 'content-type': 'application/octet-stream' });
+                    const drip = setInterval(() => reply.raw.write(Buffer.alloc(++this.dripped && 1)), 5);
+                    reply.raw.once('close', () => clearInterval(drip));
+                    return reply;
                 }
                 const query = job.queries.get(Number(request.params.number));
                 if (query === undefined) {
