@@ -1,7 +1,7 @@
 /** The demands and cases in a worker's database. */
 import type { Kysely } from 'kysely';
 import { amountFromBytes, amountToBytes } from './database';
-import type { CaseRecord, CaseStore } from './worker';
+import type { CaseRecord, CaseStore, NewCase } from './worker';
 import type { WorkerSchema } from './workerTables';
 import type { Writes } from './writeQueue';
 
@@ -15,10 +15,20 @@ export class SqlCases implements CaseStore {
         return amountFromBytes((await this.db.selectFrom('watched').select('lt').executeTakeFirstOrThrow()).lt);
     }
 
-    async add(cases: Omit<CaseRecord, 'answerBy' | 'standing'>[], lt: bigint) {
+    async add(cases: NewCase[], lt: bigint) {
         await this.writes.run(async (t) => {
-            for (const added of cases) {
+            for (const { follows = false, ...added } of cases) {
                 const reopened = { reportedAt: added.reportedAt, standing: 'open' } as const;
+                if (follows) {
+                    const { class: faultClass, dispute, job, number } = added;
+                    await t
+                        .deleteFrom('cases')
+                        .where('dispute', '=', dispute)
+                        .where(({ eb, or }) =>
+                            or([eb('class', '!=', faultClass), eb('job', '!=', job), eb('number', '!=', number)]),
+                        )
+                        .execute();
+                }
                 await t
                     .insertInto('cases')
                     .values({ ...added, ...reopened, answerBy: 0 })

@@ -219,12 +219,20 @@ export interface CaseRecord {
     standing: CaseStanding;
 }
 
+/** A case that a message of the provider announces. */
+export interface NewCase extends Omit<CaseRecord, 'answerBy' | 'standing'> {
+    follows?: boolean; // its account follows from the rest, so another case of this account was made up
+}
+
 /** The cases about this node on chain. */
 export interface CaseStore {
     /** The logical time up to which the provider's messages were read, 0 at first. */
     cursor(): Promise<bigint>;
-    /** Stores new cases, reopens absent ones, and moves the cursor to `lt`. Other known cases do not change. */
-    add(cases: Omit<CaseRecord, 'answerBy' | 'standing'>[], lt: bigint): Promise<void>;
+    /**
+     * Stores new cases, reopens absent ones, and moves the cursor to `lt`. A case that follows takes the place of one
+     * with its account that was made up. Other known cases do not change.
+     */
+    add(cases: NewCase[], lt: bigint): Promise<void>;
     set(dispute: Buffer, change: Partial<Pick<CaseRecord, 'answerBy' | 'standing'>>): Promise<void>;
     open(): Promise<CaseRecord[]>;
 }

@@ -14,7 +14,7 @@ const MAX_PIECES = 3; // in one order, because an external message has at most 6
  */
 export async function isDispute(
     { config: { provider } }: Pick<WorkerContext, 'config'>,
-    { class: faultClass, job, number, dispute }: CaseRecord,
+    { class: faultClass, job, number, dispute }: Pick<CaseRecord, 'class' | 'job' | 'number' | 'dispute'>,
 ): Promise<boolean> {
     const fault = { class: faultClass, job, query: number };
     const versions = Array.from({ length: ruleBounds.maxCodeVersions }, (_, nodeVersion) => nodeVersion);

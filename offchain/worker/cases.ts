@@ -3,7 +3,7 @@ import { caseOutcomes, type CaseState, caseStates, Dispute, formatTon, isJudged,
 import type { Address, OpenedContract } from '@ton/core';
 import { type ChainReader, CONFIRM_READS, Confirmer, type Emitted, type EventReader, type Transfer } from '../chain';
 import { ANSWER_SECONDS, EVIDENCE_SECONDS } from '../link';
-import type { CaseRecord, CaseStanding } from '../store/worker';
+import type { CaseRecord, CaseStanding, NewCase } from '../store/worker';
 import { walletText } from '../process/addresses';
 import { PollLoop, Tasks } from '../process/tasks';
 import { accountAddress } from './channels';
@@ -136,11 +136,12 @@ export class Cases {
             throw failures[0];
         }
         failures.forEach((err) => log.debug({ err }, 'cases: an endpoint does not tell the messages of the provider'));
-        const cases: Parameters<typeof store.cases.add>[0] = [];
+        const cases: NewCase[] = [];
         for (const { message, value } of readings.flatMap((one) => (one.status === 'fulfilled' ? one.value : []))) {
             const { class: faultClass, job, query: number, dispute } = value;
             if (isJudged(faultClass) && (node === undefined || node === value.node)) {
-                cases.push({ dispute: dispute.hash, class: faultClass, job, number, reportedAt: message.at });
+                const about = { dispute: dispute.hash, class: faultClass, job, number };
+                cases.push({ ...about, reportedAt: message.at, follows: await isDispute(this.context, about) });
             }
         }
         // What every endpoint has told of: after a restart each is asked from there on.

@@ -273,6 +273,13 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'fault kind: one answer believed',
+        attack: 'Another endpoint tells of the account of a demand that is to come as that of another query, so that the demand is taken for made up.',
+        stoppedBy: 'A case whose account follows from it takes the place of one that was made up.',
+        file: 'tests/offchain/worker/cases.spec.ts',
+        test: 'A demand that another endpoint shows is answered although this endpoint told of its account as that of another query before',
+    },
+    {
+        source: 'fault kind: one answer believed',
         attack: 'The first endpoint takes every order of the wallet and carries it nowhere: nothing is claimed or answered.',
         stoppedBy: 'Every endpoint carries an order that is not executed soon.',
         file: 'tests/offchain/chain/wallet.spec.ts',

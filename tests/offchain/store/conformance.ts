@@ -790,6 +790,18 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             expect(await store.cases.open()).toMatchObject([{ reportedAt: 5000, standing: 'open' }]);
         });
 
+        it('keeps of the cases of one account the one that follows', async () => {
+            const [madeUp, job] = [randomBytes(32), randomBytes(32)];
+            const { dispute } = found(job);
+            await store.cases.add([found(madeUp)], 1n);
+            await store.cases.set(dispute, { standing: 'absent' });
+            await store.cases.add([{ ...found(job), follows: true }], 2n);
+            await store.cases.set(dispute, { answerBy: 2000 });
+            await store.cases.add([found(madeUp), { ...found(job), follows: true }], 3n);
+
+            expect(await store.cases.open()).toEqual([{ ...found(job), answerBy: 2000, standing: 'open' }]);
+        });
+
         it('drops no answer while a case of its job is open', async () => {
             const job = await withQuery(7);
             await store.queries.end(result(job, 7, 1, 10n));

@@ -3,7 +3,7 @@
  *
  * Longer than 350 lines because all of it is about the messages and demands of one provider on one chain.
  */
-import { caseStates, Dispute, Node, opcodes } from '@cocoon-market/wrappers';
+import { bytesToNumber, caseStates, Dispute, Node, opcodes } from '@cocoon-market/wrappers';
 import { type Address, beginCell, Cell, type Sender } from '@ton/core';
 import { ChainError } from '../../../offchain/chain';
 import { SqliteJobs } from '../../../offchain/store/sqliteJobs';
@@ -192,7 +192,8 @@ function showDemand(chain: FakeChain, dispute: Address, change: object = {}): vo
     });
 }
 
-const openedAt = (dispute: Address) => opened(9, { dispute: BigInt(`0x${dispute.hash.toString('hex')}`) });
+const bigintOf = ({ hash }: Address) => bytesToNumber(hash);
+const openedAt = (dispute: Address) => opened(9, { dispute: bigintOf(dispute) });
 
 /** The API shows such a demand, and tells of it. */
 async function demandedAt(dispute: Address): Promise<void> {
@@ -282,6 +283,17 @@ describe('A demand that another endpoint shows', () => {
         await until(() => sent.mock.calls.length === 2);
 
         expect(asked).toContain('other');
+    });
+
+    it('is answered although this endpoint told of its account as that of another query before', async () => {
+        other.emissions.push({ lt: 5n, at: other.now(), body: opened(7, { dispute: bigintOf(dispute) }) });
+        await until(async () => (await numbers()).includes(7));
+        showDemand(fixture.chain, dispute);
+        tells(openedAt(dispute));
+        await answered();
+
+        expect(fixture.wallet.orders[0]).toMatchObject([{ to: dispute }]);
+        expect(await numbers()).toEqual([9]);
     });
 
     it('and that no answer closes is answered a few times, because the other endpoint may have made it up', async () => {
