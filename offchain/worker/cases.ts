@@ -119,9 +119,7 @@ export class Cases {
 
     /**
      * Stores the cases that the Provider's messages announce, as any endpoint has them: one that hides a demand would
-     * cost the stake.
-     *
-     * @throws if no endpoint answers
+     * cost the stake. Throws if no endpoint answers.
      */
     private async collect(): Promise<void> {
         const { log, store } = this.context;
