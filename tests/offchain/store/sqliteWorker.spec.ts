@@ -29,14 +29,19 @@ it('refuses a second opening while the first lasts', async () => {
     await store.close();
 });
 
+/** Runs a statement on the closed file, as a failing disk would change it. */
+function damage(path: string, statement: string): void {
+    const file = new Sqlite(path);
+    file.exec(statement);
+    file.close();
+}
+
 it('goes on after a page of jobs of which no row can be read', async () => {
     const path = join(folder, 'worker.db');
     const jobs = [1, 2, 3].map((byte) => newJob({ job: Buffer.alloc(32, byte) }));
     const change = async (statement: string) => {
         await store.close();
-        const file = new Sqlite(path);
-        file.prepare(statement).run();
-        file.close();
+        damage(path, statement);
         store = await SqliteWorkerStore.open(path);
     };
     let store = await SqliteWorkerStore.open(path);
@@ -54,5 +59,34 @@ it('goes on after a page of jobs of which no row can be read', async () => {
     await change("UPDATE jobs SET state = 'ended'");
     const lost = await store.jobs.lost({ ...page, byLastClaim: false, since: 0, cursor: undefined });
     expect(lost.map(({ job }) => job)).toEqual([jobs[2].job]);
+    await store.close();
+});
+
+it('gives an answer up to a piece that a disk has lost', async () => {
+    const path = join(folder, 'worker.db');
+    const store = await SqliteWorkerStore.open(path);
+    const query = { job: newJob().job, number: 1 };
+    await store.jobs.add(newJob({ job: query.job }));
+    const asked = { request: Buffer.alloc(32), ceiling: 9n, promptEstimate: 1, accept: Buffer.from('accept') };
+    await store.queries.accept({ ...query, ...asked });
+    const counts = { prompt: 1, cached: 0, completion: 1, reasoning: 0 };
+    for (const text of ['one', 'two', 'three', 'four']) {
+        await store.queries.append({ ...query, bytes: Buffer.from(text), counts, promptKnown: true });
+    }
+    await store.close();
+    damage(path, 'DELETE FROM answers WHERE piece = 3');
+
+    const again = await SqliteWorkerStore.open(path);
+    expect(await again.queries.answer(query)).toEqual(Buffer.from('onetwo'));
+    await again.close();
+});
+
+it('gives no sums of jobs that are in no state that exists', async () => {
+    const path = join(folder, 'worker.db');
+    await (await SqliteWorkerStore.open(path)).close();
+    damage(path, "UPDATE jobSums SET state = 'toString' WHERE state = 'ending'");
+
+    const store = await SqliteWorkerStore.open(path);
+    await expect(store.earnings.sums()).rejects.toThrow('in no state that exists: toString');
     await store.close();
 });
