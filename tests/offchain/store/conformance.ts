@@ -384,12 +384,13 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             expect(await store.queries.get({ job, number: 1 })).toMatchObject({ counts: counts(7), promptKnown: true });
         });
 
-        it('accepts, declines and denies nothing of a number that an unknown job has', async () => {
+        it('accepts and declines no query of an unknown job, and has denied none', async () => {
             const job = randomBytes(32);
-            await expect(store.queries.accept(query(job, 1))).rejects.toHaveProperty('message');
+            await expect(store.queries.accept(query(job, 1))).rejects.toThrow('was used');
             const unserved = { job, number: 1, request: Buffer.alloc(32), receipt: Buffer.from('no') };
-            await expect(store.queries.decline(unserved)).rejects.toHaveProperty('message');
+            await expect(store.queries.decline(unserved)).rejects.toThrow('was used');
             expect(await store.queries.get({ job, number: 1 })).toBeUndefined();
+            expect(await store.queries.denial(unserved)).toBeUndefined();
         });
 
         it('lists accepted queries without an end of all jobs or of one, in pages', async () => {
@@ -604,6 +605,28 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             expect((await store.jobs.get(job))!.claimed).toBe(12n);
         });
 
+        it('counts no claim where the channel has paid no more than was known', async () => {
+            const job = await withJob();
+            await store.jobs.setConfirmedPaid(job, 5n, 1000);
+            await store.jobs.setConfirmedPaid(job, 5n, 100_000);
+            await store.jobs.setConfirmedPaid(job, 4n, 200_000);
+            expect(await claimedByDay()).toEqual([['1970-01-01', 5n]]);
+            expect((await store.jobs.get(job))!.claimed).toBe(5n);
+        });
+
+        it('counts a result that costs nothing', async () => {
+            const job = await withQuery();
+            await store.queries.end(result(job, 1, 1, 0n));
+            expect(await store.totals()).toMatchObject({ results: 1, earned: 0n });
+        });
+
+        it('counts no last claim while its job only ends', async () => {
+            const job = await withJob();
+            await store.jobs.setLastClaims([{ job, paidAfter: 9n }], 1000);
+            expect(await store.jobs.setState(job, 'ending', 1001)).toBe(true);
+            expect(await claimedByDay()).toEqual([]);
+        });
+
         it('counts a last claim once its job has ended, and takes it back from a job that goes on', async () => {
             const [ended, refunded, lapsed] = [await withJob(), await withJob(), await withJob()];
             await store.jobs.setConfirmedPaid(ended, 5n, 1000);
@@ -658,6 +681,34 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             expect(await store.jobs.setState(job, 'ended', 2000)).toBe(row.claims === 1);
             expect(await claimedByDay()).toEqual(row.claims === 0 ? [] : [['1970-01-01', 1_000_100n]]);
             expect((await store.jobs.get(job))!.lastClaimAt).toBe(1000 * row.claims);
+        });
+
+        const [claimMessage, answerMessage] = [1n, 2n].map((lt) => ({
+            ...{ at: 1000, kind: 'claim' as const, account: '0:1', isBounced: false, order: undefined },
+            ...{ lt, number: 0, isIncoming: lt === 2n },
+        }));
+
+        it('believes a last claim that brought what the channel had not paid before', async () => {
+            const job = await withJob();
+            await store.jobs.setSnapshot(job, { balance: 9_000_000n, paid: 2_000_000n, refundAt: 9000, at: 900 });
+            await store.jobs.setLastClaims([{ job, paidAfter: 3_000_100n }], 1000);
+            const movements = [
+                { ...claimMessage, job, amount: 10_000_020n },
+                { ...answerMessage, job, amount: 6_000_120n },
+            ];
+            await store.wallet.add(randomBytes(32), movements, undefined, { lt: 2n, hash: randomBytes(32) });
+            expect(await store.jobs.setState(job, 'ended', 2000)).toBe(true);
+            expect(await claimedByDay()).toEqual([['1970-01-01', 3_000_100n]]);
+        });
+
+        it('asks not what claims brought of a job that ended without a last one', async () => {
+            const job = await withJob();
+            const movements = [
+                { ...claimMessage, job, amount: 10_000_020n },
+                { ...answerMessage, job, amount: 1n },
+            ];
+            await store.wallet.add(randomBytes(32), movements, undefined, { lt: 2n, hash: randomBytes(32) });
+            expect(await store.jobs.setState(job, 'ended', 2000)).toBe(true);
         });
 
         it('replaces the movements of one wallet', async () => {
@@ -740,7 +791,9 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
 
         it('uses no number of an unknown job that it denied, nor one below, once the job is added', async () => {
             const unknown = newJob();
-            await store.queries.deny(denial(unknown.job, 5));
+            for (const number of [3, 5, 4]) {
+                await store.queries.deny(denial(unknown.job, number));
+            }
             await add(unknown);
 
             expect(await store.jobs.get(unknown.job)).toMatchObject({ highest: 5, lowWater: 5 });

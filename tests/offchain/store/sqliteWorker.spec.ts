@@ -55,6 +55,7 @@ it('goes on after a page of jobs of which no row can be read', async () => {
     const page = { limit: 1, onDamaged: (job: Buffer) => damaged.push(job) };
     expect((await store.jobs.claimable(page)).map(({ job }) => job)).toEqual([jobs[2].job]);
     expect(damaged).toEqual([jobs[0].job, jobs[1].job]);
+    await expect(store.jobs.claimable({ limit: 1 })).rejects.toThrow('A stored amount has 8 bytes');
 
     await change("UPDATE jobs SET state = 'ended'");
     const lost = await store.jobs.lost({ ...page, byLastClaim: false, since: 0, cursor: undefined });
