@@ -457,6 +457,13 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'A node notes 90,000 fields once, and each of the frames that follow has the gateway copy them for 50 ms.',
+        stoppedBy: 'Of a note nothing is kept but why the answer ended.',
+        file: 'tests/offchain/gateway/shapes.spec.ts',
+        test: 'Answers by the published description of the API as messages keep nothing of what a node notes but why it ended, so that no note is copied with each piece',
+    },
+    {
+        source: 'review',
         attack: 'A node hides text in frames that no app is shown, and bills it up to the ceiling.',
         stoppedBy: 'Text of unknown kinds and of choices that nobody asked for counts nothing.',
         file: 'tests/offchain/gateway/incoming.spec.ts',

@@ -11,7 +11,7 @@ type Fields = Record<string, unknown>;
 export class MessagesFormat implements AnswerFormat, BlockWriter {
     private readonly blocks = new Blocks(this);
     private readonly content: Fields[] = [];
-    private note: Fields = {};
+    private word: Fields = {}; // why the model server says that the answer ended
     private current: Block | undefined; // whose events are sent as they come
 
     constructor(private readonly head: AnswerHead) {}
@@ -22,7 +22,8 @@ export class MessagesFormat implements AnswerFormat, BlockWriter {
     }
 
     piece(piece: AnswerPiece): string {
-        this.note = { ...this.note, ...piece.note };
+        const { finish_reason: word } = piece.note;
+        this.word = word === undefined ? this.word : { finish_reason: word };
         return this.blocks.piece(piece);
     }
 
@@ -75,7 +76,7 @@ export class MessagesFormat implements AnswerFormat, BlockWriter {
     }
 
     private stopReason(finish: FinishWord): string {
-        const word = wordOf(this.note, finish);
+        const word = wordOf(this.word, finish);
         const reasons: Partial<Record<string, string>> = {
             stop: 'end_turn',
             length: 'max_tokens',

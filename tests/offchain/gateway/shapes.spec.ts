@@ -192,6 +192,19 @@ describe('Answers by the published description of the API', () => {
             expect(events.at(-2)).toMatchObject({ delta: { stop_reason: 'tool_use' }, usage: { output_tokens: 6 } });
         });
 
+        it('keep nothing of what a node notes but why it ended, so that no note is copied with each piece', () => {
+            const read: string[] = [];
+            const note = new Proxy({ finish_reason: 'length' } as Record<string, unknown>, {
+                ownKeys: () => [...Array.from({ length: 9 }, (_, i) => `k${i}`), 'finish_reason'],
+                getOwnPropertyDescriptor: () => ({ enumerable: true, configurable: true, value: 0 }),
+                get: (target, name) => (read.push(String(name)), target[name as string]),
+            });
+            const events = eventsOf(format(), [{ choice: 0, delta: { content: 'a' }, note }, piece({ content: 'b' })]);
+
+            expect(new Set(read)).toEqual(new Set(['finish_reason', 'logprobs']));
+            expect(events.at(-2)).toMatchObject({ delta: { stop_reason: 'max_tokens' } });
+        });
+
         it('are whole with the input of each tool, and an error if they were cut', () => {
             const [, pieces] = answers[2];
             expect(format().whole(wholeOf(pieces), { finish: 'stop', result })).toMatchObject({
