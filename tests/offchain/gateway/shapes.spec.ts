@@ -194,10 +194,11 @@ describe('Answers by the published description of the API', () => {
 
         it('keep nothing of what a node notes but why it ended, so that no note is copied with each piece', () => {
             const read: string[] = [];
-            const note = new Proxy({ finish_reason: 'length' } as Record<string, unknown>, {
+            const fields: Record<string, unknown> = { finish_reason: 'length' };
+            const note = new Proxy(fields, {
                 ownKeys: () => [...Array.from({ length: 9 }, (_, i) => `k${i}`), 'finish_reason'],
                 getOwnPropertyDescriptor: () => ({ enumerable: true, configurable: true, value: 0 }),
-                get: (target, name) => (read.push(String(name)), target[name as string]),
+                get: (target, name) => (read.push(String(name)), target[String(name)]),
             });
             const events = eventsOf(format(), [{ choice: 0, delta: { content: 'a' }, note }, piece({ content: 'b' })]);
 
