@@ -40,6 +40,7 @@ const MESSAGE_FEES = 3_000_000n; // nanoTON that a message costs the wallet, abo
 export class ClaimSender {
     private readonly failures = new Map<string, { count: number; notBefore: number }>();
     private cachedValue: { value: bigint; until: number } | undefined;
+    private doubts = 0; // values of a claim that the wallet could not pay, or that brought nothing
 
     constructor(
         private readonly context: WorkerContext,
@@ -86,7 +87,7 @@ export class ClaimSender {
         const balance = await spendable(this.context.chain, this.wallet, WALLET_RESERVE + each);
         const affordable = balance <= WALLET_RESERVE ? 0n : (balance - WALLET_RESERVE) / each;
         if (affordable === 0n) {
-            this.cachedValue = undefined; // it may be wrong, so it is read again
+            this.doubtValue();
             const address = walletText(this.wallet.address, this.context.config);
             this.context.log.error(
                 { address, balance: balance.toString() },
@@ -109,14 +110,16 @@ export class ClaimSender {
 
     /**
      * The value that the first channel to answer requires. Throws the last error of the API when none of a few answers.
-     * A hidden channel is asked at the other endpoints too.
+     * A hidden channel is asked at the other endpoints too. After a value that was wrong another endpoint is asked.
      */
     private async requiredValue(claims: readonly Claim[]): Promise<bigint> {
         const { log } = this.context;
         const chain = this.context.chain.as('urgent');
+        const { others = [] } = this.context.chain;
+        const first = this.doubts === 0 ? chain : (others[this.doubts % others.length] ?? chain);
         let lastError: unknown;
         for (const { job, channel, hidden } of claims.slice(0, MAX_TRIES)) {
-            for (const source of [chain, ...((hidden && this.context.chain.others) || [])]) {
+            for (const source of new Set([first, ...(hidden ? others : []), chain])) {
                 try {
                     return await source.open(Channel.fromAddress(accountAddress(channel))).getClaimValue();
                 } catch (error) {
@@ -126,6 +129,12 @@ export class ClaimSender {
             }
         }
         throw lastError;
+    }
+
+    /** The value of a claim may be wrong, so it is read again. */
+    private doubtValue(): void {
+        this.cachedValue = undefined;
+        this.doubts++;
     }
 
     /** Orders the first of the claims, as many as the wallet can pay for; undefined if it can pay for none. */
@@ -171,7 +180,7 @@ export class ClaimSender {
             return;
         }
         report.failed++;
-        this.cachedValue = undefined; // it may be wrong, so it is read again
+        this.doubtValue();
         this.noteFailure(name, claim);
     }
 

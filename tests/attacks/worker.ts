@@ -329,6 +329,13 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'fault kind: one answer believed',
+        attack: 'The first endpoint says that a claim must carry a million TON, for as long as it likes.',
+        stoppedBy: 'After a value that the wallet cannot pay another endpoint is asked.',
+        file: 'tests/regression/offchain-worker.spec.ts',
+        test: 'An endpoint that lies about what can be claimed and says that a claim must carry what no wallet has keeps nothing from being claimed',
+    },
+    {
+        source: 'fault kind: one answer believed',
         attack: 'The first endpoint says that the wallet is empty, so that no claim is sent.',
         stoppedBy: 'The most counts that any endpoint says.',
         file: 'tests/regression/offchain-worker.spec.ts',

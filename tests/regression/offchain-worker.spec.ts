@@ -382,6 +382,19 @@ describe('An endpoint that lies about what can be claimed', () => {
         expect(fixture.wallet.orders).toHaveLength(5);
     });
 
+    it('and says that a claim must carry what no wallet has keeps nothing from being claimed', async () => {
+        const { chain } = fixture;
+        const [account, open] = [chain.account.bind(chain), chain.open.bind(chain)];
+        chain.open = (contract) => ({ ...open(contract), getClaimValue: async () => 10n ** 15n });
+        (chain as { others?: unknown[] }).others = [
+            { account, open: chain.open },
+            { account, open },
+        ];
+        expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 0 });
+
+        expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 1, amount: OWED });
+    });
+
     it('and says that the wallet is empty keeps nothing from being claimed', async () => {
         const { chain, wallet } = fixture;
         jest.spyOn(wallet, 'balance').mockResolvedValue(0n);
