@@ -32,13 +32,16 @@ type Found = Pick<FaultEvidence, 'class' | 'queries' | 'receipts' | 'loss' | 'da
 export async function evidenceIn(store: Pick<GatewayStore, 'jobs' | 'receipts'>): Promise<OnWire[]> {
     const all: OnWire[] = [];
     for (const job of (await store.jobs()).filter(({ phase }) => phase !== 'failed')) {
-        await nextTurn(); // requests are answered meanwhile
         const { channel, terms } = job;
         const about = { job: job.number, channel, terms: termsToWire(terms) };
-        all.push(...evidenceOf(job, await store.receipts(job.number)).map((found) => ({ ...about, ...found })));
+        for (const found of await evidenceOf(job, await store.receipts(job.number))) {
+            all.push({ ...about, ...found });
+        }
     }
     return all;
 }
+
+const VERIFIED_PER_TURN = 64; // queries, whose receipts are checked in some 20 ms
 
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -48,16 +51,40 @@ interface SignedReceipt<T> {
     bytes: Buffer;
 }
 
+/** The first value of each key. */
+function firstBy<T, Key>(values: readonly T[], keyOf: (value: T) => Key): Map<Key, T> {
+    return new Map([...values].reverse().map((value) => [keyOf(value), value]));
+}
+
+/** The places of the values of each key. */
+function placesBy<T, Key>(values: readonly T[], keyOf: (value: T) => Key): Map<Key, number[]> {
+    const places = new Map<Key, number[]>();
+    values.forEach((value, at) => {
+        const key = keyOf(value);
+        const same = places.get(key) ?? [];
+        same.push(at);
+        places.set(key, same);
+    });
+    return places;
+}
+
 /**
  * The evidence in the receipts of one job. Receipts that the node did not sign, or signed for another job, prove
- * nothing.
+ * nothing. A job has any number of queries, so requests are answered meanwhile.
  */
-export function evidenceOf({ hash, terms }: Pick<StoredJob, 'hash' | 'terms'>, stored: StoredReceipts[]): Found[] {
+export async function evidenceOf(
+    { hash, terms }: Pick<StoredJob, 'hash' | 'terms'>,
+    stored: StoredReceipts[],
+): Promise<Found[]> {
     const verifier = new Verifier(terms.receiptKey);
-    const endings = stored.map((query) => {
+    const endings = [];
+    for (const [i, query] of stored.entries()) {
+        if (i % VERIFIED_PER_TURN === 0) {
+            await nextTurn();
+        }
         const opened = query.receipt === null ? undefined : ending(query.receipt, hash, verifier);
-        return { ...query, ...opened, accepted: query.accept && accepted(query.accept, hash, verifier) };
-    });
+        endings.push({ ...query, ...opened, accepted: query.accept && accepted(query.accept, hash, verifier) });
+    }
     const results = endings.flatMap(({ number, result, receipt: bytes }) =>
         result === undefined ? [] : [{ number, value: result, bytes: bytes! }],
     );
@@ -102,16 +129,24 @@ function fails(endings: { number: number; fail?: Refusal; receipt: Buffer | null
 
 /** A1: two results of one index or one number, or a result and a fail of one number, whatever queries they came for. */
 function twice(results: SignedReceipt<Result>[], failed: SignedReceipt<Refusal>[]): Found[] {
-    const pairs = results.flatMap((first, at) => [
-        ...results
-            .slice(at + 1)
-            .filter(({ bytes }) => !sameSigned(bytes, first.bytes)) // one receipt sent for two queries proves nothing
-            .filter(({ value }) => value.index === first.value.index || value.number === first.value.number)
-            .map((second) => ({ first, second, date: second.value.finishedAt, price: second.value.price })),
-        ...failed
-            .filter(({ value }) => value.number === first.value.number)
-            .map((second) => ({ first, second, date: second.value.signedAt, price: 0n })),
-    ]);
+    const byIndex = placesBy(results, ({ value }) => value.index);
+    const byNumber = placesBy(results, ({ value }) => value.number);
+    const failedByNumber = placesBy(failed, ({ value }) => value.number);
+    const pairs = results.flatMap((first, at) => {
+        const { index, number } = first.value;
+        const others = new Set([...byIndex.get(index)!, ...byNumber.get(number)!]);
+        return [
+            ...[...others]
+                .filter((other) => other > at)
+                .sort((one, other) => one - other)
+                .map((other) => results[other])
+                .filter(({ bytes }) => !sameSigned(bytes, first.bytes)) // one receipt sent for two queries proves nothing
+                .map((second) => ({ first, second, date: second.value.finishedAt, price: second.value.price })),
+            ...(failedByNumber.get(number) ?? [])
+                .map((other) => failed[other])
+                .map((second) => ({ first, second, date: second.value.signedAt, price: 0n })),
+        ];
+    });
     return pairs.map(({ first, second, date, price }) => ({
         class: 'A1',
         queries: [first.number, second.number],
@@ -131,10 +166,12 @@ function sameSigned(one: Buffer, other: Buffer): boolean {
  * first.
  */
 function excessive(terms: Terms, results: SignedReceipt<Result>[], accepts: SignedReceipt<Accept>[]): Found[] {
+    const byIndex = firstBy(results, ({ value }) => value.index);
+    const acceptOf = firstBy(accepts, ({ value }) => value.number);
     const found = results.flatMap(({ number, value, bytes }) => {
         const { price, index, cumulative, finishedAt: date } = value;
-        const previous = results.find((other) => other.value.index === index - 1);
-        const accept = accepts.find((one) => one.value.number === value.number);
+        const previous = byIndex.get(index - 1);
+        const accept = acceptOf.get(value.number);
         const excesses: [bigint, Buffer | undefined, string][] = [
             [price - priceOf(value, terms.rates), undefined, 'the price is above its counts at the rates of the terms'],
             [index === 1 ? cumulative - price : 0n, undefined, 'the first result counts more than its own price'],

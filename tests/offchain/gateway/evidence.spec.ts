@@ -30,21 +30,21 @@ const row = (number: number, receipt: Buffer | null, change: Partial<StoredRecei
     ...{ number, receipt, accept: accept(number), phase: 'result' },
     ...change,
 });
-const found = (...rows: StoredReceipts[]) =>
-    evidenceOf({ hash: JOB, terms }, rows).filter(({ class: faultClass }) => faultClass !== 'B1');
+const found = async (...rows: StoredReceipts[]) =>
+    (await evidenceOf({ hash: JOB, terms }, rows)).filter(({ class: faultClass }) => faultClass !== 'B1');
 
 describe('The receipts of a gateway', () => {
-    it('of an honest node show nothing', () => {
-        expect(found(row(1, result(1, 1)), row(2, fail(2), { phase: 'fail' }), row(3, result(3, 2)))).toEqual([]);
+    it('of an honest node show nothing', async () => {
+        expect(await found(row(1, result(1, 1)), row(2, fail(2), { phase: 'fail' }), row(3, result(3, 2)))).toEqual([]);
     });
 
-    it('show two results of one index, and count the dearer', () => {
+    it('show two results of one index, and count the dearer', async () => {
         const [first, second] = [
             result(1, 1),
             result(2, 1, { completion: 6, price: PRICE + 1n, cumulative: PRICE + 1n }),
         ];
 
-        const [twice] = found(row(1, first), row(2, second, { phase: 'refused' }));
+        const [twice] = await found(row(1, first), row(2, second, { phase: 'refused' }));
 
         expect(twice).toMatchObject({
             class: 'A1',
@@ -55,14 +55,14 @@ describe('The receipts of a gateway', () => {
         });
     });
 
-    it('show a result and a fail of one query, under whatever number they came', () => {
-        const [twice] = found(row(1, result(1, 1)), row(2, fail(1), { phase: 'refused' }));
+    it('show a result and a fail of one query, under whatever number they came', async () => {
+        const [twice] = await found(row(1, result(1, 1)), row(2, fail(1), { phase: 'refused' }));
 
         expect(twice).toMatchObject({ class: 'A1', loss: PRICE, date: 150 });
     });
 
-    it('show nothing by one result that came for two queries', () => {
-        expect(found(row(1, result(1, 1)), row(2, result(1, 1), { phase: 'refused', accept: null }))).toEqual([]);
+    it('show nothing by one result that came for two queries', async () => {
+        expect(await found(row(1, result(1, 1)), row(2, result(1, 1), { phase: 'refused', accept: null }))).toEqual([]);
     });
 
     it.each([
@@ -74,18 +74,18 @@ describe('The receipts of a gateway', () => {
             loss: 3n,
         },
         { what: 'its ceiling', rows: [row(1, result(1, 1), { accept: accept(1, PRICE - 1n) })], loss: 1n },
-    ])('show a bill above $what', ({ rows, loss }) => {
-        expect(found(...rows)).toMatchObject([{ class: 'A2', loss }]);
+    ])('show a bill above $what', async ({ rows, loss }) => {
+        expect(await found(...rows)).toMatchObject([{ class: 'A2', loss }]);
     });
 
-    it('show a bill at its ceiling as right', () => {
-        expect(found(row(1, result(1, 1), { accept: accept(1, PRICE) }))).toEqual([]);
+    it('show a bill at its ceiling as right', async () => {
+        expect(await found(row(1, result(1, 1), { accept: accept(1, PRICE) }))).toEqual([]);
     });
 
-    it('show an accept without an end, at the least of ceiling and step', () => {
-        expect(found(row(1, null, { phase: 'open' }))).toMatchObject([{ class: 'A3', loss: 8n, date: 700 }]);
-        expect(found(row(1, null, { phase: 'open', accept: null }))).toEqual([]);
-        expect(found(row(1, null, { phase: 'open', accept: accept(1, 7n) }))).toMatchObject([{ loss: 7n }]);
+    it('show an accept without an end, at the least of ceiling and step', async () => {
+        expect(await found(row(1, null, { phase: 'open' }))).toMatchObject([{ class: 'A3', loss: 8n, date: 700 }]);
+        expect(await found(row(1, null, { phase: 'open', accept: null }))).toEqual([]);
+        expect(await found(row(1, null, { phase: 'open', accept: accept(1, 7n) }))).toMatchObject([{ loss: 7n }]);
     });
 
     it.each([
@@ -93,19 +93,31 @@ describe('The receipts of a gateway', () => {
         { what: 'a fail', refused: 'fail', receipt: fail(1) },
         { what: 'a result of another query', refused: undefined, receipt: result(2, 1) },
         { what: 'nothing', refused: undefined, receipt: null },
-    ])('say of an accept without an end that $what came and was refused', ({ refused, receipt }) => {
-        const [silent] = found(row(1, receipt, { phase: 'refused' }));
+    ])('say of an accept without an end that $what came and was refused', async ({ refused, receipt }) => {
+        const [silent] = await found(row(1, receipt, { phase: 'refused' }));
 
         expect(silent).toMatchObject({ class: 'A3' });
         expect(silent.refused).toBe(refused);
     });
 
-    it('show nothing that another key signed, or for another job', () => {
+    it('show nothing that another key signed, or for another job', async () => {
         const forged = result(2, 1, {}, signingKey(Buffer.alloc(32, 9)));
         const elsewhere = result(2, 1, { job: ACCOUNT });
 
         for (const receipt of [forged, elsewhere]) {
-            expect(found(row(1, result(1, 1)), row(2, receipt, { accept: null, phase: 'refused' }))).toEqual([]);
+            expect(await found(row(1, result(1, 1)), row(2, receipt, { accept: null, phase: 'refused' }))).toEqual([]);
         }
+    });
+
+    it('of a long job are checked while requests are answered', async () => {
+        const rows = Array.from({ length: 300 }, (_, i) => row(i + 1, result(i + 1, i + 1)));
+        let turns = 0;
+        const count = () => void (turns++, (next = setImmediate(count)));
+        let next = setImmediate(count);
+        const all = await evidenceOf({ hash: JOB, terms }, rows);
+        clearImmediate(next);
+
+        expect(all.map(({ class: faultClass }) => faultClass)).toEqual(rows.map(() => 'B1'));
+        expect(turns).toBeGreaterThanOrEqual(4);
     });
 });
