@@ -186,15 +186,15 @@ export class Nodes {
         return info;
     }
 
-    /** URLs of workers that may serve a model. */
-    workers(model: string, preferences?: Preferences): Promise<string[]> {
-        return this.source.workers(model, (node) => this.isUnlikely(node, model, preferences));
+    /** URLs of workers that may serve a model. Announced ones that `isLast` names come last. */
+    workers(model: string, preferences?: Preferences, isLast = (_: string) => false): Promise<string[]> {
+        return this.source.workers(model, (node) => isLast(node.url) || this.isUnlikely(node, model, preferences));
     }
 
     // Only some of the announced nodes are asked at once, so cheap ones that cannot be used must not take their places.
     private isUnlikely(announced: AnnouncedNode, model: string, preferences: Preferences | undefined): boolean {
         const { url, tier } = announced;
-        const rates = announced.offers.find((offer) => offer.model.equals(modelHash(model)))!.rates;
+        const rates = ratesOf(announced, model)!;
         const unfitAt = this.unfitAt.get(`${model} ${url}`) ?? -Infinity;
         return (
             this.now() - unfitAt < UNFIT_SECONDS ||
@@ -203,6 +203,15 @@ export class Nodes {
             this.priceObjection(rates, model) !== undefined ||
             unwanted(preferences, { ...announced, rates }) !== undefined
         );
+    }
+
+    /** False if a request wants no node that the chain announces at a URL. */
+    private mayBeWanted(url: string, model: string, preferences: Preferences | undefined): boolean {
+        const announced = (this.announced(url) ?? []).flatMap((node) => {
+            const rates = ratesOf(node, model);
+            return rates === undefined ? [] : [{ ...node, rates }];
+        });
+        return announced.length === 0 || announced.some((node) => unwanted(preferences, node) === undefined);
     }
 
     /** What a worker last said of itself; undefined if it was down since. */
@@ -223,8 +232,7 @@ export class Nodes {
 
     /** The prices of a model that the chain announces at a URL. */
     announcedRates(url: string, model: string): Rates | undefined {
-        const offers = (this.announced(url) ?? []).flatMap((node) => node.offers);
-        return offers.find((offer) => offer.model.equals(modelHash(model)))?.rates;
+        return (this.announced(url) ?? []).flatMap((node) => ratesOf(node, model) ?? [])[0];
     }
 
     /** What the chain said of a node when it was last read. */
@@ -252,10 +260,16 @@ export class Nodes {
         const all: CheckedWorker[] = [];
         let fit: Candidate[] = [];
         for (let round = 1; round <= MAX_ROUNDS && fit.length === 0; round++) {
-            const urls = await this.workers(model, need.preferences);
-            const others = urls.filter((url) => !all.some((one) => one.url === url));
-            if (others.length === 0 || all.some(({ isUnwanted }) => isUnwanted)) {
-                break; // those that the request wants were asked first
+            const isUnwanted = (url: string) => all.some((one) => one.url === url && one.isUnwanted);
+            const urls = await this.workers(model, need.preferences, isUnwanted);
+            // Those that the request wants are asked first: after that only those.
+            const others = urls.filter(
+                (url) =>
+                    !all.some((one) => one.url === url) &&
+                    (round === 1 || this.mayBeWanted(url, model, need.preferences)),
+            );
+            if (others.length === 0) {
+                break;
             }
             all.push(...(await this.checkAll(others, model, excluded, need)));
             fit = all.flatMap(({ candidate }) => candidate ?? []);
@@ -591,6 +605,10 @@ export function termsAt(
         end: job.end,
     };
 }
+
+/** The rates of a model that the chain announces of a node. */
+const ratesOf = ({ offers }: AnnouncedNode, model: string): Rates | undefined =>
+    offers.find((offer) => offer.model.equals(modelHash(model)))?.rates;
 
 type Offer = NodeInfo['offers'][number];
 

@@ -428,6 +428,14 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'Cheap nodes announce an attestation that they do not have, and hide the nodes that have one from requests that ask for it.',
+        stoppedBy:
+            'A node that a request does not want, once it was asked, comes last, and others that it may want are asked.',
+        file: 'tests/offchain/gateway/routing.spec.ts',
+        test: 'Two nodes of unlike price and speed, found by events of the chain cheaper nodes that announce an attestation which they do not have hide no other',
+    },
+    {
+        source: 'review',
         attack: 'A node lists a tokenizer, counts the job by bytes once it is open, and bills four times as much.',
         stoppedBy:
             'A job is counted by what was listed when it was opened, and a worker that says otherwise gets no prompt.',

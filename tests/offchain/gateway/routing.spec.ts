@@ -1,5 +1,5 @@
 import { Address, beginCell } from '@ton/core';
-import { listingCell, Node, Reason } from '@cocoon-market/wrappers';
+import { type Attestation, listingCell, Node, Reason } from '@cocoon-market/wrappers';
 import { storeNodeAnnounced } from '../../../wrappers/bodies';
 import { bytesToNumber } from '../../../wrappers/bytes';
 import { nodeLines } from '../../../offchain/cli/gatewayNodes';
@@ -8,19 +8,26 @@ import type { GatewayConfigInput } from '../../../offchain/gateway';
 import { modelHash } from '../../../offchain/link';
 import { useMarket } from '../../support/market';
 import { listingWith } from '../../support/stake';
-import { ask, Bench, FakeWorker, MODEL, RATES, startBench, until } from './support';
+import { ask, Bench, FakeWorker, MODEL, RATES, startBench, testMeasurement, until } from './support';
 
 const CHEAP = { ...RATES, completion: 500_000_000n };
 const DEAR = { ...RATES, completion: 1_000_000_000n };
 const tools = [{ type: 'function', function: { name: 'look', parameters: { type: 'object' } } }];
 
 /** Announces a worker's node with its rates, and has the worker say that it is that node. */
-async function announce(bench: Bench, worker: FakeWorker, byte: number, rates: typeof RATES): Promise<string> {
+async function announce(
+    bench: Bench,
+    worker: FakeWorker,
+    byte: number,
+    rates: typeof RATES,
+    attestation?: Attestation,
+): Promise<string> {
     const provider = new Address(0, Buffer.alloc(32, byte));
     const node = (await Node.ofProvider(provider, 0)).address.toRawString();
     const listing = listingWith({
         offers: [{ model: bytesToNumber(modelHash(MODEL)), ...rates }],
         service: { region: 'eu', uptime: 1, endpoint: worker.url },
+        ...(attestation && { attestation }),
     });
     const content = listingCell(listing);
     const event = { $$type: 'NodeAnnounced', provider: bytesToNumber(provider.hash), number: 0n, content } as const;
@@ -38,13 +45,16 @@ describe('Two nodes of unlike price and speed, found by events of the chain', ()
     let bench: Bench;
     let nodes: string[];
 
-    const start = async (config: Partial<GatewayConfigInput> = {}) => {
+    const start = async (config: Partial<GatewayConfigInput> = {}, workers = 2, attestation?: Attestation) => {
         bench = await startBench(market(), {
-            workers: 2,
+            workers,
             config: { workers: undefined, registry: `0:${'9'.repeat(64)}`, routing: { slowSeconds: 0.1 }, ...config },
             deps: { checks: { objection: async () => undefined } },
             before: async (one) => {
-                nodes = [await announce(one, one.workers[0], 1, CHEAP), await announce(one, one.workers[1], 2, DEAR)];
+                nodes = [
+                    await announce(one, one.workers[0], 1, CHEAP, attestation),
+                    await announce(one, one.workers[1], 2, DEAR, attestation),
+                ];
             },
         });
     };
@@ -141,6 +151,27 @@ describe('Two nodes of unlike price and speed, found by events of the chain', ()
         const provider = { only: [nodes[1]] };
         bench.workers[0].info = info;
         expect(await send({ provider })).toMatchObject({ status: 200, by: [0, 1] });
+    });
+
+    it('cheaper nodes that cannot be used hide no other from a request that does not want one of the configuration', async () => {
+        await start({}, 3);
+        const [cheap, , configured] = bench.workers;
+        const { info } = cheap;
+        cheap.info = (own) => ({ ...info(own), network: 1 });
+        await bench.restart({ workers: [configured.url], discovery: { enabled: true, maxNodes: 1 } });
+
+        expect(await send({ provider: { only: nodes } })).toMatchObject({ status: 200, by: [0, 1, 0] });
+    });
+
+    it('cheaper nodes that announce an attestation which they do not have hide no other', async () => {
+        const { policy, attest } = testMeasurement();
+        const config = { discovery: { maxNodes: 1 }, attestation: { ...policy, allowOpen: true } };
+        await start(config, 2, { tier: 'testca', certificate: 1n, expiresAt: market().now + 999 });
+        const [, dear] = bench.workers;
+        jest.replaceProperty(dear, 'node', Address.parse(nodes[1]));
+        attest(dear, market().now + 999);
+
+        expect(await send({ provider: { data_collection: 'deny' } })).toMatchObject({ status: 200, by: [0, 1] });
     });
 
     it('a node that refused what it lists gets no other job for it, whoever asks for that node first', async () => {
