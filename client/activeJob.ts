@@ -57,8 +57,6 @@ export class ActiveJob {
     session: Session | undefined;
     counter: TokenCounter;
     tokenizer = 'bytes';
-    /** Set when the job is opened, or when its worker says it first. By bytes a node may bill several times as much. */
-    countedBy: string | undefined;
     features: readonly string[] = [];
     running = 0;
     private failures = 0; // in a row, of queries whose meters were paid
@@ -219,7 +217,8 @@ export class ActiveJob {
         if (!state.job.equals(hash) || state.highest > MAX_HIGHEST) {
             throw new WorkerDown('the worker answers for another job, or leaves it no numbers');
         }
-        if (state.tokenizer !== (this.countedBy ??= state.tokenizer)) {
+        // By bytes a node may bill several times as much.
+        if (state.tokenizer !== (this.stored.tokenizer ?? state.tokenizer)) {
             const message = 'The worker counts the job by another tokenizer than it listed';
             throw new ClientError('wrong_node', message, 'Settle this job, and open one at another node.');
         }

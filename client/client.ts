@@ -222,7 +222,7 @@ export class Client {
         const { seed, publicKey } = newKey();
         const stored: SavedJob = {
             ...{ number: nextNumber(reading), network: context.network, model: offer.model, url: listed.endpoint },
-            processes: [],
+            ...{ tokenizer: offer.tokenizer ?? 'bytes', processes: [] },
             ...{ channel: Buffer.alloc(32), hash: Buffer.alloc(32), terms: { ...terms, voucherKey: publicKey } },
             ...{ deposit, funds: 0n, maxSpend: deposit, orderedAt: context.now(), seed, phase: 'ordered', note: '' },
             ...{ highest: 0, queryCount: 0, voucher: null, signingStop: '' },
@@ -230,7 +230,6 @@ export class Client {
         stored.channel = await channelOf(escrow, stored, reading);
         stored.hash = jobHash(context.network, stored.channel, stored.terms);
         const state = await this.order(stored);
-        state.countedBy = offer.tokenizer ?? 'bytes';
         await this.welcome(state);
         return ClientJob.of(state);
     }

@@ -13,6 +13,7 @@ export interface SavedJob {
     network: number;
     model: string;
     url: string; // of the node's worker
+    tokenizer?: string; // that the worker listed when the job was opened
     processes: string[]; // of the worker, the owner of the job first
     channel: Buffer; // account
     hash: Buffer;

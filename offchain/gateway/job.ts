@@ -106,7 +106,10 @@ export class GatewayJob {
     refusals = 0; // without signature, since the last result
     private readonly now: () => number;
     private listing: OfferFacts | undefined; // of the node, for the job's model; with the tokenizer of the job
-    /** Set when the job is opened, or when its worker says it first. By bytes a node may bill several times as much. */
+    /**
+     * Set when the job is opened, or loaded with queries, else when its worker says it first. By bytes a node may bill
+     * several times as much.
+     */
     countedBy: string | undefined;
     private attestedUntil = 0; // unix seconds, of the session's key
     private readonly reservations = new Map<number, Reservation>(); // of queries without an ending, by number

@@ -167,15 +167,16 @@ export class Recovery {
         const read = [];
         for (const job of stored) {
             const { number } = job;
-            const [entries, open, highest] = await Promise.all([
+            const [entries, open, highest, tokenizer] = await Promise.all([
                 store.entries(number),
                 store.openQueries(number),
                 store.highest(number),
+                store.tokenizer(number),
             ]);
-            read.push({ job, entries, open, highest });
+            read.push({ job, entries, open, highest, tokenizer });
         }
         // In one turn of the event loop: no question gets a job whose queries are not known yet.
-        return read.map(({ job: record, entries, open, highest }) => {
+        return read.map(({ job: record, entries, open, highest, tokenizer }) => {
             const job = this.parts.book.add(record);
             if (record.breachAt) {
                 nodes.bans.ban(record.worker, record.note, record.breachAt);
@@ -183,6 +184,7 @@ export class Recovery {
             job.money.restore(entries);
             open.forEach(({ number, ceiling }) => job.reserve(number, ceiling));
             job.raiseHighest(highest);
+            job.countedBy = tokenizer;
             return job;
         });
     }

@@ -177,6 +177,8 @@ export interface GatewayStore extends PeopleStore {
     openQueries(job: number): Promise<StoredQuery[]>;
     /** The highest number ever used in this job, 0 for none. */
     highest(job: number): Promise<number>;
+    /** The tokenizer that counted the newest query of this job; undefined for none. */
+    tokenizer(job: number): Promise<string | undefined>;
     /** The receipts of the highest ended query and of the newest result of a job; one if they are the same. */
     newestReceipts(job: number): Promise<Buffer[]>;
     /** Index, price and cumulative of every verified result, by index. */

@@ -267,6 +267,11 @@ export class SqlGatewayStore implements GatewayStore {
         return (await numbers.orderBy('number', 'desc').limit(1).executeTakeFirst())?.number ?? 0;
     }
 
+    async tokenizer(job: number): Promise<string | undefined> {
+        const tokenizers = this.db.selectFrom('query').select('tokenizer').where('job', '=', job);
+        return (await tokenizers.orderBy('number', 'desc').limit(1).executeTakeFirst())?.tokenizer;
+    }
+
     async newestReceipts(job: number) {
         const ended = this.db
             .selectFrom('query')

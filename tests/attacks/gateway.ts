@@ -444,6 +444,13 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'A node waits until the gateway begins again, and counts its job by bytes from then on.',
+        stoppedBy: 'The queries of a job keep the tokenizer that counts it.',
+        file: 'tests/offchain/gateway/rules.spec.ts',
+        test: "An open job under today's rules gets no prompt when its worker counts it by another tokenizer after the gateway began again",
+    },
+    {
+        source: 'review',
         attack: 'A node lists a region, features or versions that steer the terminal of whoever lists the nodes.',
         stoppedBy: 'What a command prints has no character that moves a cursor, hides text or changes its order.',
         file: 'tests/offchain/failure.spec.ts',

@@ -137,6 +137,27 @@ describe('A client that is asked for several things at once', () => {
         expect((await openJob(honest)).phase).toBe('open');
     });
 
+    it('asks nothing of a worker that counts a job by another tokenizer once the client was opened again', async () => {
+        const chain = new StandInChain();
+        const store = memoryStore();
+        const asked: string[] = [];
+        let tokenizer = 'bytes';
+        const fetch = async (url: string, init: RequestInit) => {
+            asked.push(new URL(url).pathname);
+            return url.endsWith('/v1/jobs') ? takenJob(init, tokenizer) : answerOf(url);
+        };
+        const first = await openClient(chain, { store, fetch });
+        await openJob(first);
+        await first.close();
+        tokenizer = 'qwen';
+
+        const [job] = await (await openClient(chain, { store, fetch })).jobs();
+        await expect(job.ask({ messages: [{ role: 'user', content: 'Hi' }], maxTokens: 9 }).text()).rejects.toThrow(
+            'another tokenizer',
+        );
+        expect(asked).not.toContain('/v1/query');
+    });
+
     it.each([
         'http://127.0.0.1:8080',
         'http://10.0.0.1/admin',

@@ -1,3 +1,4 @@
+import type { NodeInfo } from '../../../offchain/link';
 import { useMarket } from '../../support/market';
 import { ask, Bench, BenchOptions, type FakeWorker, MODEL, RATES, startBench, testMeasurement, until } from './support';
 
@@ -112,6 +113,19 @@ describe("An open job under today's rules", () => {
         expect(prompts(bench.worker)).toBe(1);
         await until(() => job(4).phase !== 'open');
         expect(job(4).stored.note).toContain('counts the job by another tokenizer');
+    });
+
+    it('gets no prompt when its worker counts it by another tokenizer after the gateway began again', async () => {
+        let tokenizer = 'qwen';
+        const list = (info: NodeInfo) => ({ ...info, offers: [{ ...info.offers[0], tokenizer }] });
+        await start({ before: async ({ worker }) => void (worker.info = list) });
+        await bench.post(ask);
+        tokenizer = bench.worker.only.tokenizer = 'bytes';
+        await later({});
+
+        expect((await bench.post(ask)).headers['x-cocoon-job']).toBe('4');
+        await until(() => job().phase !== 'open');
+        expect(job().stored.note).toContain('counts the job by another tokenizer');
     });
 
     it('gets no prompt when its node attests less than when it was opened, and is settled', async () => {

@@ -35,6 +35,7 @@ beforeEach(() => {
         entries: () => entries(),
         openQueries: async () => [],
         highest: async () => 0,
+        tokenizer: async () => undefined,
     };
     const spending = {
         resume: async () => {

@@ -173,8 +173,11 @@ export function describeGatewayStore(name: string, open: () => Promise<GatewaySt
             await expect(store.addQuery(query(1, 4))).rejects.toBeDefined();
             await Promise.allSettled([store.addQuery(query(1, 2)), store.addQuery(query(1, 4))]);
             await store.addQuery(query(2, 4));
+            await store.addQuery(query(5, 9, { tokenizer: 'qwen' }));
             expect(await store.highest(1)).toBe(4);
             expect(await store.highest(3)).toBe(0);
+            const tokenizers = [await store.tokenizer(1), await store.tokenizer(3), await store.tokenizer(5)];
+            expect(tokenizers).toEqual(['bytes', undefined, 'qwen']);
             expect((await store.openQueries(1)).map(({ number }) => number)).toEqual([2, 4]);
         });
 
