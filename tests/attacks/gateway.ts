@@ -479,6 +479,13 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'A node sends a million empty tool calls in four megabytes, and each takes a kilobyte in the gateway.',
+        stoppedBy: 'An answer has at most 4096 blocks.',
+        file: 'tests/offchain/gateway/shapes.spec.ts',
+        test: 'Answers by the published description of the API have no more blocks than fit into memory, in any shape that shows blocks',
+    },
+    {
+        source: 'review',
         attack: 'A node hides text in frames that no app is shown, and bills it up to the ceiling.',
         stoppedBy: 'Text of unknown kinds and of choices that nobody asked for counts nothing.',
         file: 'tests/offchain/gateway/incoming.spec.ts',

@@ -4,9 +4,11 @@
  * come in turn.
  */
 import { randomUUID } from 'node:crypto';
-import type { AnswerPiece } from '../../link';
+import { type AnswerPiece, PieceError } from '../../link';
 
 type Fields = Record<string, unknown>;
+
+const MAX_BLOCKS = 4096; // of one answer; a call takes three bytes on the way and a kilobyte here
 
 export type BlockKind = 'reasoning' | 'text' | 'refusal' | 'call';
 
@@ -35,6 +37,7 @@ export class Blocks {
 
     constructor(private readonly writer: BlockWriter) {}
 
+    /** The events of a piece. Throws {@link PieceError} if the answer has too many blocks. */
     piece({ delta, note }: AnswerPiece): string {
         const { reasoning_content: reasoning, content, refusal, tool_calls: calls } = delta;
         const { content: listed } = (note.logprobs ?? {}) as { content?: unknown };
@@ -93,6 +96,9 @@ export class Blocks {
     }
 
     private start(kind: BlockKind, call: { callId: string; name: string } = { callId: '', name: '' }): Block {
+        if (this.count === MAX_BLOCKS) {
+            throw new PieceError(`The node sent an answer of more than ${MAX_BLOCKS} texts and calls`);
+        }
         return { kind, index: this.count++, text: '', logprobs: [], ...call };
     }
 

@@ -5,7 +5,7 @@ import { Embeddings } from '../../../offchain/gateway/api/embeddings';
 import { type AnswerFormat, cutError } from '../../../offchain/gateway/api/format';
 import { MessagesFormat } from '../../../offchain/gateway/api/messages';
 import { ResponsesFormat } from '../../../offchain/gateway/api/responses';
-import { type AnswerPiece, WholeAnswer } from '../../../offchain/link';
+import { type AnswerPiece, PieceError, WholeAnswer } from '../../../offchain/link';
 import { objectionsTo } from '../../support/openaiApi';
 
 const head = { id: 'chatcmpl-1', created: 1_800_000_000, model: 'm' };
@@ -171,6 +171,17 @@ describe('Answers by the published description of the API', () => {
         const body = responses().whole(wholeOf([piece({ content: 'a' })]), { finish: 'length', result });
         expect(body).toMatchObject({ status: 'incomplete', incomplete_details: { reason: 'max_output_tokens' } });
         expect(objections('Response', [body])).toEqual([]);
+    });
+
+    it('have no more blocks than fit into memory, in any shape that shows blocks', () => {
+        const some = (count: number) => piece({ tool_calls: Array.from({ length: count }, () => ({})) });
+        for (const make of [responses, () => new MessagesFormat({ ...head, id: 'msg_1' })]) {
+            const format = make();
+            format.piece(some(4095));
+            format.piece(piece({ content: 'a' }));
+            expect(() => format.piece(some(1))).toThrow(PieceError);
+            expect(() => format.end('stop', result)).not.toThrow();
+        }
     });
 
     describe('as messages', () => {
