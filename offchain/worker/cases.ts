@@ -1,6 +1,6 @@
 /** Follows the demands and cases about this node on chain, and answers demands before their deadline. */
-import { caseOutcomes, type CaseState, caseStates, Dispute, formatTon, isJudged, Node } from '@cocoon-market/wrappers';
-import type { Address, OpenedContract } from '@ton/core';
+import { type CaseState, caseStates, Dispute, formatTon, isJudged, Node } from '@cocoon-market/wrappers';
+import type { OpenedContract } from '@ton/core';
 import { type ChainReader, CONFIRM_READS, Confirmer, type Emitted, type EventReader, type Transfer } from '../chain';
 import { ANSWER_SECONDS, EVIDENCE_SECONDS } from '../link';
 import type { CaseRecord, CaseStanding, NewCase } from '../store/worker';
@@ -11,6 +11,7 @@ import type { ClaimWallet } from './claimSender';
 import type { WorkerContext } from './context';
 import { isDispute, ordersOf } from './caseAnswer';
 import { CaseMessages } from './caseMessages';
+import { type SeenCase, endOf, isLate, isOpen, type OpenCase, readCase } from './seenCase';
 import { type Defence, defend } from './defence';
 import { spendAlone } from './processes';
 import { spendable } from './spendable';
@@ -21,12 +22,6 @@ const CONFIRM_POLLS = 30;
 const MAX_PAUSE = 900; // seconds between two answers to one demand; a response window is an hour at least
 const UNSEEN_SECONDS = 120; // for which the first endpoint shows no demand to answer, before the others are asked
 const MAX_UNSEEN = 8; // answers that close nothing to a demand that the first endpoint does not show
-
-const STANDINGS = new Map<bigint, CaseStanding>([
-    [caseOutcomes.innocent, 'innocent'],
-    [caseOutcomes.guilty, 'guilty'],
-    [caseOutcomes.draw, 'draw'],
-]);
 
 /** The cases about one worker's node. */
 export class Cases {
@@ -39,6 +34,7 @@ export class Cases {
     private nodeNumber: number | undefined; // of the node at its provider
     // By account: answers that were sent and closed nothing, and steady seconds before which none is sent again.
     private readonly vain = new Map<string, { count: number; notBefore: number }>();
+    private readonly failures = new Map<string, number>(); // by account: looks that brought no answer on the chain
     private readonly unseenSince = new Map<string, number>(); // by account that the first endpoint shows not open: steady seconds
     private readonly confirmer: Confirmer<ChainReader>;
 
@@ -182,7 +178,7 @@ export class Cases {
     }
 
     private async attend(record: CaseRecord): Promise<void> {
-        const { chain, log, now, store } = this.context;
+        const { log, now, steady, store } = this.context;
         const address = accountAddress(record.dispute);
         // A case is given up only when several readings and every endpoint agree that it has ended.
         const { value, finding, confirmed } = await this.confirmer.ask(
@@ -193,6 +189,7 @@ export class Cases {
         const standing = finding as CaseStanding | undefined;
         if (standing !== undefined && confirmed) {
             this.unseenSince.delete(keyOf(record));
+            this.failures.delete(keyOf(record));
             if (standing !== 'absent' || now() - record.reportedAt > ABSENT_AFTER) {
                 await store.cases.set(record.dispute, { standing });
             }
@@ -201,7 +198,7 @@ export class Cases {
             }
             return;
         }
-        const views = await this.openViews(record, { source: chain, ...value });
+        const views = await this.openCases(record, value);
         if (views.length === 0) {
             return;
         }
@@ -209,15 +206,18 @@ export class Cases {
         if (answerBy !== record.answerBy) {
             await store.cases.set(record.dispute, { answerBy });
         }
-        const { count = 0 } = this.vain.get(keyOf(record)) ?? {};
+        const { count = 0, notBefore = -Infinity } = this.vain.get(keyOf(record)) ?? {};
         const inTime = views.filter((one) => !isLate(one));
         if (record.class === 'B1') {
             await this.warn(record, views[0].source.open(Dispute.fromAddress(address)), answerBy);
         } else if (inTime.length === 0) {
             this.logOnce(record, 'a demand was not answered in time');
-        } else if (standing === undefined || count < MAX_UNSEEN) {
-            // After an answer that closed nothing another endpoint may know better what is demanded.
-            const { source, state } = inTime[count % inTime.length];
+        } else if (steady() >= notBefore && (standing === undefined || count < MAX_UNSEEN)) {
+            // Each answer costs fees, so there are pauses. After a failure another endpoint may know better what is
+            // demanded, and what it costs.
+            const failures = this.failures.get(keyOf(record)) ?? 0;
+            const { source, state } = inTime[failures % inTime.length];
+            this.failures.set(keyOf(record), failures + 1);
             await this.answer(record, source.open(Dispute.fromAddress(address)), state);
         }
     }
@@ -227,17 +227,16 @@ export class Cases {
      * asked if that brings no answer: it may hide a case, its time, or what is demanded. They may only be behind, so
      * they are asked after a while.
      */
-    private async openViews(record: CaseRecord, first: CaseView): Promise<OpenView[]> {
+    private async openCases(record: CaseRecord, first: SeenCase): Promise<OpenCase[]> {
         const { chain, steady } = this.context;
         const key = keyOf(record);
         const isSeen = isOpen(first) && !isLate(first);
         const since = isSeen ? Infinity : Math.min(this.unseenSince.get(key) ?? Infinity, steady());
         this.unseenSince.set(key, since);
-        const isAsked = steady() - since >= UNSEEN_SECONDS || this.vain.has(key);
+        const isAsked = steady() - since >= UNSEEN_SECONDS || this.failures.has(key);
         const others = isAsked ? (chain.others ?? []) : [];
         const address = accountAddress(record.dispute);
-        const read = async (source: ChainReader) => ({ source, ...(await readCase(source, address)) });
-        const readings = await Promise.allSettled(others.map(read));
+        const readings = await Promise.allSettled(others.map((one) => readCase(one, address)));
         const views = readings.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
         return (views.length > 0 ? views : [first]).filter(isOpen);
     }
@@ -261,10 +260,6 @@ export class Cases {
             this.logOnce(record, `a demand has no answer: ${defence.reason}`);
             return;
         }
-        const { notBefore = -Infinity } = this.vain.get(keyOf(record)) ?? {};
-        if (this.context.steady() < notBefore) {
-            return; // each answer costs fees
-        }
         for (const order of await ordersOf(dispute, defence, this.wallet.address)) {
             await this.send(order, state.bond);
         }
@@ -281,6 +276,7 @@ export class Cases {
         const isClosed = async () => (await dispute.getCaseState()).state !== caseStates.open;
         if (await this.tasks.until(isClosed, { polls: CONFIRM_POLLS, ms: config.chain.pollSeconds * 1000 })) {
             this.vain.delete(key);
+            this.failures.delete(key);
             log.info({ ...nameOf(record), kind }, 'a demand is answered');
             await this.attend(record);
             return;
@@ -311,34 +307,6 @@ export class Cases {
             this.context.log.warn({ ...nameOf(record), ...more }, message);
         }
     }
-}
-
-/** A case as one endpoint has it. `state` is undefined where the account does not exist. */
-interface CaseView {
-    source: ChainReader;
-    at: number; // unix seconds of the chain
-    state: CaseState | undefined;
-}
-
-type OpenView = CaseView & { state: CaseState };
-
-const isOpen = (view: CaseView): view is OpenView => view.state?.state === caseStates.open;
-
-/** True if the time to answer is over. */
-const isLate = ({ at, state }: OpenView): boolean => at > Number(state.answerBy);
-
-async function readCase(source: ChainReader, address: Address): Promise<Omit<CaseView, 'source'>> {
-    const { state: account, at } = await source.account(address);
-    const dispute = source.open(Dispute.fromAddress(address));
-    return { at, state: account === 'active' ? await dispute.getCaseState() : undefined };
-}
-
-/** The standing of an ended case in one reading; undefined while it is open. */
-function endOf({ state }: { state: CaseState | undefined }): CaseStanding | undefined {
-    if (state === undefined || state.state === caseStates.new) {
-        return 'absent';
-    }
-    return state.state === caseStates.open ? undefined : STANDINGS.get(state.outcome)!;
 }
 
 const keyOf = ({ dispute }: CaseRecord): string => dispute.toString('hex');

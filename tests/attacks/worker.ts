@@ -262,7 +262,21 @@ export const workerAttacks: Attack[] = [
         attack: 'The first endpoint makes up what a demand is about, and each answer is about that.',
         stoppedBy: 'After an answer that closed nothing another endpoint is believed.',
         file: 'tests/offchain/worker/cases.spec.ts',
-        test: 'A demand that another endpoint shows is answered as it says, once an answer to what the first endpoint made up closed nothing',
+        test: 'A demand that another endpoint shows is answered as it says, once an answer to the first endpoint failed, which made up another request',
+    },
+    {
+        source: 'fault kind: one answer believed',
+        attack: 'The first endpoint says that a demand is for another key of the node.',
+        stoppedBy: 'Where the word of an endpoint brings no answer, the next look asks another.',
+        file: 'tests/offchain/worker/cases.spec.ts',
+        test: 'A demand that another endpoint shows is answered as it says, once an answer to the first endpoint failed, which made up another key',
+    },
+    {
+        source: 'fault kind: one answer believed',
+        attack: 'The first endpoint says that an answer must carry more than the wallet has.',
+        stoppedBy: 'Where the word of an endpoint brings no answer, the next look asks another.',
+        file: 'tests/offchain/worker/cases.spec.ts',
+        test: 'A demand that another endpoint shows is answered as it says, once an answer to the first endpoint failed, which made up more coins than there are',
     },
     {
         source: 'fault kind: one answer believed',
