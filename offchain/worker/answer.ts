@@ -177,6 +177,7 @@ export class Answer {
     committed = noTokens; // the counts that meters may show
     allCounted = true; // no delta came without its tokens
     promptKnown = false;
+    hasWord = false; // a frame has text
     private lastMeter = noTokens; // of the last frame
     private readonly chunks: Buffer[] = [];
     private pending: Buffer[] = []; // sent, not on the disk
@@ -303,6 +304,7 @@ export class Answer {
         final = false,
     }: Pick<Frame, 'kind' | 'choice' | 'text' | 'more'> & { final?: boolean }): Buffer {
         const frame = this.writer.write({ meter: this.committed, kind, choice, text, more, final });
+        this.hasWord ||= text !== '';
         const bytes = this.isEmpty ? Buffer.concat([this.writer.salt, frame]) : frame;
         this.lastMeter = this.committed;
         this.chunks.push(bytes);

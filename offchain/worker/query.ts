@@ -155,7 +155,7 @@ export class RunningQuery implements ActiveQuery {
         try {
             await this.waitForCredit();
             const end = this.started ? await this.stream() : undefined;
-            await (end === undefined && this.answer.isEmpty ? this.fail() : this.finish(end));
+            await (end === undefined && !this.answer.hasWord ? this.fail() : this.finish(end));
         } catch (error) {
             // A query that was accepted and never ends costs the stake. The next process ends it.
             if (!this.isStored && !(error instanceof Refused)) {
@@ -197,7 +197,7 @@ export class RunningQuery implements ActiveQuery {
     /** Maximal nanoTON of a prompt whose answer the client cut before it began, so that nothing is billed; else 0. */
     private droppedCost(): bigint {
         const { answer, job, query } = this;
-        const isFree = answer.isEmpty && this.cutBy === Finish.CutByClient;
+        const isFree = !answer.hasWord && this.cutBy === Finish.CutByClient;
         return isFree ? promptBoundPrice(query.promptBound, job.terms.rates) : 0n;
     }
 

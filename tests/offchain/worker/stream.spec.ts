@@ -281,6 +281,15 @@ describe('an answer', () => {
         expectBills(answer, query, client);
     });
 
+    it('rule 12: fails when the backend fails after half a character, because a client pays for no answer without a word', async () => {
+        const client = await withJob();
+        script(prompt, { type: 'delta', content: '\ud83d', tokens: 1 }, { type: 'fail' });
+        const answer = await client.ask(1, 'one');
+        expect(answer.result).toBeUndefined();
+        expect(answer.fail).toMatchObject({ reason: Reason.BackendDown });
+        expect((await client.state()).results).toEqual({ index: 0, cumulative: '0' });
+    });
+
     it('rule 12: bills the prompt by its bytes when it is cut before its count is known', async () => {
         const client = await withJob();
         script(...deltas(3), { type: 'fail' });
