@@ -1,6 +1,6 @@
 /** What the provider's scripts share: finding the Provider, printing its state, and tasks of messages to it. */
 import type { Actor, ProviderState } from '@cocoon-market/wrappers';
-import { codeKinds, Provider, Registry, ruleBounds, stakeSlots, UnknownCode } from '@cocoon-market/wrappers';
+import { codeId, codeKinds, Provider, Registry, ruleBounds, stakeSlots, UnknownCode } from '@cocoon-market/wrappers';
 import type { Address, OpenedContract } from '@ton/core';
 import { address, type Flags, type FlagValues, toggle } from './flags';
 import { type Row, ton, when } from './output';
@@ -60,12 +60,8 @@ export async function findProvider(
     owner: Address,
 ): Promise<Address | undefined> {
     const opened = session.openContract(Registry.fromAddress(registry));
-    const accounts: Address[] = [];
-    const codeHash = (version: number) => opened.getCodeHash(BigInt(codeKinds.provider), BigInt(version));
-    while (accounts.length < ruleBounds.maxCodeVersions && (await codeHash(accounts.length)) !== 0n) {
-        accounts.unshift(await opened.getProviderAddress(owner, BigInt(accounts.length)));
-    }
-    for (const account of accounts) {
+    for (let version = (await codesOf(session, registry)).length - 1; version >= 0; version--) {
+        const account = await opened.getProviderAddress(owner, BigInt(version));
         if ((await session.account(account)).active) {
             return account;
         }
@@ -73,16 +69,40 @@ export async function findProvider(
     return undefined;
 }
 
-/** The Provider that a script works on. Refuses when there is none. */
+/** Hashes of the codes of Providers that a registry names, by version. */
+async function codesOf(session: ScriptSession, registry: Address): Promise<bigint[]> {
+    const opened = session.openContract(Registry.fromAddress(registry));
+    const hashes: bigint[] = [];
+    while (hashes.length < ruleBounds.maxCodeVersions) {
+        const hash = await opened.getCodeHash(BigInt(codeKinds.provider), BigInt(hashes.length));
+        if (hash === 0n) {
+            break;
+        }
+        hashes.push(hash);
+    }
+    return hashes;
+}
+
+/**
+ * The Provider that a script works on. Refuses when there is none, and another contract: it would say what a message to
+ * it has to bring.
+ */
 export async function openProvider(
     session: ScriptSession,
     flags: { registry: Address | undefined; provider: Address | undefined },
 ): Promise<OpenedProvider> {
     const registry = await registryOf(session, flags.registry);
     const at = flags.provider ?? (await findProvider(session, registry, session.actor));
-    if (at === undefined || !(await session.account(at)).active) {
+    const account = at && (await session.account(at));
+    if (at === undefined || account?.active !== true) {
         const whose = at === undefined ? `of ${session.formatWallet(session.actor)}` : `at ${session.format(at)}`;
         throw new ScriptError(`There is no Provider ${whose}`, 'run joinMarket, or name one with --provider');
+    }
+    if (flags.provider !== undefined && !(await codesOf(session, registry)).includes(codeId(account.code!).hash)) {
+        throw new ScriptError(
+            `The account ${session.format(at)} is no provider of this market`,
+            'look at the address, or name its market with --registry',
+        );
     }
     const provider = session.openContract(Provider.fromAddress(at));
     return { at, registry, provider, state: await provider.getProviderState() };

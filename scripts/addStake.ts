@@ -12,7 +12,7 @@ export const run = providerScript({
         const due = upTo - state.stake;
         return {
             will: `add ${ton(due)} to the stake`,
-            action: (actor, provider) => addStake(actor, { provider, amount: due }),
+            action: (actor, provider) => addStake(actor, { provider, amount: due, anyCode: true }), // of this market
             done: (now) => now.state.stake >= upTo,
             retained: due,
             stays: [['stake', ton(due)]],

@@ -122,7 +122,7 @@ async function changing(
     const { at } = await chain.account(provider);
     const isJailOver = await canLeaveJail(chain, provider, plan, at);
     const messages = await messagesOf(chain, owner, async (actor) => {
-        await (stakeDue > 0n && addStake(actor, { provider, amount: stakeDue }));
+        await (stakeDue > 0n && addStake(actor, { provider, amount: stakeDue, anyCode: true })); // their own
         await (isJailOver && unjail(actor, { provider }));
         await applyFleet(actor, { provider, oldKeysEndAt: at + KEY_OVERLAP }, { ...plan, close: [] });
     });

@@ -274,7 +274,7 @@ export const scriptsAttacks: Attack[] = [
     {
         attack: 'a script is given an address at which something else than a job is',
         source: 'review: actions and scripts',
-        stoppedBy: 'scripts of jobs and markets look at the code of the account',
+        stoppedBy: 'scripts of jobs, markets and providers look at the code of the account',
         file: TRUST,
         test: 'The word of a script refuses a stranger’s contract: refundJob asks it for no value and sends nothing',
     },

@@ -101,6 +101,7 @@ describe('The word of a script', () => {
         ['claimJob', claimJob, '--job', ['--cumulative', '1', '--count', '1', '--signature', '00'.repeat(64)]],
         ['joinMarket', joinMarket, '--registry', ['--stake', '1']],
         ['addStake', addStake, '--registry', ['--up-to', '9']],
+        ['addStake --provider', addStake, '--provider', ['--up-to', '9']],
         ['topUpRegistry', topUpRegistry, '--registry', ['--up-to', '9']],
     ])('refuses a stranger’s contract: %s asks it for no value and sends nothing', async (...row) => {
         const [, script, flag, others] = row;
@@ -111,8 +112,14 @@ describe('The word of a script', () => {
 
         const said = await refusalOf(stage.run(script, [flag, address.toRawString(), ...others, '--yes']));
 
-        expect(said).toMatch(/is no job of this release|does not run the registry of this release/);
+        expect(said).toMatch(/is no (job of this release|provider of this market)|does not run the registry/);
         expect(stage.network.transactions).toHaveLength(sent);
+    });
+
+    it('is given for a provider of the market that is named', async () => {
+        const [at] = /[-_\w]{48}/.exec(await stage.run(checkProvider, []))!;
+
+        expect(await stage.run(addStake, ['--provider', at, '--up-to', '1', '--yes'])).toContain('Nothing to do');
     });
 
     it('is not given for a provider with more stake', async () => {

@@ -6,6 +6,7 @@ import type { Blockchain, SandboxContract, TreasuryContract } from '@ton/sandbox
 import {
     Accept,
     type Actor,
+    addStake,
     announceDemand,
     claimJob,
     clearCase,
@@ -41,6 +42,7 @@ const actions: Record<string, (actor: Actor, at: Address) => Promise<unknown>> =
     refundJob: (actor, channel) => refundJob(actor, { channel }),
     claimJob: (actor, channel) => claimJob(actor, { channel, voucher }),
     leaveJob: (actor, escrow) => leaveJob(actor, { escrow, channel: escrow }),
+    addStake: (actor, provider) => addStake(actor, { provider, amount: 1n }),
     clearNode: (actor, node) => clearNode(actor, { node }),
     postPieces: (actor, dispute) =>
         postPieces(actor, { dispute, result: receipt, answer: Buffer.alloc(1), indexes: [0] }),

@@ -55,8 +55,12 @@ export async function adoptRules(actor: Actor, { anyCode, ...args }: Whose & Cod
     await provider.sendAdopt(actor.sender, { value: values.adopt, rules });
 }
 
-/** Adds `amount` nanoTON of stake. Anyone may. */
-export async function addStake(actor: Actor, { amount, ...args }: Whose & { amount: bigint }) {
+/**
+ * Adds `amount` nanoTON of stake. Anyone may.
+ * @throws {MarketError} `foreign-code` for a provider that is not of this release, unless `anyCode`
+ */
+export async function addStake(actor: Actor, { amount, anyCode, ...args }: Whose & CodeConsent & { amount: bigint }) {
+    await requireCode(actor, args.provider, [(await codesOfThisCheckout()).provider], { anyCode });
     const { provider, values } = await providerOf(actor, args);
     await provider.sendAddStake(actor.sender, { value: amount + values.stakeStep, amount });
 }
