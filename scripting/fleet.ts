@@ -13,6 +13,7 @@ import {
     type RegisteredNode,
     registersOwnCode,
 } from '../offchain/fleet';
+import { forTerminal } from '../offchain/process/terminal';
 import { sendingFee } from './fees';
 import { file, formatDuration, toggle } from './flags';
 import { type Row, ton } from './output';
@@ -153,7 +154,7 @@ export function planLines({ plan, close }: Fleet, max = 10): string[] {
     const lines = [
         ...plan.register.map(({ name, listing }) => `+ ${name}  ${listing.service.endpoint}`),
         ...plan.changes.map(({ target, node, what }) => `~ ${target.name}  node ${node.number}: ${what}`),
-        ...close.map(({ number, service }) => `- node ${number}  ${service.endpoint}`),
+        ...close.map(({ number, service }) => `- node ${number}  ${forTerminal(service.endpoint)}`),
     ];
     return lines.length <= max ? lines : [...lines.slice(0, max), `… and ${lines.length - max} more`];
 }

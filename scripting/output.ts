@@ -2,6 +2,7 @@
 import { formatTon, opcodeName } from '@cocoon-market/wrappers';
 import { tonDeepLink } from '@ton/blueprint';
 import { beginCell, type Cell, Dictionary, internal, SendMode, storeMessageRelaxed, storeStateInit } from '@ton/core';
+import { forTerminal } from '../offchain/process/terminal';
 import type { ScriptSession } from './session';
 import type { Outgoing } from './wallet';
 
@@ -14,10 +15,10 @@ export const ton = (nano: bigint) => `${formatTon(nano)} TON`;
 export const when = (seconds: number) =>
     seconds === 0 ? 'never' : `${new Date(seconds * 1000).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 
-/** Rows in two columns. */
+/** Rows in two columns. Strangers wrote some of the values on chain. */
 export function table(rows: readonly Row[], indent = '  '): string {
     const width = Math.max(0, ...rows.map(([name]) => name.length));
-    return rows.map(([name, value]) => `${indent}${name.padEnd(width)}  ${value}`.trimEnd()).join('\n');
+    return forTerminal(rows.map(([name, value]) => `${indent}${name.padEnd(width)}  ${value}`.trimEnd()).join('\n'));
 }
 
 /** The name of what a message does. */

@@ -1,5 +1,6 @@
 /** The frame of every script: who it is for, its flags, and how it is started. */
 import type { NetworkProvider } from '@ton/blueprint';
+import { forTerminal } from '../offchain/process/terminal';
 import { scriptArguments } from './argv';
 import type { Flags, FlagValues } from './flags';
 import { flagLines, optionName, readFlags, splitArguments, toggle, address } from './flags';
@@ -79,7 +80,7 @@ export function check<F extends Flags>(spec: CheckSpec<F>): Run {
     const flags = { ...spec.flags, ...readOnly };
     return framed({ ...spec, flags, sends: false }, async (session, values) => {
         const rows = await spec.read(session, values);
-        console.log(values.json ? JSON.stringify(Object.fromEntries(rows)) : table(rows));
+        console.log(values.json ? forTerminal(JSON.stringify(Object.fromEntries(rows))) : table(rows));
     });
 }
 

@@ -12,7 +12,7 @@ import { askGateway } from './gatewayClient';
 import { addDemand, nodeLines } from './gatewayNodes';
 import { keygenCommand } from './keygen';
 import { print, timeOf, tonText } from './output';
-import { forTerminal } from './terminal';
+import { forTerminal } from '../process/terminal';
 import { stopRequested } from './stop';
 
 const WATCH_SECONDS = 5;

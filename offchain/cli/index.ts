@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { version } from '../package.json';
 import { tellFailure } from './failure';
-import { forTerminal } from './terminal';
+import { forTerminal } from '../process/terminal';
 
 // Each loads its code only when it is called: a key is made or a status printed without loading all of worker and
 // gateway.

@@ -1,7 +1,7 @@
 /** What commands print: one line of JSON, or text for people. */
 import { formatTon } from '@cocoon-market/wrappers';
 import { toWire } from '../link';
-import { forTerminal } from './terminal';
+import { forTerminal } from '../process/terminal';
 
 const TIMES = ['answerBy', 'decideFrom', 'clearAt', 'validUntil'];
 const AMOUNTS = ['attached', 'atStake', 'loss', 'bond', 'slash'];

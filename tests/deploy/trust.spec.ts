@@ -8,7 +8,7 @@ import { createShardAccount } from '@ton/sandbox';
 import { sortArguments } from '../../scripting/argv';
 import { moment } from '../../scripting/flags';
 import { allScripts, scriptLines } from '../../scripting/list';
-import { exported, multisigOrder } from '../../scripting/output';
+import { exported, multisigOrder, table } from '../../scripting/output';
 import { GROUPS } from '../../scripting/script';
 import type { ScriptSession } from '../../scripting/session';
 import { run as addStake } from '../../scripts/addStake';
@@ -337,6 +337,12 @@ describe('Each script', () => {
             'deployMarket --profile',
             'proposeRules --profile',
         ]);
+    });
+});
+
+describe('A table that is printed', () => {
+    it('moves no cursor and hides nothing, whatever a stranger wrote on chain', () => {
+        expect(table([['node 0', 'http://a/\u001b[2J\u202e']])).toBe('  node 0  http://a/\\u001b[2J\\u202e');
     });
 });
 
