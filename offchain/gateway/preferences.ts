@@ -4,10 +4,11 @@
  */
 import { type Rates, readAddress } from '@cocoon-market/wrappers';
 import { z } from 'zod';
+import { listOf } from '../link';
 import { badRequest, type GatewayError } from './errors';
 
 const name = z.string().min(1).max(200);
-const names = z.array(name, 'expected a list of names').max(64, 'expected at most 64 names').nullish();
+const names = listOf(name, 64).nullish();
 const price = z
     .union([z.int().min(0), z.string().regex(/^[0-9]{1,20}$/)], 'expected nanoTON per million tokens')
     .transform(BigInt);

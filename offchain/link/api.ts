@@ -7,6 +7,7 @@ import { Cell } from '@ton/core';
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { hex, nano, rates } from '../process/fields';
+import { listOf } from './request';
 
 export const paths = {
     node: '/v1/node',
@@ -36,6 +37,9 @@ const uint32 = z.number().int().min(0).max(0xffffffff);
 
 const MAX_CHAIN = 16 << 10; // characters
 
+/** Offers of a node, features of an offer and codes of channels; the chain takes eight offers. */
+const MAX_LISTED = 64;
+
 /** Processes of one node that an answer names. */
 export const MAX_PROCESSES = 16;
 
@@ -45,7 +49,7 @@ export const MAX_URL = 200;
 const processUrl = z.url({ protocol: /^https?$/ }).max(MAX_URL);
 
 /** Of a node's processes. Default: there is one. */
-const processUrls = z.array(processUrl).max(MAX_PROCESSES).default([]).catch([]);
+const processUrls = listOf(processUrl, MAX_PROCESSES).default([]).catch([]);
 
 /** Proof that a node's keys belong to a measured machine; `open` says that the node has none. */
 export const attestation = z.discriminatedUnion('tier', [
@@ -75,6 +79,16 @@ export const attestation = z.discriminatedUnion('tier', [
 ]);
 export type AttestationProof = z.output<typeof attestation>;
 
+/** What a worker says of a model that it offers. */
+export const nodeOffer = z.object({
+    model: z.string().regex(/^[^\p{Cc}]{1,200}$/u),
+    rates: z.object(rates),
+    features: listOf(protocolName, MAX_LISTED), // see `features`; those of later versions are passed over
+    context: uint32.optional(), // tokens of prompt and answer together
+    tokenizer: protocolName.optional(), // that counts what no server counts; default: bytes
+    available: z.boolean().optional(), // false while the node answers no queries of the model; default: true
+});
+
 /** GET /v1/node: what a worker says of itself. Everything that matters is checked against the chain. */
 export const nodeInfo = z.object({
     network: z.number().int(),
@@ -84,17 +98,8 @@ export const nodeInfo = z.object({
     receiptKey: hex(32),
     encryptionKey: hex(32),
     attestation,
-    wire: z.array(protocolName).min(1).max(16), // versions of the wire that the worker speaks
-    offers: z.array(
-        z.object({
-            model: z.string().regex(/^[^\p{Cc}]{1,200}$/u),
-            rates: z.object(rates),
-            features: z.array(protocolName).max(64), // see `features`; those of later versions are passed over
-            context: uint32.optional(), // tokens of prompt and answer together
-            tokenizer: protocolName.optional(), // that counts what no server counts; default: bytes
-            available: z.boolean().optional(), // false while the node answers no queries of the model; default: true
-        }),
-    ),
+    wire: listOf(protocolName, 16).refine(({ length }) => length > 0), // versions of the wire that the worker speaks
+    offers: listOf(nodeOffer, MAX_LISTED),
     limits: z.object({
         minStep: nano,
         maxStep: nano,
@@ -103,7 +108,7 @@ export const nodeInfo = z.object({
         minNotice: uint32, // seconds
         minDeposit: nano, // of a job's channel
     }),
-    channelCodes: z.array(hex(32)),
+    channelCodes: listOf(hex(32), MAX_LISTED),
     processes: processUrls, // the one that answers first
 });
 export type NodeInfo = z.output<typeof nodeInfo>;
@@ -139,7 +144,7 @@ export const jobRequest = z.object({
     signature: hex(64),
     // The node's own receipts that the client has of this job: of the highest ended query, and the result of highest
     // index.
-    newest: z.array(hexUpTo(256)).max(2).default([]),
+    newest: listOf(hexUpTo(256), 2).default([]),
 });
 
 /** Answer to POST /v1/jobs and GET /v1/jobs/:job. */

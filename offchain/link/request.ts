@@ -173,7 +173,7 @@ export const chatBody = z.looseObject({
 
 export const completionBody = z.looseObject({
     ...sampling,
-    prompt: z.union([text, z.array(text).min(1).max(1)], 'expected one text'),
+    prompt: z.union([text, listOf(text, 1).refine(({ length }) => length > 0)], 'expected one text'),
     suffix: text.nullish(),
     echo: z.literal(false, 'expected false: a prompt is not sent back').nullish(),
     best_of: z.literal(1, 'expected 1: every answer that is made is delivered').nullish(),

@@ -479,6 +479,13 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'A worker says of itself in a megabyte that it has 350,000 offers, each of them wrong, which stops a gateway for two seconds.',
+        stoppedBy: 'A list of a worker is read up to its first wrong entry, and not at all if it is too long.',
+        file: 'tests/offchain/gateway/longLists.spec.ts',
+        test: 'too many offers of a node are one error',
+    },
+    {
+        source: 'review',
         attack: 'A node sends a million empty tool calls in four megabytes, and each takes a kilobyte in the gateway.',
         stoppedBy: 'An answer has at most 4096 blocks.',
         file: 'tests/offchain/gateway/shapes.spec.ts',

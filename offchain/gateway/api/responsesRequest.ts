@@ -121,7 +121,7 @@ const shape = z.looseObject({
     reasoning: z
         .strictObject({ effort: text.nullish(), summary: text.nullish(), generate_summary: text.nullish() })
         .nullish(),
-    include: z.array(text).nullish(),
+    include: listOf(text, requestLimits.parts).nullish(),
     store: z.boolean().nullish(),
     stream_options: z.strictObject({ include_obfuscation: z.literal(false).nullish() }).nullish(),
 });

@@ -5,7 +5,7 @@
 import { readMessages } from '../../../offchain/gateway/api/messagesRequest';
 import { readCall } from '../../../offchain/gateway/api/request';
 import { readResponses } from '../../../offchain/gateway/api/responsesRequest';
-import { bodies } from '../../../offchain/link';
+import { bodies, jobRequest, nodeInfo } from '../../../offchain/link';
 import { assertPlainJson, MAX_JSON_VALUES } from '../../../offchain/process/json';
 
 const wrong = Array<number>(MAX_JSON_VALUES - 1000).fill(0);
@@ -34,8 +34,24 @@ it.each<[string, () => unknown, string]>([
     ['texts for the system', anthropic({ system: wrong }), 'system'],
     ['stop sequences', anthropic({ stop_sequences: wrong }), 'stop_sequences'],
     ['parts of Responses', responses({ input: [{ role: 'user', content: wrong }] }), 'input.0.content'],
+    ['fields to include', responses({ include: wrong }), 'include'],
+    ['names of nodes', chat({ provider: { order: wrong } }), 'provider.order'],
+    ['prompts', () => readCall('completion', { model: 'm', prompt: wrong }, options), 'prompt'],
 ])('too many %s are refused before one is read', (_, read, param) => {
     expect(read).toThrow(expect.objectContaining({ status: 400, param }));
+});
+
+it.each(['wire', 'offers', 'channelCodes'] as const)('too many %s of a node are one error', (name) => {
+    const { issues } = nodeInfo.shape[name].safeParse(wrong).error!;
+    expect(issues).toMatchObject([{ code: 'too_big' }]);
+});
+
+it.each(['wire', 'offers', 'channelCodes'] as const)('wrong %s of a node are one error', (name) => {
+    expect(nodeInfo.shape[name].safeParse([0, 0, 0]).error?.issues).toHaveLength(1);
+});
+
+it('too many receipts of a client that begins a session are one error', () => {
+    expect(jobRequest.shape.newest.safeParse(wrong).error?.issues).toHaveLength(1);
 });
 
 it.each([NaN, Infinity])('a bias of %s is refused, because JSON would send it as null', (bias) => {

@@ -10,6 +10,7 @@ import {
     FrameReader,
     FrameWriter,
     nodeInfo,
+    nodeOffer,
     openReceipt,
     queryHead,
     QueryHead,
@@ -36,8 +37,8 @@ function answerBytes(): Buffer {
 
 describe('what a node says of itself', () => {
     it('names versions, features and tokenizers in printable ASCII only, because they are shown', () => {
-        const { wire, offers } = nodeInfo.shape;
-        const { features, tokenizer } = offers.element.shape;
+        const { wire } = nodeInfo.shape;
+        const { features, tokenizer } = nodeOffer.shape;
         const takes = (name: string) => [
             ...[wire, features].map((list) => list.safeParse([name]).success),
             tokenizer.safeParse(name).success,
