@@ -31,7 +31,7 @@ const [COMMA, COLON] = [0x2c, 0x3a];
 export function assertPlainJson(json: Buffer, maxDepth = MAX_JSON_DEPTH): void {
     let values = 1;
     const keys: (Set<string> | undefined)[] = []; // of the objects around a place; undefined for a list
-    let text: Buffer | undefined; // that ended last, with its quotes
+    let text: Buffer | undefined; // that ended last and may be a key, with its quotes
     for (let at = 0; at < json.length; at++) {
         switch (json[at]) {
             case QUOTE: {
@@ -42,6 +42,7 @@ export function assertPlainJson(json: Buffer, maxDepth = MAX_JSON_DEPTH): void {
             }
             case COLON:
                 addKey(keys.at(-1), text);
+                text = undefined; // a long key before many colons is decoded once
                 break;
             case OPEN_LIST:
             case OPEN_OBJECT:

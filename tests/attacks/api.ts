@@ -165,6 +165,13 @@ export const apiAttacks: Attack[] = [
         test: 'JSON of a stranger is refused with a key twice at the top',
     },
     {
+        source: 'review: work beyond the bytes received',
+        attack: 'A text of 128 KiB and 40,000 times `{:}` stop a worker or gateway for seconds, and one of 1 MiB for minutes.',
+        stoppedBy: 'What may be a key is decoded once, whatever follows it.',
+        file: 'tests/offchain/doors/json.spec.ts',
+        test: 'JSON of a stranger that is none has no key decoded again for each colon that follows',
+    },
+    {
         source: 'review: whole requests and answers',
         attack: 'A node sends fields that cannot be read; the app gets 500, and its SDK asks and pays again.',
         stoppedBy: 'The error of an answer that was paid says so, and SDKs do not ask again.',

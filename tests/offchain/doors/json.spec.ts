@@ -48,4 +48,21 @@ describe('JSON of a stranger', () => {
             expect(() => read(text)).not.toThrow();
         }
     });
+
+    it('that is none has no key decoded again for each colon that follows', () => {
+        const decode = jest.spyOn(Buffer.prototype, 'toString');
+        const key = 'x'.repeat(1000);
+        for (const text of [
+            `{"${key}"${'{:}'.repeat(100)}`,
+            `{"${key}"${'[{:}]'.repeat(100)}`,
+            `{"${key}"${':'.repeat(100)}`,
+        ]) {
+            const bytes = Buffer.from(text);
+            decode.mockClear();
+            assertPlainJson(bytes);
+            const decoded = decode.mock.results.reduce((sum, { value }) => sum + String(value).length, 0);
+            expect(decoded).toBeLessThan(text.length);
+        }
+        decode.mockRestore();
+    });
 });
