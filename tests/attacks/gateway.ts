@@ -493,6 +493,13 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'A node answers with four megabytes of control characters, of which a stream of Responses has 120, and twice that in memory.',
+        stoppedBy: 'JSON of the texts of an answer is at most four megabytes longer than they are.',
+        file: 'tests/offchain/gateway/shapes.spec.ts',
+        test: 'Answers by the published description of the API are not made of control characters, which JSON writes in six each and some shapes repeat five times',
+    },
+    {
+        source: 'review',
         attack: 'A node hides text in frames that no app is shown, and bills it up to the ceiling.',
         stoppedBy: 'Text of unknown kinds and of choices that nobody asked for counts nothing.',
         file: 'tests/offchain/gateway/incoming.spec.ts',

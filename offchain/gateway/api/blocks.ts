@@ -10,6 +10,11 @@ type Fields = Record<string, unknown>;
 
 const MAX_BLOCKS = 4096; // of one answer; a call takes three bytes on the way and a kilobyte here
 
+// Characters by which JSON is longer than the texts of one answer. A control character takes six, five times over where
+// an answer is repeated; of a million tokens of code with its quotes and line breaks, JSON has one in six more.
+const MAX_ESCAPES = 4 << 20;
+const QUOTES = 2; // around a text in JSON
+
 export type BlockKind = 'reasoning' | 'text' | 'refusal' | 'call';
 
 /** A block while it grows. */
@@ -32,12 +37,13 @@ export interface BlockWriter {
 
 export class Blocks {
     private count = 0;
+    private escapes = 0;
     private block: Block | undefined; // of text or reasoning, that is open
     private readonly calls = new Map<unknown, Block>(); // open, by their index: a server may write several in turn
 
     constructor(private readonly writer: BlockWriter) {}
 
-    /** The events of a piece. Throws {@link PieceError} if the answer has too many blocks. */
+    /** The events of a piece. Throws {@link PieceError} if the answer has too many blocks, or too much to escape. */
     piece({ delta, note }: AnswerPiece): string {
         const { reasoning_content: reasoning, content, refusal, tool_calls: calls } = delta;
         const { content: listed } = (note.logprobs ?? {}) as { content?: unknown };
@@ -105,6 +111,10 @@ export class Blocks {
     private grow(block: Block, delta: string, logprobs: unknown[]): string {
         if (delta === '') {
             return '';
+        }
+        this.escapes += JSON.stringify(delta).length - delta.length - QUOTES;
+        if (this.escapes > MAX_ESCAPES) {
+            throw new PieceError('The node sent a text that is mostly control characters');
         }
         block.text += delta;
         logprobs.forEach((one) => block.logprobs.push(one));

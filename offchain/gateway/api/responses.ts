@@ -13,6 +13,7 @@ export class ResponsesFormat implements AnswerFormat, BlockWriter {
     private readonly items: Fields[] = [];
     private readonly blocks = new Blocks(this);
     private readonly ids = new Map<number, string>(); // of items, by their index
+    private isWhole = false; // no event is sent, so none is written: each would have the text again
 
     constructor(
         private readonly head: AnswerHead,
@@ -41,6 +42,7 @@ export class ResponsesFormat implements AnswerFormat, BlockWriter {
     }
 
     whole(answer: WholeAnswer, { finish, result, error }: Ending): object {
+        this.isWhole = true;
         const [{ message, note }] = answer.choices;
         // The calls of an answer that was cut may be cut themselves.
         this.piece({ choice: 0, delta: error === undefined ? message : { ...message, tool_calls: [] }, note });
@@ -97,7 +99,7 @@ export class ResponsesFormat implements AnswerFormat, BlockWriter {
     }
 
     private event(type: string, fields: object): string {
-        return sse({ type, sequence_number: this.sequence++, ...fields }, type);
+        return this.isWhole ? '' : sse({ type, sequence_number: this.sequence++, ...fields }, type);
     }
 
     private response(

@@ -184,6 +184,16 @@ describe('Answers by the published description of the API', () => {
         }
     });
 
+    it('are not made of control characters, which JSON writes in six each and some shapes repeat five times', () => {
+        const some = (length: number) => piece({ content: '\u0001'.repeat(length) });
+        for (const make of [responses, () => new MessagesFormat({ ...head, id: 'msg_1' })]) {
+            const format = make();
+            format.piece(piece({ content: '"\n'.repeat(1 << 20) }));
+            expect(() => format.piece(some(1 << 20))).toThrow(PieceError);
+            expect(() => format.end('stop', result)).not.toThrow();
+        }
+    });
+
     describe('as messages', () => {
         const format = () => new MessagesFormat({ ...head, id: 'msg_1' });
 
