@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
@@ -99,13 +99,69 @@ describe('a database', () => {
     });
 
     it('can be of memory alone', async () => {
-        path = ':memory:';
-        const [one, other] = [await open(), await open()];
-        await one
+        const before = process.cwd();
+        process.chdir(folder); // where a file of that name would be
+        try {
+            path = ':memory:';
+            const [one, other] = [await open(), await open()];
+            await one
+                .insertInto('notes')
+                .values({ id: 1, text: 'x', amount: amountToBytes(0n) })
+                .execute();
+            expect(await other.selectFrom('notes').selectAll().execute()).toEqual([]);
+            expect(readdirSync(folder)).toEqual([]);
+        } finally {
+            process.chdir(before);
+        }
+    });
+
+    it('refuses a file that is no database', async () => {
+        writeFileSync(path, 'text '.repeat(1000));
+        await expect(open()).rejects.toHaveProperty('code', 'SQLITE_NOTADB');
+    });
+
+    it('is in use while another process recovers it', async () => {
+        const busy = new Sqlite.SqliteError('busy', 'SQLITE_BUSY_RECOVERY');
+        const spy = jest.spyOn(Sqlite.prototype, 'pragma').mockImplementation(() => {
+            throw busy;
+        });
+        await expect(open()).rejects.toBeInstanceOf(StoreInUse);
+        spy.mockRestore();
+    });
+
+    it('waits for nobody, but for readers where there may be some', async () => {
+        expect(await pragma(await open(), 'busy_timeout')).toBe(0);
+        path = join(folder, 'shared.db');
+        expect(await pragma(await open(migrations, { readers: true }), 'busy_timeout')).toBe(5000); // ms
+    });
+
+    it('is opened while others read it, if it has no secrets', async () => {
+        const db = await open(migrations, { readers: true });
+        const reader = readDatabase<Schema>(path, migrations);
+        opened.push(reader);
+        reader.file.exec('BEGIN');
+        reader.file.prepare('SELECT * FROM notes').all();
+        await db
             .insertInto('notes')
             .values({ id: 1, text: 'x', amount: amountToBytes(0n) })
             .execute();
-        expect(await other.selectFrom('notes').selectAll().execute()).toEqual([]);
+        await db.destroy();
+        const again = await open(migrations, { readers: true });
+        expect(await again.selectFrom('notes').select('id').execute()).toEqual([{ id: 1 }]);
+    });
+
+    it('prepares a statement once, of the first five hundred', async () => {
+        const db = await open([]); // which has run one
+        const prepare = jest.spyOn(db.file, 'prepare');
+        const runAll = async () => {
+            prepare.mockClear();
+            for (let i = 0; i < 500; i++) {
+                await sql.raw(`SELECT ${i}`).execute(db);
+            }
+            return prepare.mock.calls.map(([text]) => text);
+        };
+        expect(await runAll()).toHaveLength(500);
+        expect(await runAll()).toEqual(['SELECT 499']);
     });
 
     it.each([
