@@ -1,10 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { SqliteError } from 'better-sqlite3';
 import { sql } from 'kysely';
 import { amountToBytes, type Database, openDatabase } from '../../../offchain/store/database';
 import { GroupCommit } from '../../../offchain/store/groupCommit';
 import { HotRows } from '../../../offchain/store/hotRows';
+import { runEach } from '../../../offchain/store/writeQueue';
 
 interface Schema {
     notes: { id: number; text: string; amount: Buffer };
@@ -219,6 +221,61 @@ describe('a group commit', () => {
             await expect(add(2)).rejects.toThrow('could not commit');
             expect(failures).toHaveLength(1);
         });
+    });
+
+    it('waits for the end of a turn, whatever else runs in it', async () => {
+        const writes = new GroupCommit(db);
+        const transactions = new Set<unknown>();
+        const add = () => writes.run(async (transaction) => transactions.add(transaction));
+        const first = add();
+        for (let i = 0; i < 20; i++) {
+            await Promise.resolve();
+        }
+        await Promise.all([first, add()]);
+        expect(transactions.size).toBe(1);
+    });
+
+    it('fails as a whole where nobody is told', async () => {
+        const writes = new GroupCommit(db);
+        await db.destroy();
+        await expect(writes.run(async () => 1)).rejects.toThrow('could not commit');
+    });
+
+    it.each(['hot', 'other'])(
+        'takes no more writes once one of its %s writes finds damage, and runs it once',
+        async (kind) => {
+            const failures: Error[] = [];
+            const writes = new GroupCommit(db, (error) => failures.push(error));
+            const damage = new SqliteError('damaged', 'SQLITE_CORRUPT');
+            let runs = 0;
+            const find = () => {
+                runs++;
+                throw damage;
+            };
+            const outcomes = await Promise.allSettled(
+                kind === 'hot'
+                    ? [writes.runHot(find), writes.runHot(() => 1)]
+                    : [writes.run(async () => find()), writes.run(async () => 1)],
+            );
+            expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+            expect([runs, failures.length]).toEqual([1, 1]);
+            const { cause } = failures[0];
+            expect(kind === 'hot' ? (cause as Error).cause : cause).toBe(damage);
+        },
+    );
+
+    it('runs a hot write once where another write is not', async () => {
+        const writes = new GroupCommit(db);
+        let runs = 0;
+        await Promise.all([writes.runHot(() => ++runs), writes.run(async () => 1)]);
+        expect(runs).toBe(1);
+    });
+
+    it('may have nothing in memory to undo', async () => {
+        const transaction = { executeQuery: async () => ({ rows: [] }) } as never;
+        const error = new Error('no');
+        const run = () => Promise.reject(error);
+        expect(await runEach(transaction, [1], { run, isOwn: () => true })).toEqual([{ ok: false, error }]);
     });
 
     it('takes writes that come while it is at work, and is idle after them', async () => {

@@ -65,9 +65,10 @@ describe('Rows that writes change in memory', () => {
 
     it('may have been read by somebody else, whose row takes the place of none', () => {
         const { rows, reads, get } = rowsOf(new Map());
+        expect(get('a')).toBeUndefined();
         rows.offer('a', () => ({ key: 'a', value: 7 }));
         rows.offer('a', () => ({ key: 'a', value: 8 }));
-        expect([get('a'), reads]).toEqual([{ key: 'a', value: 7 }, []]);
+        expect([get('a'), reads]).toEqual([{ key: 'a', value: 7 }, ['a']]);
     });
 
     it('stay between two groups up to a limit', () => {
