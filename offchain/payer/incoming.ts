@@ -8,7 +8,7 @@ import type { Frame, RecordReader, WireRecord } from '../link';
 import { FrameReader, openReceipt, receiptLayouts, RecordType, MAX_RETRY_AFTER } from '../link';
 import type { SentQuery, ClockReading, Objection } from './check';
 import { checkAccept, isCut, isDoubtful, checkMeter, checkRefusal, checkResult, TimeObjection } from './check';
-import { AnswerCount } from '../tokens/answerCount';
+import { AnswerCount, type AnswerTokens } from '../tokens/answerCount';
 import type { TokenCounter } from '../tokens/bytes';
 
 /** The node broke the protocol: it is paid no more, and its job is left. */
@@ -150,7 +150,9 @@ export class IncomingAnswer {
         const { meter } = frame;
         this.own.take(frame);
         this.hasWord ||= frame.text !== '';
-        this.refuse('frame', checkMeter(meter, this.meter, this.own.bound, this.query));
+        // The text is counted anew only for a meter above what was counted: a frame of one character takes 0.1 ms.
+        const objectionBy = (own: AnswerTokens) => checkMeter(meter, this.meter, own, this.query);
+        this.refuse('frame', objectionBy(this.own.lastBound) && objectionBy(this.own.bound));
         this.meter = meter;
     }
 

@@ -12,21 +12,24 @@ export interface AnswerTokens {
 const FREEDOM = 1.1;
 const STREAM_MARKS = 4; // tokens that begin or end a text and are not shown, such as those around reasoning
 
+const boundOf = (tokens: number): number => Math.ceil(tokens * FREEDOM) + STREAM_MARKS;
+
 const BILLED: readonly FrameKind[] = [FrameKind.Content, FrameKind.Reasoning, FrameKind.Fields];
 
 const TAIL = 256; // characters that may still merge with what follows
 
-/** A text that grows: what lies far enough back is counted once. */
+/** A text that grows: what lies far enough back is counted once, and the rest when somebody asks. */
 class GrowingText {
     private settled = 0;
     private tail = '';
     private highest = 0;
+    private isCounted = true;
 
     constructor(private readonly counter: TokenCounter) {}
 
-    /** Tokens so far, which never become fewer. */
-    add(text: string): number {
+    add(text: string): void {
         this.tail += text;
+        this.isCounted = false;
         if (this.tail.length > 2 * TAIL) {
             const end = this.tail.length - TAIL;
             const space = this.tail.lastIndexOf(' ', end);
@@ -35,13 +38,25 @@ class GrowingText {
             this.settled += this.counter.text(this.tail.slice(0, cut));
             this.tail = this.tail.slice(cut);
         }
-        this.highest = Math.max(this.highest, this.settled + this.counter.text(this.tail));
+    }
+
+    /** Tokens when somebody asked last. */
+    get last(): number {
+        return this.highest;
+    }
+
+    /** Tokens so far, which never become fewer. */
+    get tokens(): number {
+        if (!this.isCounted) {
+            this.highest = Math.max(this.highest, this.settled + this.counter.text(this.tail));
+            this.isCounted = true;
+        }
         return this.highest;
     }
 }
 
 export class AnswerCount {
-    private readonly texts = new Map<string, { kind: keyof AnswerTokens; text: GrowingText; tokens: number }>();
+    private readonly texts = new Map<string, { kind: keyof AnswerTokens; text: GrowingText }>();
     private readonly bytes: AnswerTokens = { completion: 0, reasoning: 0 };
 
     /** `choices`: answers that were asked for; default: as many as a request may ask for. */
@@ -66,28 +81,33 @@ export class AnswerCount {
         const key = `${kind}.${choice}`;
         let one = this.texts.get(key);
         if (one === undefined) {
-            one = { kind: sum, text: new GrowingText(this.counter), tokens: 0 };
+            one = { kind: sum, text: new GrowingText(this.counter) };
             this.texts.set(key, one);
         }
-        one.tokens = one.text.add(text);
+        one.text.add(text);
     }
 
     /** What the tokenizer makes of the texts, or a quarter of their bytes. */
     get estimate(): AnswerTokens {
-        const { completion, reasoning } = this.sum((tokens) => tokens);
+        const { completion, reasoning } = this.sum(({ tokens }) => tokens);
         const of = (count: number) => (this.counter.isExact ? count : estimateOfBytes(count));
         return { completion: of(completion), reasoning: of(reasoning) };
     }
 
     /** The most tokens that an honest node needs for these texts. */
     get bound(): AnswerTokens {
-        return this.sum((tokens) => Math.ceil(tokens * FREEDOM) + STREAM_MARKS);
+        return this.sum(({ tokens }) => boundOf(tokens));
     }
 
-    private sum(of: (tokens: number) => number): AnswerTokens {
+    /** {@link bound} of what was counted, without counting more: no frame makes it fall, and it costs nothing. */
+    get lastBound(): AnswerTokens {
+        return this.sum(({ last }) => boundOf(last));
+    }
+
+    private sum(of: (text: GrowingText) => number): AnswerTokens {
         const sums = { ...this.bytes };
-        for (const { kind, tokens } of this.texts.values()) {
-            sums[kind] += of(tokens);
+        for (const { kind, text } of this.texts.values()) {
+            sums[kind] += of(text);
         }
         return sums;
     }

@@ -500,6 +500,13 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'A node sends four megabytes of frames of one character, and with each the gateway counts the last 500 again: 8 s in one turn of its loop.',
+        stoppedBy: 'An answer is counted anew only for a meter above what was counted, and a ceiling bounds meters.',
+        file: 'tests/offchain/gateway/incoming.spec.ts',
+        test: 'An answer as it arrives is counted as often as its meter asks for, not with every frame: a node may send a hundred thousand',
+    },
+    {
+        source: 'review',
         attack: 'A node hides text in frames that no app is shown, and bills it up to the ceiling.',
         stoppedBy: 'Text of unknown kinds and of choices that nobody asked for counts nothing.',
         file: 'tests/offchain/gateway/incoming.spec.ts',

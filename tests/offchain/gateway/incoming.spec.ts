@@ -93,6 +93,38 @@ describe('An answer as it arrives', () => {
         expect(answer.ending).toMatchObject({ type: 'result', receipt: ended.bytes, result: { price: 200n } });
     });
 
+    it('is counted as often as its meter asks for, not with every frame: a node may send a hundred thousand', () => {
+        const text = jest.fn((one: string) => one.length);
+        const counter = { ...counterOf(BYTES), isExact: true, text };
+        const options = { maxAnswer: 100_000, clock: () => CLOCK, late: true, choices: 1 };
+        const answer = new IncomingAnswer(query, new Verifier(node.publicKey), secret, counter, options);
+        answer.take(accept());
+        const take = (parts: Buffer[]) => parts.forEach((part) => answer.take(record(RecordType.Answer, part)));
+        take(bytesOf(Array<string>(2000).fill('a'), { completion: 0 }));
+
+        expect(text.mock.calls.reduce((sum, [one]) => sum + one.length, 0)).toBeLessThanOrEqual(2000);
+    });
+
+    it('is counted up to a frame whose meter is above what was counted before', () => {
+        const counter = { ...counterOf(BYTES), isExact: true, text: (one: string) => one.length };
+        const options = { maxAnswer: 100_000, clock: () => CLOCK, late: false, choices: 1 };
+        const texts = Array<string>(40).fill('a');
+        for (const [completion, isTooHigh] of [
+            [1, false],
+            [3, true],
+        ] as const) {
+            const answer = new IncomingAnswer(query, new Verifier(node.publicKey), secret, counter, options);
+            answer.take(accept());
+            const take = () =>
+                bytesOf(texts, { completion }).forEach((part) => answer.take(record(RecordType.Answer, part)));
+            if (isTooHigh) {
+                expect(take).toThrow('the meter is too high');
+            } else {
+                expect(take).not.toThrow();
+            }
+        }
+    });
+
     it('keeps its receipts when the buffers of the connection are used again', () => {
         const answer = answerTo();
         const [accepted, part, ended] = [accept(), bytes[0], result(bytes)].map((one) =>
