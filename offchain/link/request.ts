@@ -18,6 +18,7 @@ export const requestLimits = {
     choices: 128,
     tools: 128,
     stops: 16,
+    stop: 256, // characters of a stop string: a model server may keep as many of the answer back, unpaid
     inputs: 2048, // of one request for embeddings
     messages: 10_000,
     parts: 1000, // of one message: of its content, and its tool calls
@@ -98,10 +99,12 @@ const toolFunction = z.looseObject({ name: functionName, parameters: parameters.
 const number = z.number('expected a number');
 const int = z.number('expected a whole number').int('expected a whole number');
 const choices = int.min(1).max(requestLimits.choices);
-const stop = text.min(1, 'expected no empty stop string');
+const stop = text
+    .min(1, 'expected no empty stop string')
+    .max(requestLimits.stop, `expected at most ${requestLimits.stop} characters in a stop string`);
 const stops = z.union(
     [stop, listOf(stop, requestLimits.stops)],
-    `expected a text or up to ${requestLimits.stops}, none of them empty`,
+    `expected a text or up to ${requestLimits.stops}, none of them empty or longer than ${requestLimits.stop} characters`,
 );
 
 /** Fields of chat and plain completions that mean the same in both. */

@@ -9,8 +9,6 @@ export interface QueryBounds {
     stopBound: number; // tokens of the longest stop string, for every choice
 }
 
-const MAX_STOP = 1024; // characters of a stop string that is cut into tokens; a longer one counts by its bytes
-
 /** `promptBound`: if it was counted already. */
 export function boundsOf(
     request: ModelRequest,
@@ -19,8 +17,7 @@ export function boundsOf(
 ): QueryBounds {
     const { stop } = request.body as { stop?: string | string[] | null };
     const stops = typeof stop === 'string' ? [stop] : (stop ?? []);
-    const countStop = (one: string) => (one.length > MAX_STOP ? Buffer.byteLength(one) : counter.text(one));
-    const longest = Math.max(0, ...stops.map(countStop));
+    const longest = Math.max(0, ...stops.map((one) => counter.text(one)));
     return { promptBound, stopBound: longest * choicesOf(request) };
 }
 

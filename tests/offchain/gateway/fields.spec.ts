@@ -133,6 +133,8 @@ describe('Fields of a chat completion', () => {
         ['no messages', { messages: [] }, 'messages'],
         ['stream as a text', { stream: 'yes' }, 'stream'],
         ['reasoning that is made and not delivered', { reasoning: { exclude: true } }, 'reasoning.exclude'],
+        ['a stop string for which a model server keeps pages back', { stop: 'x'.repeat(257) }, 'stop'],
+        ['such a stop string among others', { stop: ['a', 'x'.repeat(257)] }, 'stop.1'],
         ['more messages than a request may have', { messages: Array(10_001).fill(base.messages[0]) }, 'messages'],
     ])('%s is refused', (_, change, param) => {
         expect(refusal({ ...base, ...change })).toMatchObject({ status: 400, param });

@@ -1,6 +1,6 @@
 import { Reason } from '@cocoon-market/wrappers';
 import { randomBytes } from 'node:crypto';
-import { type ModelRequest, RecordType, remainingRent } from '../../../offchain/link';
+import { type ModelRequest, RecordType, remainingRent, requestLimits } from '../../../offchain/link';
 import { ECHO } from '../support/backend';
 import { DAY, TestClient } from '../support/client';
 import { chatRequest } from '../support/requests';
@@ -106,6 +106,14 @@ describe('a query, before it is accepted', () => {
 
     it('rule 2: is declined when it is no chat completion', async () => {
         expect((await client.ask(1, { messages: 'none' })).decline).toMatchObject({ reason: Reason.BadRequest });
+    });
+
+    it('rule 2: is declined with a stop string for which a model server keeps pages of the answer back', async () => {
+        const stop = 'x'.repeat(requestLimits.stop);
+        const asked = { model: client.info.offers[0].model, messages: [{ role: 'user' as const, content: 'one' }] };
+        const declined = await client.ask(1, chatRequest({ ...asked, stop: [`${stop}x`] }));
+        expect(declined.decline).toMatchObject({ reason: Reason.BadRequest });
+        expect((await client.ask(2, chatRequest({ ...asked, stop: [stop] }))).text).toBe('one');
     });
 
     it('rule 2: is declined when the channel is leaving within the margin', async () => {
