@@ -3,6 +3,7 @@ import { Cell } from '@ton/core';
 import { type Dispatcher, request } from 'undici';
 import { isOnThisMachine } from '../process/publicAddress';
 import { retryAfterOf } from '../process/retryAfter';
+import { hasLargeBag, MAX_CELLS } from './bags';
 import { Budget } from './budget';
 import { ChainError } from './errors';
 
@@ -195,7 +196,12 @@ export class Endpoint {
                 ? { kind: 'refusal', status: code, message }
                 : { kind: 'failure', message };
         }
-        return body.ok === true ? { kind: 'answer', result: body.result } : { kind: 'refusal', status, message };
+        if (body.ok !== true) {
+            return { kind: 'refusal', status, message };
+        }
+        return hasLargeBag(body.result)
+            ? { kind: 'failure', message: `answers with more than ${MAX_CELLS} cells in one bag` }
+            : { kind: 'answer', result: body.result };
     }
 
     private withoutKey(text: string): string {

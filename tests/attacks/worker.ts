@@ -649,6 +649,20 @@ export const workerAttacks: Attack[] = [
         test: 'The client of the chain reads no answer without an end into memory, and asks the second endpoint',
     },
     {
+        source: 'review: work beyond the bytes received',
+        attack: 'An endpoint answers with 13 MB that are two million cells, and the process runs out of memory.',
+        stoppedBy: 'The cells of a bag are counted by its head, and the next endpoint is asked.',
+        file: 'tests/offchain/chain/api.spec.ts',
+        test: 'The client of the chain reads no bag of a million cells into memory, and asks the second endpoint',
+    },
+    {
+        source: 'review: work beyond the bytes received',
+        attack: 'A client sends a stop string of a megabyte, for which a model server keeps the whole answer back: all of it is made before the first step is paid.',
+        stoppedBy: 'A stop string has 256 characters at most.',
+        file: 'tests/offchain/worker/admission.spec.ts',
+        test: 'a query rule 2: is declined with a stop string for which a model server keeps pages of the answer back',
+    },
+    {
         source: 'review',
         attack: 'The first endpoint hides a channel until its client is refunded, although another endpoint shows it.',
         stoppedBy: 'Vouchers of a channel that looks gone are claimed if any endpoint shows it.',

@@ -183,6 +183,29 @@ describe('The client of the chain', () => {
         endless.close();
     });
 
+    it('reads no bag of a million cells into memory, and asks the second endpoint', async () => {
+        const cells = 1_000_000; // each refers to the next one
+        const bag = Buffer.alloc(22 + 5 * cells - 3);
+        bag.write('b5ee9c720304', 'hex'); // numbers of three bytes, sizes of four
+        bag.writeUIntBE(cells, 6, 3);
+        bag.writeUIntBE(1, 9, 3); // root
+        bag.writeUInt32BE(5 * cells - 3, 15);
+        for (let i = 0; i < cells - 1; i++) {
+            bag[22 + 5 * i] = 1;
+            bag.writeUIntBE(i + 1, 24 + 5 * i, 3);
+        }
+        const large = await serverOf((_, response) => {
+            response.writeHead(200);
+            response.end(JSON.stringify({ ok: true, result: { data: bag.toString('base64') } }));
+        });
+
+        await expect(chainAt(large.url).prices()).rejects.toThrow('more than 131072 cells');
+        const { balance } = await chainAt(large.url, network.url).account(address(1));
+
+        expect(balance).toBe(1_000_000_000n);
+        large.close();
+    });
+
     it('asks again after an answer of 502', async () => {
         network.disturbances.plan('getAddressInformation', { kind: 'down', status: 502 });
 
