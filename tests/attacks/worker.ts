@@ -660,7 +660,7 @@ export const workerAttacks: Attack[] = [
         attack: 'A client sends a stop string of a megabyte, for which a model server keeps the whole answer back: all of it is made before the first step is paid.',
         stoppedBy: 'A stop string has 256 characters at most.',
         file: 'tests/offchain/worker/admission.spec.ts',
-        test: 'a query rule 2: is declined with a stop string for which a model server keeps pages of the answer back',
+        test: 'a query, before it is accepted rule 2: is declined with a stop string for which a model server keeps pages of the answer back',
     },
     {
         source: 'review',
