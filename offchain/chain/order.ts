@@ -133,6 +133,7 @@ export async function deliver(
             return 'waiting' as const;
         });
         if (outcome === 'executed') {
+            await carryElsewhere(chain, order.wallet, message); // one endpoint may have made its transaction up
             return;
         }
         if (outcome === 'lapsed') {

@@ -301,6 +301,13 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'fault kind: one answer believed',
+        attack: 'The first endpoint carries no order of the wallet, and makes up a transaction that shows each as executed: claims leave for ever and never arrive.',
+        stoppedBy: 'Every endpoint carries also an order that looks executed.',
+        file: 'tests/offchain/chain/wallet.spec.ts',
+        test: 'A wallet whose first endpoint lies gives another endpoint what that one shows as executed, for it may have made the transaction up',
+    },
+    {
+        source: 'fault kind: one answer believed',
         attack: 'An endpoint says once that it is ten years later, and the wallet signs an order that stays valid as long.',
         stoppedBy: 'Of the times that several endpoints and the machine tell the middle one counts.',
         file: 'tests/offchain/chain/wallet.spec.ts',

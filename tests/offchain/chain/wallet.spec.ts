@@ -1,10 +1,19 @@
 import { type Localnet, startLocalnet } from '@cocoon-market/localnet';
-import { Address } from '@ton/core';
+import { Address, beginCell } from '@ton/core';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { ChainError, HotWallet, type Order, outcomeOf, OutcomeUnknown, TonHttpChain } from '../../../offchain/chain';
+import {
+    type Chain,
+    ChainError,
+    HotWallet,
+    type Order,
+    outcomeOf,
+    OutcomeUnknown,
+    TonHttpChain,
+} from '../../../offchain/chain';
+import { deliver } from '../../../offchain/chain/order';
 import { waitUntil } from '../../../offchain/process/tasks';
 
 const COIN = 1_000_000_000n;
@@ -196,6 +205,24 @@ describe('A wallet whose first endpoint lies', () => {
         await pay();
 
         expect(await arrived()).toBe(COIN);
+    });
+
+    it('gives another endpoint what that one shows as executed, for it may have made the transaction up', async () => {
+        const body = beginCell().storeUint(7, 32).endCell();
+        const order = { wallet: to, seqno: 0, hash: body.hash().toString('hex'), from: 1000, validUntil: 1120 };
+        const other = { account: jest.fn(), open: jest.fn(), sendExternal: jest.fn(async () => undefined) };
+        const liar = {
+            sendExternal: async () => undefined,
+            account: async () => ({ state: 'active', balance: COIN, at: 1000 }),
+            accepted: async function* () {
+                yield { lt: 1n, at: 1000, body };
+            },
+            others: [other],
+        };
+
+        await deliver(liar as unknown as Chain, order, { body }, { seqno: async () => 1, pollMs: 1 });
+
+        expect(other.sendExternal).toHaveBeenCalledWith(to, body, undefined);
     });
 
     /** One answer says that it is ten years later. */
