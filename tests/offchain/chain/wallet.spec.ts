@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { freePort } from '../../../demo/ports';
 import {
     type Chain,
     ChainError,
@@ -223,6 +224,16 @@ describe('A wallet whose first endpoint lies', () => {
         await deliver(liar as unknown as Chain, order, { body }, { seqno: async () => 1, pollMs: 1 });
 
         expect(other.sendExternal).toHaveBeenCalledWith(to, body, undefined);
+    });
+
+    it('or whose other endpoint is down does not wait for it after each order', async () => {
+        wallet = walletAt(network.url, `http://127.0.0.1:${await freePort()}/api/v2/jsonRPC`);
+        const start = performance.now();
+
+        await pay();
+
+        expect(performance.now() - start).toBeLessThan(30_000); // an urgent call waits 45 s for it
+        expect(await arrived()).toBe(COIN);
     });
 
     /** One answer says that it is ten years later. */
