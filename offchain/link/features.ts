@@ -87,6 +87,7 @@ const neutral: Partial<Record<string, (value: unknown) => boolean>> = {
     include_stop_str_in_output: isFalse,
     continue_final_message: isFalse,
     include_reasoning: (value) => value === true,
+    stream_reasoning: (value) => value === true,
 };
 
 const partFeatures: Partial<Record<string, Feature>> = {

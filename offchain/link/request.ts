@@ -165,6 +165,7 @@ export const chatBody = z.looseObject({
     reasoning_effort: text.nullish(),
     // What a model thought is billed, so it is delivered.
     include_reasoning: z.literal(true, 'expected true: reasoning is delivered, because it is paid').nullish(),
+    stream_reasoning: z.literal(true, 'expected true: reasoning is delivered as it is made').nullish(),
     reasoning: z
         .looseObject({
             exclude: z.literal(false, 'expected false: reasoning is delivered, because it is paid').nullish(),

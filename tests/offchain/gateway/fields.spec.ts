@@ -32,6 +32,7 @@ const passed: [string, unknown, Feature | undefined][] = [
     ['min_p', 0.1, 'sampling'],
     ['repetition_penalty', 1.1, 'sampling'],
     ['include_reasoning', true, undefined],
+    ['stream_reasoning', true, undefined],
     ['enable_thinking', false, 'reasoning'],
     ['skip_special_tokens', false, 'sampling'],
     ['min_tokens', 5, 'sampling'],
@@ -66,6 +67,7 @@ const refused: [string, unknown][] = [
     ['priority', 1],
     ['ignore_eos', true],
     ['include_reasoning', false],
+    ['stream_reasoning', false],
 ];
 
 describe('Fields of a chat completion', () => {
