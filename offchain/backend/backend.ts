@@ -27,12 +27,14 @@ export interface BackendDelta {
 }
 
 /**
- * The events of a completion, in order: at most one `prompt`, any number of `delta`, one `end`. A backend that learns
- * the prompt's count only at the end (a URL backend) sends no `prompt`.
+ * The events of a completion, in order: at most one `prompt`, any number of `delta` and `work`, one `end`. A backend
+ * that learns the prompt's count only at the end (a URL backend) sends no `prompt`. `work`: how many tokens of the
+ * answer are made by now and are in no delta; a later delta may still bring them.
  */
 export type BackendEvent =
     | { type: 'prompt'; prompt: number; cached: number }
     | ({ type: 'delta' } & BackendDelta)
+    | { type: 'work'; tokens: number }
     | { type: 'end'; finish: FinishReason; usage?: Usage };
 
 /**

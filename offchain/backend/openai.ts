@@ -99,7 +99,8 @@ export class OpenAiBackend implements Backend {
 
     /**
      * Runs one completion. `end` carries no `usage` if the server sent none. A delta carries `tokens` if the server
-     * counts as it streams; without that nobody knows, because a chunk may hold several.
+     * counts as it streams; without that nobody knows, because a chunk may hold several. Such a server also counts
+     * tokens without text, which are `work`.
      *
      * @throws {BackendError} with the server's status, if there was one
      */
@@ -148,7 +149,9 @@ export class OpenAiBackend implements Backend {
                         promptSent = true;
                         yield { type: 'prompt', ...prompt };
                     }
-                    for (const delta of chunks.read(chunk)) {
+                    const deltas = chunks.read(chunk);
+                    counts.note(chunk); // only now, because a choice that was not asked for is refused
+                    for (const delta of deltas) {
                         const { content, reasoning, fields, note } = delta;
                         const isNoteOnly = content === undefined && reasoning === undefined && fields === undefined;
                         if (!isNoteOnly) report = undefined; // an earlier report counts a part only
@@ -168,6 +171,8 @@ export class OpenAiBackend implements Backend {
                 }
                 if (joined !== undefined) yield { type: 'delta', ...joined };
                 joined = undefined;
+                const tokens = counts.pending;
+                if (tokens > 0) yield { type: 'work', tokens };
             }
         } catch (error) {
             if (signal.aborted) return;

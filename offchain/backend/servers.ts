@@ -58,7 +58,8 @@ const isCount = (value: unknown): value is number => Number.isSafeInteger(value)
 
 /** Tells how many tokens each event adds, from sums that grow. */
 export class GrowingCounts {
-    private readonly sums = new Map<number, number>(); // by choice
+    private readonly sums = new Map<number, number>(); // by choice, of the events that were counted
+    private readonly made = new Map<number, number>(); // by choice, of all events
 
     constructor(private readonly server: ServerKind) {}
 
@@ -71,17 +72,35 @@ export class GrowingCounts {
         return this.server === 'vllm' || this.server === 'sglang';
     }
 
+    /** Tokens that are made and were not counted with any event, of all choices. */
+    get pending(): number {
+        return [...this.made].reduce((sum, [index, made]) => sum + made - (this.sums.get(index) ?? 0), 0);
+    }
+
+    /** Notes what the event says is made, whether or not it is counted. */
+    note(event: CountedEvent): void {
+        const report = this.read(event);
+        if (report !== undefined) {
+            this.made.set(report.index, Math.max(this.made.get(report.index) ?? 0, report.sum));
+        }
+    }
+
     /** Tokens since the last event of this choice that was counted; undefined if the event does not say. */
-    since({ choices, usage, timings }: CountedEvent): number | undefined {
-        const sum =
-            this.server === 'llamacpp' ? timings?.predicted_n : this.asks ? usage?.completion_tokens : undefined;
-        if (!isCount(sum) || choices?.length !== 1) {
+    since(event: CountedEvent): number | undefined {
+        const report = this.read(event);
+        if (report === undefined) {
             return undefined;
         }
-        const { index = 0 } = choices[0];
-        const last = this.sums.get(index as number) ?? 0;
-        this.sums.set(index as number, Math.max(last, sum));
-        return Math.max(0, sum - last);
+        const last = this.sums.get(report.index) ?? 0;
+        this.sums.set(report.index, Math.max(last, report.sum));
+        return Math.max(0, report.sum - last);
+    }
+
+    /** The choice of the event, and the sum of its tokens. */
+    private read({ choices, usage, timings }: CountedEvent): { index: number; sum: number } | undefined {
+        const sum =
+            this.server === 'llamacpp' ? timings?.predicted_n : this.asks ? usage?.completion_tokens : undefined;
+        return isCount(sum) && choices?.length === 1 ? { index: (choices[0].index ?? 0) as number, sum } : undefined;
     }
 }
 

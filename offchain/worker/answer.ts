@@ -214,6 +214,18 @@ export class Answer {
         return { completion: countTolerance(completion), reasoning: countTolerance(reasoning) };
     }
 
+    /**
+     * nanoTON of what the backend has made and no client accepts for the text so far. `pending`: tokens that are in no
+     * part.
+     */
+    unaccepted(pending: number): bigint {
+        const { accepted, claimed } = this;
+        const made = claimed.completion + Math.min(pending, requestLimits.tokens); // a server that counts more is wrong
+        const completion = Math.max(0, made - accepted.completion);
+        const reasoning = Math.max(0, claimed.reasoning - accepted.reasoning);
+        return priceOf({ ...noTokens, completion, reasoning }, this.terms.rates);
+    }
+
     /** True when the part's frame and the final one fit into the largest answer. */
     fits(part: Pick<Part, 'text'>): boolean {
         const salt = this.isEmpty ? SALT_BYTES : 0;

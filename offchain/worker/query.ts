@@ -55,6 +55,7 @@ export class RunningQuery implements ActiveQuery {
     private failReason = Reason.Stopped; // if nothing was sent
     private retryAfter: number | undefined; // seconds, of a backend that is busy
     private waits = false; // for its client
+    private hasFreeWork = false; // more than a step of its work has no text that a client pays
     private readonly cost: QueryCost;
     private readonly patience: ClientPatience;
     started = false;
@@ -194,11 +195,31 @@ export class RunningQuery implements ActiveQuery {
         }
     }
 
-    /** Maximal nanoTON of a prompt whose answer the client cut before it began, so that nothing is billed; else 0. */
+    /**
+     * Maximal nanoTON of a prompt whose answer the client cut before it began, so that nothing is billed; a step if too
+     * much of the answer had no text; else 0.
+     */
     private droppedCost(): bigint {
         const { answer, job, query } = this;
+        if (this.hasFreeWork) {
+            return job.terms.step;
+        }
         const isFree = !answer.hasWord && this.cutBy === Finish.CutByClient;
         return isFree ? promptBoundPrice(query.promptBound, job.terms.rates) : 0n;
+    }
+
+    /**
+     * Cuts the query once more than a step of the backend's work is such as no client pays, for example tokens without
+     * text. A server may keep some text back, so less is no cause. `pending`: tokens that are in no delta so far.
+     */
+    private checkPayable(pending: number): void {
+        const { step } = this.job.terms;
+        if (this.cutBy === undefined && this.answer.unaccepted(pending) > step) {
+            this.hasFreeWork = true;
+            this.stop(Finish.CutByWorker);
+            const message = 'a query is cut: the model makes tokens without text, which nobody pays';
+            this.context.log.warn({ ...this.job.logName, number: this.query.number }, message);
+        }
     }
 
     private stop(finish: Finish, reason = Reason.Stopped): void {
@@ -243,6 +264,9 @@ export class RunningQuery implements ActiveQuery {
                 this.answer.setPrompt({ prompt: Math.min(event.prompt, this.query.promptBound - cached), cached });
                 return undefined;
             }
+            case 'work':
+                this.checkPayable(event.tokens);
+                return undefined;
             case 'delta':
                 return (await this.deliver(this.text.join(event))) ? undefined : { finish: Finish.Length };
             case 'end':
@@ -290,6 +314,7 @@ export class RunningQuery implements ActiveQuery {
             return 'full'; // a meter frame took its place
         }
         await this.write(answer.addPart(part));
+        this.checkPayable(0);
         return 'sent';
     }
 

@@ -670,6 +670,13 @@ export const workerAttacks: Attack[] = [
         test: 'a query, before it is accepted rule 2: is declined with a stop string for which a model server keeps pages of the answer back',
     },
     {
+        source: 'review: work that is not metered',
+        attack: 'A client has the model make special tokens alone (logit_bias), which have no text: up to its ceiling they are made unpaid, again and again.',
+        stoppedBy: 'An answer is cut once more than a step has no text, and counts as dropped work.',
+        file: 'tests/offchain/worker/stream.spec.ts',
+        test: 'an answer of which the model makes tokens that no client pays rule 5: is cut once more than a step is made without text, and the next query waits',
+    },
+    {
         source: 'review',
         attack: 'The first endpoint hides a channel until its client is refunded, although another endpoint shows it.',
         stoppedBy: 'Vouchers of a channel that looks gone are claimed if any endpoint shows it.',

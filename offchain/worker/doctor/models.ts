@@ -121,7 +121,7 @@ async function measured(backend: Backend, request: ModelRequest) {
                 first = deltas === 0 ? secondsNow() : first;
                 deltas++;
                 tokens += event.tokens ?? 0;
-            } else {
+            } else if (event.type === 'end') {
                 usage = event.usage;
             }
         }

@@ -116,6 +116,37 @@ describe('a model server', () => {
         });
     });
 
+    it('vllm says how many tokens it makes without text, and a later text brings them', async () => {
+        const { received } = await answer('vllm', [
+            chunk({ content: 'a' }, null, usage(7, 1)),
+            chunk({ content: '' }, null, usage(7, 4)),
+            chunk({}, null, usage(7, 6)),
+            chunk({ content: 'b' }, null, usage(7, 8)),
+            chunk({ content: 'c' }, 'stop', usage(7, 9)),
+        ]);
+        expect(received.slice(0, -1)).toEqual([
+            { type: 'delta', content: 'a', tokens: 1 },
+            { type: 'work', tokens: 3 },
+            { type: 'work', tokens: 5 },
+            { type: 'delta', content: 'b', tokens: 7 },
+            { type: 'delta', content: 'c', tokens: 1 },
+        ]);
+    });
+
+    it('vllm makes tokens without text in several choices, and their sum is told', async () => {
+        const empty = (index: number, made: number) => ({
+            choices: [{ index, delta: { content: '' }, finish_reason: null }],
+            ...usage(7, made),
+        });
+        const done = (index: number, made: number) => ({
+            choices: [{ index, delta: {}, finish_reason: 'length' }],
+            ...usage(7, made),
+        });
+        const events = [empty(0, 5), empty(1, 3), empty(0, 6), done(0, 6), done(1, 3)];
+        const { received } = await answer('vllm', events, { n: 2 }, {}, true);
+        expect(received.filter(({ type }) => type === 'work')).toEqual([{ type: 'work', tokens: 9 }]);
+    });
+
     it('vllm counts each choice apart, and the whole only in its last event', async () => {
         const of = (index: number, content: string, made: number) => ({
             choices: [{ index, delta: { content }, finish_reason: null }],

@@ -290,6 +290,62 @@ describe('an answer', () => {
         expect((await client.state()).results).toEqual({ index: 0, cumulative: '0' });
     });
 
+    describe('of which the model makes tokens that no client pays', () => {
+        const work = (tokens: number): Step => ({ type: 'work', tokens });
+        /** A client of which one step may be unpaid. */
+        async function newClient() {
+            await fixture.stop();
+            fixture = await startFixture({ limits: { startSteps: 1 } });
+            return withJob();
+        }
+
+        it('rule 5: is cut once more than a step is made without text, and the next query waits', async () => {
+            const client = await newClient();
+            script(prompt, work(500), work(1016), work(1017), { type: 'pause' }, end);
+            const answer = await client.ask(1, 'hello', { ceiling: CEILING });
+            expect(answer.fail).toMatchObject({ reason: Reason.Stopped });
+            expect(answer.result).toBeUndefined();
+            expect(fixture.backend.aborted).toBe(1);
+
+            const next = await client.ask(2, 'hello', { ceiling: CEILING });
+            expect(next.fail).toMatchObject({ reason: Reason.Unfunded });
+            expect(fixture.backend.requests).toHaveLength(1);
+        });
+
+        it('rule 5: is cut after its words too, and bills them', async () => {
+            const client = await newClient();
+            script(prompt, ...deltas(3, 20), work(2000), end);
+            const answer = await client.ask(1, 'hello', { ceiling: CEILING });
+            expect(answer.result).toMatchObject({ finish: Finish.CutByWorker, prompt: 10, completion: 60 });
+
+            const next = await client.ask(2, 'hello', { ceiling: CEILING });
+            expect(next.fail).toMatchObject({ reason: Reason.Unfunded });
+        });
+
+        it('rule 5: is cut when its deltas count far more tokens than their text has', async () => {
+            const client = await withJob();
+            script(
+                prompt,
+                ...Array.from({ length: 100 }, (): Step => ({ type: 'delta', content: 'a', tokens: 40 })),
+                end,
+            );
+            const answer = await client.ask(1, 'hello', { ceiling: CEILING });
+            expect(answer.result).toMatchObject({ finish: Finish.CutByWorker });
+            expect(answer.text.length).toBeLessThan(30);
+        });
+
+        it('goes on while at most a step is kept back, and is billed when its text comes', async () => {
+            const client = await newClient();
+            script(prompt, work(500), work(1000), ...deltas(1, 1000), work(900), end);
+            const answer = await client.ask(1, 'hello', { ceiling: CEILING });
+            expect(answer.result).toMatchObject({ finish: Finish.Stop, prompt: 10, completion: 1000 });
+
+            script(prompt, ...deltas(1, 20), end);
+            const next = await client.ask(2, 'hello', { ceiling: CEILING });
+            expect(next.result).toMatchObject({ finish: Finish.Stop, completion: 20 });
+        });
+    });
+
     it('rule 12: bills the prompt by its bytes when it is cut before its count is known', async () => {
         const client = await withJob();
         script(...deltas(3), { type: 'fail' });
