@@ -10,6 +10,7 @@ import type { AccountReader, ChainAccount } from './chain';
 export interface ConfirmationRules {
     reads: number; // readings in a row with the same finding
     seconds: number; // minimal time from the first of them to the last; readings in quick succession count as one
+    silentAgree?: boolean; // an endpoint that gives no answer has no say
 }
 
 /** Readings that confirm a finding, unless the rules say otherwise. */
@@ -100,6 +101,8 @@ export class Confirmer<Source = AccountReader> {
     ): Promise<boolean> {
         const agrees = async (other: Source) => findingOf(await ask(other)) === finding;
         const others = this.source.others ?? [];
-        return (await Promise.all(others.map((other) => agrees(other).catch(() => false)))).every(Boolean);
+        return (
+            await Promise.all(others.map((other) => agrees(other).catch(() => this.rules.silentAgree === true)))
+        ).every(Boolean);
     }
 }

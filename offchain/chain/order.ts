@@ -36,6 +36,7 @@ export class OutcomeUnknown extends ChainError {
 }
 
 const SLACK = 60; // seconds by which the clocks of the chain's servers may differ
+const SILENT = 600; // seconds after an order's validity, from which an endpoint that does not answer has no say
 const GRACE_POLLS = 5; // after the end of its validity, in which an order may still appear
 const RESEND_POLLS = 10;
 const PATIENCE = 60; // seconds after an order's validity in which a silent API is asked again
@@ -53,12 +54,14 @@ export async function outcomeOf(
     numberOf: (body: Cell) => number | undefined = () => undefined,
 ): Promise<OrderOutcome> {
     const seconds = (GRACE_POLLS * pauseMs) / 1000;
-    const confirmer = new Confirmer(chain, { reads: CONFIRM_READS, seconds });
+    const rules = { reads: CONFIRM_READS, seconds, silentAgree: false };
+    const confirmer = new Confirmer(chain, rules);
     // Another order may have used its number, or the list of transactions is behind, so time decides.
     const findingOf = ({ at, data }: ChainAccount) =>
         at > order.validUntil ? `lapsed, as ${data?.hash().toString('hex')}` : undefined;
     for (let read = 0; read < 2 * GRACE_POLLS; read++) {
         const { value: account, finding, confirmed } = await confirmer.read(order.wallet, findingOf);
+        rules.silentAgree = account.at > order.validUntil + SILENT; // one that is dead keeps no order waiting
         const next = account.state === 'active' ? await seqno() : 0;
         // An order may have been signed for a later time than it was, on the word of one endpoint.
         const from = Math.min(order.from, account.at);

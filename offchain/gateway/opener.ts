@@ -15,7 +15,7 @@ import { NO_NEEDS } from './needs';
 import { Candidate, type Need, termsAt } from './nodes';
 import { placementOrder } from './placement';
 import type { Recovery } from './recovery';
-import { OrderLapsed } from './spending';
+import { ChannelUnseen, OrderLapsed } from './spending';
 import { WorkerRefusal } from '../payer/workerErrors';
 
 const OPEN_TRIES = 3; // with another seqno when something else used it
@@ -77,7 +77,7 @@ export class JobOpener {
                     throw error;
                 }
                 log.warn({ model, reason: reasonOf(cause ?? error) }, 'an order was not taken');
-                if (attempt === OPEN_TRIES || cause?.status === 402) {
+                if (attempt === OPEN_TRIES || cause?.status === 402 || error instanceof ChannelUnseen) {
                     throw cause ?? unavailable(error.message, 'chain');
                 }
             }
@@ -156,6 +156,9 @@ export class JobOpener {
         } catch (error) {
             if (error instanceof OrderLapsed) {
                 await made[0]?.change({ phase: 'failed', note: reasonOf(error.cause ?? error) });
+                if (error instanceof ChannelUnseen) {
+                    await this.context.setbacks.add(made[0], 'its channel did not appear'); // its deposit is tied up
+                }
             }
             throw error;
         }

@@ -42,6 +42,9 @@ export interface OpenOrder {
 /** The order was not taken and never will be. */
 export class OrderLapsed extends Error {}
 
+/** The escrow took the order, and no endpoint shows the channel, which has the deposit. */
+export class ChannelUnseen extends OrderLapsed {}
+
 export interface SpendParts {
     account: EscrowAccount;
     key: SigningKey;
@@ -242,6 +245,8 @@ export class SpendAccount {
         const fresh = channelData(this.account.address, parameters).hash();
         const codes = (await channelCodes()).map((code) => code.hash());
         const cell = this.cellOf(order);
+        const isShown = ({ state, code, data }: ChainAccount) =>
+            state === 'active' && codes.some((one) => code?.hash().equals(one)) && data?.hash().equals(fresh) === true;
         let polls = 0; // since the seqno was seen used
         let failure: unknown; // why the chain was not read the last time
         for (let poll = 1; !this.closed; poll++) {
@@ -253,8 +258,11 @@ export class SpendAccount {
                 this.logUnread((failure = error));
                 continue; // whether the order was taken is for the chain to say
             }
-            const isOurs = codes.some((code) => account.code?.hash().equals(code));
-            if (account.state === 'active' && isOurs && account.data?.hash().equals(fresh)) {
+            if (!isShown(account) && polls > 0 && polls % RESEND_POLLS === 0) {
+                const others = (this.chain.others ?? []).map((one) => one.account(channel).catch(() => account));
+                account = (await Promise.all(others)).find(isShown) ?? account; // the first endpoint may hide it
+            }
+            if (isShown(account)) {
                 return account.balance;
             }
             const { outcome, used, error } = await this.outcome(cell, seqnoOf(parameters.job), validUntil);
@@ -263,7 +271,8 @@ export class SpendAccount {
                 throw lapsedOrder(outcome, 'open a job');
             }
             if (used && ++polls > MAX_POLLS) {
-                throw new OrderLapsed(
+                const Unseen = outcome === 'executed' ? ChannelUnseen : OrderLapsed;
+                throw new Unseen(
                     `The seqno of the order is used and its channel of ${formatTon(deposit)} TON did not appear`,
                 );
             }

@@ -549,4 +549,18 @@ export const gatewayAttacks: Attack[] = [
         file: 'tests/offchain/gateway/routing.spec.ts',
         test: 'Two nodes of unlike price and speed, found by events of the chain a node that refused what it lists gets no other job for it, whoever asks for that node first',
     },
+    {
+        source: 'review',
+        attack: 'The first endpoint hides new channels, so that deposit after deposit goes into jobs that nobody uses.',
+        stoppedBy: 'Other endpoints are asked for the channel. A job that none shows counts as spoiled by its node.',
+        file: 'tests/offchain/gateway/waitingOrders.spec.ts',
+        test: 'A gateway that waits for an order whose first endpoint hides its channels orders no job after job that nobody shows',
+    },
+    {
+        source: 'review',
+        attack: 'An order lapses while one of several endpoints is dead, and the gateway waits for that one for ever.',
+        stoppedBy: 'Ten minutes after the time of the order, an endpoint that does not answer has no say.',
+        file: 'tests/offchain/gateway/waitingOrders.spec.ts',
+        test: 'A gateway that waits for an order opens a job though one of its endpoints is dead and an earlier order lapsed',
+    },
 ];

@@ -1,0 +1,56 @@
+/** An order of the escrow whose outcome not every endpoint shows. */
+import { ChainError } from '../../../offchain/chain';
+import { useMarket } from '../../support/market';
+import { ask, type Bench, startBench } from './support';
+
+describe('A gateway that waits for an order', () => {
+    const market = useMarket();
+    let bench: Bench;
+
+    beforeEach(async () => {
+        bench = await startBench(market());
+    });
+    afterEach(() => bench.close());
+
+    /** An endpoint that shows what the chain has, beside `other`. */
+    const beside = (other: object) => {
+        const { chain } = bench;
+        const own = { account: chain.account.bind(chain), open: chain.open.bind(chain) };
+        Object.assign(chain, { others: [own, other] });
+    };
+
+    it('opens a job though one of its endpoints is dead and an earlier order lapsed', async () => {
+        const dead = async () => Promise.reject(new ChainError('it is dead'));
+        beside({ account: dead, open: () => ({ getSeqno: dead }) });
+        bench.chain.beforeSend = () => {
+            bench.chain.beforeSend = () => undefined;
+            market().blockchain.now = market().now + 3600;
+            throw new ChainError('HTTP 504');
+        };
+        expect((await bench.post(ask)).status).toBe(200);
+    });
+
+    describe('whose first endpoint hides its channels', () => {
+        const hide = (truth: { at: number }) => {
+            return { state: 'uninitialized' as const, balance: 0n, code: undefined, data: undefined, at: truth.at };
+        };
+
+        beforeEach(() => {
+            bench.chain.lie = (address, truth) => (address.equals(market().escrow.address) ? truth : hide(truth));
+        });
+
+        it('opens a job that another endpoint shows', async () => {
+            const { chain } = bench;
+            beside({ account: chain.truth.bind(chain), open: chain.open.bind(chain) });
+            expect((await bench.post(ask)).status).toBe(200);
+            expect(chain.sent).toBe(1);
+        });
+
+        it('orders no job after job that nobody shows', async () => {
+            for (let question = 0; question < 6; question++) {
+                expect((await bench.post(ask)).status).toBe(503);
+            }
+            expect(bench.chain.sent).toBe(2); // as many as one node may spoil
+        });
+    });
+});
