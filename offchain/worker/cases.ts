@@ -1,11 +1,12 @@
 /** Follows the demands and cases about this node on chain, and answers demands before their deadline. */
-import { type CaseState, caseStates, Dispute, formatTon, isJudged, Node } from '@cocoon-market/wrappers';
+import { type CaseState, caseStates, Dispute, isJudged, Node } from '@cocoon-market/wrappers';
 import type { OpenedContract } from '@ton/core';
-import { type ChainReader, CONFIRM_READS, Confirmer, type Emitted, type EventReader, type Transfer } from '../chain';
+import { type ChainReader, CONFIRM_READS, Confirmer, type Emitted, type EventReader } from '../chain';
 import { ANSWER_SECONDS, EVIDENCE_SECONDS } from '../link';
 import type { CaseRecord, CaseStanding, NewCase } from '../store/worker';
-import { walletText } from '../process/addresses';
+import { inParallel } from '../process/parallel';
 import { PollLoop, Tasks } from '../process/tasks';
+import { AnswerSender } from './answerSender';
 import { accountAddress } from './channels';
 import type { ClaimWallet } from './claimSender';
 import type { WorkerContext } from './context';
@@ -13,12 +14,11 @@ import { isDispute, ordersOf } from './caseAnswer';
 import { CaseMessages } from './caseMessages';
 import { type SeenCase, endOf, isLate, isOpen, type OpenCase, readCase } from './seenCase';
 import { type Defence, defend } from './defence';
-import { spendAlone } from './processes';
-import { spendable } from './spendable';
 
 const HOUR = 3600;
 const ABSENT_AFTER = 24 * HOUR; // a report whose Dispute does not exist by then has bounced
 const CONFIRM_POLLS = 30;
+const PARALLEL = 32; // cases that are looked after at a time
 const MAX_PAUSE = 900; // seconds between two answers to one demand; a response window is an hour at least
 const UNSEEN_SECONDS = 120; // for which the first endpoint shows no demand to answer, before the others are asked
 const MAX_UNSEEN = 8; // answers that close nothing to a demand that the first endpoint does not show
@@ -27,6 +27,7 @@ const MAX_UNSEEN = 8; // answers that close nothing to a demand that the first e
 export class Cases {
     private readonly tasks = new Tasks();
     private readonly loop: PollLoop;
+    private readonly sender: AnswerSender;
     private readonly logged = new Set<string>(); // messages that are logged once, although every round finds them
     private readonly skipped = new Set<bigint>(); // logical times of messages that could not be read since the start
     private evidenceSeconds = EVIDENCE_SECONDS;
@@ -43,6 +44,7 @@ export class Cases {
         private readonly wallet: ClaimWallet,
     ) {
         const { chain, config, log } = context;
+        this.sender = new AnswerSender(context, wallet, this.tasks);
         this.confirmer = new Confirmer(chain, { reads: CONFIRM_READS, seconds: config.chain.confirmSeconds });
         this.loop = new PollLoop(
             () => this.round(),
@@ -77,7 +79,9 @@ export class Cases {
             () => undefined,
             (error: unknown) => ({ error }),
         );
-        for (const record of await store.cases.open()) {
+        // A client may demand hundreds of answers at once, so one case does not wait until another is closed.
+        const open = (await store.cases.open()).sort((a, b) => dueBy(a) - dueBy(b));
+        const look = async (record: CaseRecord) => {
             if (this.tasks.isStopping) {
                 return;
             }
@@ -89,6 +93,10 @@ export class Cases {
             } catch (error) {
                 log.error({ ...nameOf(record), err: error }, 'cases: not answered yet, tried again');
             }
+        };
+        await inParallel(open, look, PARALLEL);
+        if (this.tasks.isStopping) {
+            return;
         }
         if (failure !== undefined) {
             throw failure.error;
@@ -190,6 +198,7 @@ export class Cases {
         if (standing !== undefined && confirmed) {
             this.unseenSince.delete(keyOf(record));
             this.failures.delete(keyOf(record));
+            this.sender.forget(keyOf(record));
             if (standing !== 'absent' || now() - record.reportedAt > ABSENT_AFTER) {
                 await store.cases.set(record.dispute, { standing });
             }
@@ -261,7 +270,7 @@ export class Cases {
             return;
         }
         for (const order of await ordersOf(dispute, defence, this.wallet.address)) {
-            await this.send(order, state.bond);
+            await this.sender.send({ key: keyOf(record), answerBy: Number(state.answerBy), order, bond: state.bond });
         }
         await this.confirm(record, dispute, defence);
     }
@@ -287,18 +296,6 @@ export class Cases {
         throw new Error('The answer to a demand was sent, and its case is still open');
     }
 
-    /** The bond is what posting four pieces costs, so a quarter of it covers any one message. */
-    private async send(order: Transfer[], bond: bigint): Promise<void> {
-        const needed = order.reduce((sum, { value }) => sum + value + bond / 4n, 0n);
-        await spendAlone(this.context.store, this.wallet.address, async (assertAlone) => {
-            if ((await spendable(this.context.chain, this.wallet, needed)) < needed) {
-                const address = walletText(this.wallet.address, this.context.config);
-                throw new Error(`The worker's wallet ${address} needs ${formatTon(needed)} TON to answer a demand`);
-            }
-            await this.wallet.send(order, assertAlone);
-        });
-    }
-
     /** Logs a message of a case once. */
     private logOnce(record: CaseRecord, message: string, more: object = {}): void {
         const key = `${keyOf(record)} ${message}`;
@@ -310,6 +307,9 @@ export class Cases {
 }
 
 const keyOf = ({ dispute }: CaseRecord): string => dispute.toString('hex');
+
+/** Unix seconds before which a case is not late: a response window is an hour at least. */
+const dueBy = ({ answerBy, reportedAt }: CaseRecord): number => answerBy || reportedAt + HOUR;
 
 /** A case as logs name it. */
 function nameOf({ class: faultClass, job, number, dispute }: CaseRecord) {

@@ -683,4 +683,19 @@ export const workerAttacks: Attack[] = [
         file: 'tests/regression/offchain-worker.spec.ts',
         test: 'An endpoint that hides a channel does not keep its vouchers from being claimed while another endpoint shows it',
     },
+    {
+        source: 'review',
+        attack: 'A client keeps the accepts of hundreds of small queries and demands all their answers within minutes, so that the node is slashed for those that it has no time for.',
+        stoppedBy:
+            'Cases are looked after in parallel, the nearest deadline first, and their answers share orders of the wallet.',
+        file: 'tests/offchain/worker/cases.spec.ts',
+        test: 'Forty demands at once are all answered in time although there is time for thirty orders, because cases share an order',
+    },
+    {
+        source: 'review',
+        attack: 'One of many demands has an answer that no order can carry, and the answers that share its order fail with it.',
+        stoppedBy: 'Answers whose order failed are tried again with ever fewer others, and at last alone.',
+        file: 'tests/offchain/worker/cases.spec.ts',
+        test: 'Forty demands at once are all answered but for one whose answer makes every order fail that holds it',
+    },
 ];

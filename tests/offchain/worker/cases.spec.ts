@@ -5,7 +5,7 @@
  */
 import { bytesToNumber, caseStates, Dispute, Node, opcodes } from '@cocoon-market/wrappers';
 import { type Address, beginCell, Cell, type Sender } from '@ton/core';
-import { ChainError } from '../../../offchain/chain';
+import { ChainError, type Transfer } from '../../../offchain/chain';
 import { SqliteJobs } from '../../../offchain/store/sqliteJobs';
 import { storeCaseOpened } from '../../../wrappers/bodies';
 import { FakeChain } from '../support/chain';
@@ -347,6 +347,82 @@ describe('A demand that no answer closes', () => {
         seconds += 0.03; // the second pause is twice as long
         await caseRound();
         expect(sent).toHaveBeenCalledTimes(2);
+    });
+});
+
+describe('Forty demands at once', () => {
+    const COUNT = 40;
+    const WINDOW = 3600; // seconds
+    let orderSeconds: number; // that an order of the wallet takes
+    let passed: number; // seconds
+    let disputes: Address[]; // the later ones must be answered sooner
+    let answered: Set<string>; // accounts
+    let orders: string[][]; // accounts that each order went to
+
+    const now = () => Math.floor(Date.now() / 1000) + passed;
+    const nameOf = (dispute: Address) => dispute.toRawString();
+
+    /** The wallet sends the messages, and the Disputes take them if they are in time. */
+    async function execute(transfers: Transfer[]): Promise<void> {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        passed += orderSeconds;
+        orders.push(transfers.map(({ to }) => nameOf(to)));
+        transfers.filter(() => passed <= WINDOW).forEach(({ to }) => answered.add(nameOf(to)));
+    }
+
+    const sendBy = (send: (transfers: Transfer[]) => Promise<void>) =>
+        jest.spyOn(fixture.wallet, 'send').mockImplementation(send);
+
+    async function demandAll(): Promise<void> {
+        const end = BigInt(now() + 2 * WINDOW);
+        disputes.forEach((dispute, index) => {
+            const getCaseState = async () => {
+                const state = answered.has(nameOf(dispute)) ? caseStates.closed : caseStates.open;
+                const answerBy = end - BigInt(index);
+                return { state, outcome: 0n, answerBy, result: 0n, missingPieces: 0n, bond: 4n };
+            };
+            const { receiptKey } = fixture.worker.nodeInfo;
+            const about = Buffer.alloc(32, 7);
+            const getFile = async () => ({ job: FIVE, query: index + 1, about, firstPiece: 0, receiptKey });
+            showDemand(fixture.chain, dispute, { getCaseState, getFile, getCloseValue: async () => 1_000_000n });
+            tells(opened(index + 1, { dispute: bigintOf(dispute) }));
+        });
+    }
+
+    beforeEach(async () => {
+        [orderSeconds, passed, answered, orders] = [0, 0, new Set(), []];
+        await fixture.stop();
+        fixture = await startFixture({ cases: { seconds: 0.02 } });
+        const derived = Array.from({ length: COUNT }, (_, index) =>
+            Dispute.ofFault(account(0x22), { class: 'A3', job: FIVE, query: index + 1 }),
+        );
+        disputes = (await Promise.all(derived)).map(({ address }) => address);
+    });
+
+    it('are all answered in time although there is time for thirty orders, because cases share an order', async () => {
+        orderSeconds = WINDOW / 30;
+        sendBy(execute);
+        await demandAll();
+
+        await until(() => orders.flat().length >= COUNT);
+
+        expect(answered.size).toBe(COUNT);
+        expect(orders.flat()).toHaveLength(COUNT); // none is answered twice
+    });
+
+    it('are all answered but for one whose answer makes every order fail that holds it', async () => {
+        const wrong = disputes[COUNT - 1]; // the first to be answered
+        sendBy(async (transfers) => {
+            if (transfers.some(({ to }) => to.equals(wrong))) {
+                await new Promise((resolve) => setTimeout(resolve, 20));
+                throw new ChainError('The API refuses it');
+            }
+            await execute(transfers);
+        });
+        await demandAll();
+
+        await until(() => answered.size === COUNT - 1);
+        expect(answered).not.toContain(nameOf(wrong));
     });
 });
 
