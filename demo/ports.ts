@@ -1,8 +1,9 @@
 /** Ports for processes that are told where to listen. */
 import { createServer } from 'node:net';
 
-// Below the range from which systems take ports of outgoing connections: such a port is taken again at any moment.
-const [FIRST, LAST] = [10_000, 32_000];
+// Below the range from which systems take ports of outgoing connections (on Linux from 32,768 on): such a port is taken
+// again at any moment. The ports between are those that tests name themselves.
+const [FIRST, LAST] = [10_000, 29_000];
 
 /** A port that nobody listens on. */
 export async function freePort(): Promise<number> {

@@ -19,7 +19,7 @@ import { OwnedNode } from './support';
 
 const WEEK = 7 * 86_400;
 const VALUE = toNano('1');
-const PORT = 33_500;
+const PORT = 29_500;
 const seedOf = (name: string) => createHash('sha256').update(name).digest();
 
 let stage: Stage;
