@@ -53,6 +53,19 @@ async function pragma(db: Kysely<Schema>, name: string): Promise<unknown> {
     return Object.values(rows[0])[0];
 }
 
+/** Writes while another connection reads in a transaction; resolves with that connection. */
+async function writtenWhileRead(db: Kysely<Schema>): Promise<Database<Schema>> {
+    const reader = readDatabase<Schema>(path, migrations);
+    opened.push(reader);
+    reader.file.exec('BEGIN');
+    reader.file.prepare('SELECT * FROM notes').all();
+    await db
+        .insertInto('notes')
+        .values({ id: 1, text: 'x', amount: amountToBytes(0n) })
+        .execute();
+    return reader;
+}
+
 describe('a database', () => {
     it('syncs every commit to the disk, on the first open and on every other', async () => {
         for (let open_ = 0; open_ < 2; open_++) {
@@ -137,14 +150,7 @@ describe('a database', () => {
 
     it('is opened while others read it, if it has no secrets', async () => {
         const db = await open(migrations, { readers: true });
-        const reader = readDatabase<Schema>(path, migrations);
-        opened.push(reader);
-        reader.file.exec('BEGIN');
-        reader.file.prepare('SELECT * FROM notes').all();
-        await db
-            .insertInto('notes')
-            .values({ id: 1, text: 'x', amount: amountToBytes(0n) })
-            .execute();
+        await writtenWhileRead(db);
         await db.destroy();
         const again = await open(migrations, { readers: true });
         expect(await again.selectFrom('notes').select('id').execute()).toEqual([{ id: 1 }]);
@@ -207,14 +213,7 @@ describe('a database', () => {
 
     it('says that its log holds deleted content while another connection reads', async () => {
         const db = await open(migrations, { readers: true });
-        const reader = readDatabase<Schema>(path, migrations);
-        opened.push(reader);
-        reader.file.exec('BEGIN');
-        reader.file.prepare('SELECT * FROM notes').all();
-        await db
-            .insertInto('notes')
-            .values({ id: 1, text: 'x', amount: amountToBytes(0n) })
-            .execute();
+        const reader = await writtenWhileRead(db);
         db.file.pragma('busy_timeout = 0');
         await expect(truncateLog<Schema>(db)).rejects.toThrow('cannot be emptied');
         reader.file.exec('COMMIT');
