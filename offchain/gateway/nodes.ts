@@ -390,17 +390,17 @@ export class Nodes {
     /** The node at a URL as a candidate for a model, or why it is not one. */
     async check(url: string, model: string): Promise<Candidate | string> {
         const name = `${model} ${url}`;
+        let isFit = false;
         try {
             const checked = await this.checkNow(url, model);
-            if (typeof checked !== 'string') {
-                this.unfitAt.delete(name);
-                return checked;
-            }
-            this.unfitAt.set(name, this.now());
+            isFit = typeof checked !== 'string';
             return checked;
-        } catch (error) {
-            this.unfitAt.set(name, this.now());
-            throw error;
+        } finally {
+            if (isFit) {
+                this.unfitAt.delete(name);
+            } else {
+                this.unfitAt.set(name, this.now());
+            }
         }
     }
 
