@@ -1,6 +1,6 @@
 /** What the provider's scripts share: finding the Provider, printing its state, and tasks of messages to it. */
 import type { Actor, ProviderState } from '@cocoon-market/wrappers';
-import { codeId, codeKinds, Provider, Registry, ruleBounds, stakeSlots, UnknownCode } from '@cocoon-market/wrappers';
+import { codeHashes, codeId, Provider, Registry, stakeSlots, UnknownCode } from '@cocoon-market/wrappers';
 import type { Address, OpenedContract } from '@ton/core';
 import { address, type Flags, type FlagValues, toggle } from './flags';
 import { type Row, ton, when } from './output';
@@ -70,17 +70,8 @@ export async function findProvider(
 }
 
 /** Hashes of the codes of Providers that a registry names, by version. */
-async function codesOf(session: ScriptSession, registry: Address): Promise<bigint[]> {
-    const opened = session.openContract(Registry.fromAddress(registry));
-    const hashes: bigint[] = [];
-    while (hashes.length < ruleBounds.maxCodeVersions) {
-        const hash = await opened.getCodeHash(BigInt(codeKinds.provider), BigInt(hashes.length));
-        if (hash === 0n) {
-            break;
-        }
-        hashes.push(hash);
-    }
-    return hashes;
+function codesOf(session: ScriptSession, registry: Address): Promise<bigint[]> {
+    return codeHashes(session.openContract(Registry.fromAddress(registry)), 'provider');
 }
 
 /**

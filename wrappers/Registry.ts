@@ -37,6 +37,25 @@ export const codeKinds = {
 export type CodeKind = keyof typeof codeKinds;
 export const codeKindNames = Object.keys(codeKinds) as [CodeKind, ...CodeKind[]];
 
+/**
+ * Hashes of the codes of a kind that an opened registry names, by version. There are at most as many as a registry can
+ * have: one of other code might name them without end.
+ */
+export async function codeHashes(
+    registry: Record<'getCodeHash', (kind: bigint, version: bigint) => Promise<bigint>>,
+    kind: CodeKind,
+): Promise<bigint[]> {
+    const hashes: bigint[] = [];
+    while (hashes.length < maxCodeVersions) {
+        const hash = await registry.getCodeHash(BigInt(codeKinds[kind]), BigInt(hashes.length));
+        if (hash === 0n) {
+            break;
+        }
+        hashes.push(hash);
+    }
+    return hashes;
+}
+
 /** The times among the rules, by name. */
 export const ruleWindows = ['evidence', 'response', 'verdict', 'buffer', 'unbonding', 'payoutDelay'] as const;
 export type RuleWindow = (typeof ruleWindows)[number];

@@ -1,9 +1,8 @@
 /** A whole market as plain data, for records and comparisons. */
 import { Address, Cell } from '@ton/core';
 import { Actor } from './actions/actor';
-import { ruleBounds } from './bounds';
 import type { CodeKind, RuleWindow } from './Registry';
-import { codeKindNames, codeKinds, parseCommittee, parseRules, Registry, windowsOf } from './Registry';
+import { codeHashes, codeKindNames, codeKinds, parseCommittee, parseRules, Registry, windowsOf } from './Registry';
 import { numberToHex } from './bytes';
 
 /** Amounts in nanoTON as decimal strings, times in seconds, keys and hashes in hex, addresses raw. */
@@ -61,13 +60,9 @@ async function codeVersions(
     kind: CodeKind,
 ): Promise<string[]> {
     const names: string[] = [];
-    while (names.length < ruleBounds.maxCodeVersions) {
-        const version = [BigInt(codeKinds[kind]), BigInt(names.length)] as const;
-        const hash = await registry.getCodeHash(...version);
-        if (hash === 0n) {
-            break;
-        }
-        names.push(`${numberToHex(hash)}:${await registry.getCodeDepth(...version)}`);
+    for (const hash of await codeHashes(registry, kind)) {
+        const depth = await registry.getCodeDepth(BigInt(codeKinds[kind]), BigInt(names.length));
+        names.push(`${numberToHex(hash)}:${depth}`);
     }
     return names;
 }

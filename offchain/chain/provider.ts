@@ -1,5 +1,5 @@
 /** Which account is the Provider of an owner, whichever version of a Provider's code it was deployed with. */
-import { codeId, codeKinds, codesOfThisCheckout, Provider, Registry, ruleBounds } from '@cocoon-market/wrappers';
+import { codeHashes, codeId, codesOfThisCheckout, Provider, Registry } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
 import { addressText } from '../process/addresses';
 import type { Chain, ChainReader } from './chain';
@@ -11,17 +11,8 @@ export interface ProviderOwner {
 }
 
 /** The hashes of the Providers' codes that a registry names, by version. */
-export async function providerCodes(chain: Pick<ChainReader, 'open'>, registry: Address): Promise<bigint[]> {
-    const opened = chain.open(Registry.fromAddress(registry));
-    const hashes: bigint[] = [];
-    while (hashes.length < ruleBounds.maxCodeVersions) {
-        const hash = await opened.getCodeHash(BigInt(codeKinds.provider), BigInt(hashes.length));
-        if (hash === 0n) {
-            break;
-        }
-        hashes.push(hash);
-    }
-    return hashes;
+export function providerCodes(chain: Pick<ChainReader, 'open'>, registry: Address): Promise<bigint[]> {
+    return codeHashes(chain.open(Registry.fromAddress(registry)), 'provider');
 }
 
 /**

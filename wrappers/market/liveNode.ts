@@ -1,11 +1,10 @@
 /** A node as its own account and that of its provider have it now, proved by their addresses. */
 import { type Address, Cell } from '@ton/core';
-import { ruleBounds } from '../bounds';
 import { bytesToNumber, numberToBytes } from '../bytes';
 import { codesOfThisCheckout } from '../codes';
 import { Node, nodeStates, type Offer, parseOffers, parseService } from '../Node';
 import { Provider } from '../Provider';
-import { codeKinds, Registry } from '../Registry';
+import { codeHashes, Registry } from '../Registry';
 import { type MarketClient, readAccount, requireCode } from './chain';
 import { MarketError } from './errors';
 import { workerUrl } from './text';
@@ -79,12 +78,6 @@ async function readProvider(client: MarketClient, registry: Address, address: Ad
 
 /** True for a code of providers that the registry names. */
 async function isNamed(client: MarketClient, registry: Address, code: Cell): Promise<boolean> {
-    const opened = client.open(Registry.fromAddress(registry));
-    for (let version = 0; version < ruleBounds.maxCodeVersions; version++) {
-        const hash = await opened.getCodeHash(BigInt(codeKinds.provider), BigInt(version));
-        if (hash === 0n || hash === bytesToNumber(code.hash())) {
-            return hash !== 0n;
-        }
-    }
-    return false;
+    const hashes = await codeHashes(client.open(Registry.fromAddress(registry)), 'provider');
+    return hashes.includes(bytesToNumber(code.hash()));
 }
