@@ -7,12 +7,13 @@ import { reasonOf } from '../process/errors';
 import { reporting } from '../process/log';
 import type { JobBook } from './book';
 import type { GatewayContext } from './context';
-import { badRequest, ClientGone, GatewayError, unavailable } from './errors';
+import { badRequest, GatewayError, unavailable } from './errors';
 import type { GatewayJob, Lease } from './job';
 import type { JobRules } from './jobRules';
 import type { OfferFacts } from './needs';
 import type { Candidate, Need } from './nodes';
 import type { JobOpener } from './opener';
+import { requireThere, whileThere } from './patience';
 import { inOrder, type Preferences, type RoutedNode, unwanted } from './preferences';
 import { maxCost, Question } from './query';
 import type { Recovery } from './recovery';
@@ -58,7 +59,7 @@ interface Waiting {
 }
 
 export class JobPool {
-    private waiting: (() => void)[] = [];
+    private readonly waiting = new Set<() => void>();
     private readonly queues = new Map<string, ModelQueue>();
     private readonly openings = new WeakSet<Promise<GatewayJob>>(); // jobs being opened
     private readonly totals = new WeakMap<GatewayJob, bigint>(); // nanoTON of its queries that were counted
@@ -77,7 +78,7 @@ export class JobPool {
      */
     async acquire(question: Question, excluded: Excluded, signal: AbortSignal): Promise<Lease> {
         const { model } = question.modelRequest.body;
-        await this.recovery.loaded;
+        await whileThere(this.recovery.loaded, signal);
         await question.payer?.requireSome();
         await question.count(() => [
             ...this.book.open(model).map(({ tokenizer }) => tokenizer),
@@ -96,16 +97,12 @@ export class JobPool {
             const fresh = freshOf(this.context.config.job.deposit);
             return payer.hold(cost < fresh ? cost : fresh).then((end) => void (letGo = end));
         };
-        // A client that has gone keeps no place in the queue.
-        const wake = () => this.wake();
-        signal.addEventListener('abort', wake, { once: true });
         try {
             return await this.waitInOrder(question, excluded, queue, { hold, signal });
         } catch (error) {
             queue.pending--;
             throw error;
         } finally {
-            signal.removeEventListener('abort', wake);
             letGo?.();
         }
     }
@@ -117,7 +114,7 @@ export class JobPool {
         queue: ModelQueue,
         waiting: Waiting,
     ): Promise<Lease> {
-        const steps = await this.stepsOf(question, excluded);
+        const steps = await whileThere(this.stepsOf(question, excluded), waiting.signal);
         for (const [i, preferences] of steps.entries()) {
             try {
                 return await this.wait({ ...question, preferences }, excluded, queue, waiting);
@@ -157,11 +154,10 @@ export class JobPool {
         const start = Date.now();
         let connected = false; // jobs without a session were shown to their workers
         let recovered = false; // what the last run left was taken up
-        let opened = false; // a job for this question: another would not serve it better
+        let opened: GatewayJob | undefined; // for this question
+        const patient = <T>(promise: Promise<T>) => whileThere(promise, signal);
         for (;;) {
-            if (signal.aborted) {
-                throw new ClientGone('the client went away');
-            }
+            requireThere(signal);
             await this.rules.retireUnfit(model);
             await this.rules.retireEnded(this.book.open(model));
             const fit = this.fitting(question, excluded);
@@ -182,27 +178,28 @@ export class JobPool {
                 if (Date.now() - start >= GRACE_MS) {
                     this.openBeside(question, excluded, queue);
                 }
-                await this.waitForSlot(start, queue);
+                await this.waitForSlot(start, queue, signal);
                 continue;
             }
             const disconnected = this.disconnected(model, excluded);
             if (disconnected.length > 0 && !connected) {
                 connected = true;
-                await firstTrue(disconnected.map((job) => this.recovery.connect(job)));
+                await patient(firstTrue(disconnected.map((job) => this.recovery.connect(job))));
                 continue;
             }
             if (!recovered) {
                 recovered = true;
-                await this.recovery.recovered;
+                await patient(this.recovery.recovered);
                 continue;
             }
             try {
-                if (opened) {
+                // Another would not serve it better, unless other questions took this one.
+                if (opened !== undefined && opened.running === 0) {
                     throw unavailable('The job that was opened for this question cannot be used yet: ask again');
                 }
                 const workers = new Set([...excluded.workers, ...this.stuckWorkers(model)]);
                 this.context.setbacks.requireFew();
-                const { url, rates, listing } = await this.requireCover(model, workers, question, need);
+                const { url, rates, listing } = await patient(this.requireCover(model, workers, question, need));
                 await hold(rates, listing.tokenizer);
                 const atNode = this.book.open(model).filter(({ stored }) => stored.worker === url);
                 atNode.forEach((job) => job.relist(listing));
@@ -215,8 +212,8 @@ export class JobPool {
                 const ofNode = unreachable.filter(({ stored }) => stored.worker === url);
                 if (this.isFull(model, queue) || ofNode.length >= MAX_UNREACHABLE) {
                     await (unreachable.length > 0
-                        ? this.waitForReturn(start, unreachable)
-                        : this.waitForSlot(start, queue));
+                        ? patient(this.waitForReturn(start, unreachable))
+                        : this.waitForSlot(start, queue, signal));
                     continue;
                 }
                 if (this.fitting(question, excluded).length > 0) {
@@ -226,9 +223,10 @@ export class JobPool {
                 const isShared = this.openings.has(opening);
                 this.countComing(queue, opening);
                 this.openBeside(question, { ...excluded, workers }, queue);
-                await opening;
-                opened = !isShared; // a job for another question may not serve this one
+                const job = await patient(opening);
+                opened = isShared ? undefined : job; // a job for another question may not serve this one
             } catch (error) {
+                requireThere(signal);
                 const last = this.usable(model, excluded).find(
                     (job) =>
                         job.serves(question.needed) &&
@@ -297,7 +295,7 @@ export class JobPool {
     }
 
     private wake(): void {
-        this.waiting.splice(0).forEach((resolve) => resolve());
+        this.waiting.forEach((end) => end());
     }
 
     private queueOf(model: string): ModelQueue {
@@ -558,18 +556,24 @@ export class JobPool {
     }
 
     // While a job is being opened, a question waits for it longer.
-    private async waitForSlot(start: number, queue: ModelQueue): Promise<void> {
+    private async waitForSlot(start: number, queue: ModelQueue, signal: AbortSignal): Promise<void> {
         const remaining = start + (queue.coming > 0 ? OPENING_MS : SLOT_MS) - Date.now();
         if (remaining <= 0) {
             const reason = queue.objection === '' ? '' : `, and no other is opened: ${queue.objection}`;
             throw unavailable(`Every job is busy${reason}. Ask again in a moment`, 'busy');
         }
-        let timer: NodeJS.Timeout | undefined;
+        const ms = Date.now() - start < GRACE_MS ? GRACE_MS : Math.min(remaining, SLOT_MS);
         await new Promise<void>((resolve) => {
-            this.waiting.push(resolve);
-            timer = setTimeout(resolve, Date.now() - start < GRACE_MS ? GRACE_MS : Math.min(remaining, SLOT_MS));
+            const end = () => {
+                this.waiting.delete(end);
+                signal.removeEventListener('abort', end);
+                clearTimeout(timer);
+                resolve();
+            };
+            const timer = setTimeout(end, ms);
+            this.waiting.add(end);
+            signal.addEventListener('abort', end);
         });
-        clearTimeout(timer);
     }
 }
 

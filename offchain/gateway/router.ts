@@ -13,6 +13,7 @@ import type { NotStored } from './notStored';
 import { isCut } from '../payer/check';
 import { featuresOf } from './nodes';
 import type { AnswerTimes } from './nodeStats';
+import { requireThere, whileThere } from './patience';
 import { Excluded, JobPool } from './pool';
 import { ask, BrokenOff, Question, QueryOutcome } from './query';
 import { receiptId } from './receipts';
@@ -232,9 +233,7 @@ export class Router {
         { begun, brokenOff }: { begun: boolean; brokenOff: boolean },
         signal: AbortSignal,
     ): void {
-        if (signal.aborted) {
-            throw new ClientGone('the client went away');
-        }
+        requireThere(signal);
         if (begun) {
             throw brokenOff ? new AnswerBroken() : new GatewayError(502, 'answer_broken', BROKEN, { billed: true });
         }
@@ -282,7 +281,7 @@ export class Router {
                 { job: job.number, code: error.code, explanation: error.explanation },
                 'the worker refused a query',
             );
-            return this.ofUnsigned(job, error);
+            return this.ofUnsigned(job, error, signal);
         }
         if (error instanceof WorkerDown) {
             nodes.cool(worker);
@@ -296,7 +295,7 @@ export class Router {
 
     // A refusal without a signature obliges and proves nothing. If it is about the job, the job ends and the node is
     // avoided; otherwise each such refusal would open the next job.
-    private async ofUnsigned(job: GatewayJob, refusal: WorkerRefusal): Promise<NextStep> {
+    private async ofUnsigned(job: GatewayJob, refusal: WorkerRefusal, signal: AbortSignal): Promise<NextStep> {
         const { code, retryAfter } = refusal;
         const message = `The node refused the query (${code}), and there is no other`;
         const error = new GatewayError(503, 'node_refused', message, { retryAfter });
@@ -329,7 +328,7 @@ export class Router {
             case 'taking_over': // the other jobs of the worker are with processes that run
                 if (refusal.isOverdue) {
                     this.context.nodes.cool(job.stored.worker);
-                    return this.ofRepeated(job, refusal, error);
+                    return this.ofRepeated(job, refusal, error, signal);
                 }
                 return { error, avoid: 'session', isBlameless: true };
             case 'shutting_down':
@@ -340,7 +339,7 @@ export class Router {
                 this.context.nodes.cool(job.stored.worker);
                 return { error, avoid: 'worker' };
             default:
-                return this.ofRepeated(job, refusal, error);
+                return this.ofRepeated(job, refusal, error, signal);
         }
     }
 
@@ -349,6 +348,7 @@ export class Router {
         job: GatewayJob,
         { code, session }: WorkerRefusal,
         error: GatewayError,
+        signal: AbortSignal,
     ): Promise<NextStep> {
         const again = code === 'unknown_job' || code === 'unknown_session' || code === 'used_number';
         // A worker that began again refuses every query of its last session; that is one refusal.
@@ -362,7 +362,7 @@ export class Router {
         if (again) {
             job.session = session === job.session ? undefined : job.session;
             if (job.session === undefined) {
-                await this.parts.recovery.connect(job);
+                await whileThere(this.parts.recovery.connect(job), signal);
             }
             return { error, avoid: job.phase === 'open' ? 'nothing' : 'worker' };
         }

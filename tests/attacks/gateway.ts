@@ -551,6 +551,13 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'While an order is on its way, apps ask and go away until the places of all queries are taken.',
+        stoppedBy: 'A question that waits ends as soon as its app has gone, whatever it waits for.',
+        file: 'tests/offchain/gateway/waitingOrders.spec.ts',
+        test: 'A gateway that waits for an order keeps no place for an app that goes away meanwhile',
+    },
+    {
+        source: 'review',
         attack: 'The first endpoint hides new channels, so that deposit after deposit goes into jobs that nobody uses.',
         stoppedBy: 'Other endpoints are asked for the channel. A job that none shows counts as spoiled by its node.',
         file: 'tests/offchain/gateway/waitingOrders.spec.ts',

@@ -1,7 +1,8 @@
 /** An order of the escrow whose outcome not every endpoint shows. */
+import { request } from 'undici';
 import { ChainError } from '../../../offchain/chain';
 import { useMarket } from '../../support/market';
-import { ask, type Bench, startBench } from './support';
+import { ask, type Bench, startBench, until } from './support';
 
 describe('A gateway that waits for an order', () => {
     const market = useMarket();
@@ -28,6 +29,32 @@ describe('A gateway that waits for an order', () => {
             throw new ChainError('HTTP 504');
         };
         expect((await bench.post(ask)).status).toBe(200);
+    });
+
+    it('keeps no place for an app that goes away meanwhile', async () => {
+        await bench.restart({ maxQueries: 2, metrics: { port: 0 } });
+        let send: (() => void) | undefined;
+        bench.chain.beforeSend = () => new Promise<void>((resolve) => (send = resolve));
+        const running = async () => {
+            const text = await (await request(bench.gateway.metricsUrl!)).body.text();
+            return Number(/^cocoon_gateway_running_queries (\d+)$/m.exec(text)![1]);
+        };
+        const app = new AbortController();
+        const asked = Array.from({ length: 2 }, () =>
+            request(`${bench.gateway.url}/v1/chat/completions`, {
+                ...{ method: 'POST', body: JSON.stringify(ask), signal: app.signal },
+                headers: { 'content-type': 'application/json' },
+            }),
+        );
+        const gone = Promise.allSettled(asked);
+        await until(async () => send !== undefined && (await running()) === 2);
+        app.abort();
+        await gone;
+
+        await until(async () => (await running()) === 0);
+        send!();
+        expect((await bench.post(ask)).headers['x-cocoon-query']).toBe('1');
+        expect(bench.chain.sent).toBe(1);
     });
 
     describe('whose first endpoint hides its channels', () => {
