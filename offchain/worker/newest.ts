@@ -1,9 +1,14 @@
 /** Compares a receipt that a client brings with the store. */
 import { Verifier } from '@cocoon-market/wrappers';
 import { openReceipt, receiptLayouts } from '../link';
-import { type QueryId, StaleStore } from '../store/worker';
+import { type QueryId, StaleStore, type WorkerStore } from '../store/worker';
 import type { WorkerContext } from './context';
 import { Refused } from './refusal';
+
+/** What a receipt of any kind names, as far as it is read here. */
+interface Named extends QueryId {
+    request?: Buffer; // hash; a result has none
+}
 
 /**
  * Only this node's key can have made the receipt. If the store does not hold it, the store is not the newest: the key
@@ -21,18 +26,24 @@ export async function assertStored(context: WorkerContext, job: Buffer, receipt:
     const isStored = query
         ? [query.accept, query.end?.receipt].some((stored) => stored?.equals(receipt) === true)
         : id.number <= ((await store.jobs.get(job))?.lowWater ?? 0);
-    if (!isStored) {
+    // The fail of a demand is also that of a number which had an end: it is on the chain, where anyone can read it.
+    if (!isStored && !(await isDenial(store, id, receipt))) {
         await store.retire(receiptKey.publicKey);
         fatal(new StaleStore('A client holds a receipt of this key that the store does not hold'));
         throw new Refused('shutting_down', 'This worker is going down');
     }
 }
 
+async function isDenial({ queries }: Pick<WorkerStore, 'queries'>, id: Named, receipt: Buffer): Promise<boolean> {
+    const { request } = id;
+    return request !== undefined && (await queries.denial({ ...id, request }))?.equals(receipt) === true;
+}
+
 /** The query of a receipt; undefined if the key did not sign it. */
-function identify(receipt: Buffer, verifier: Verifier): QueryId | undefined {
+function identify(receipt: Buffer, verifier: Verifier): Named | undefined {
     for (const layout of Object.values(receiptLayouts)) {
         try {
-            return openReceipt(layout as never, receipt, verifier) as unknown as QueryId;
+            return openReceipt(layout as never, receipt, verifier) as unknown as Named;
         } catch {
             // it is of another kind, or of another key
         }

@@ -698,4 +698,12 @@ export const workerAttacks: Attack[] = [
         file: 'tests/offchain/worker/cases.spec.ts',
         test: 'Forty demands at once are all answered but for one whose answer makes every order fail that holds it',
     },
+    {
+        source: 'review',
+        attack: 'An endpoint makes up a demand for a query that was declined, and a client shows the worker the fail that it answered with: the worker takes its own store for an old one, and retires its key.',
+        stoppedBy: 'A fail that answered a demand counts among the receipts that are stored.',
+        file: 'tests/offchain/worker/honest.spec.ts',
+        test: 'A store that may not be the newest is not made out of a fail on chain that answered a demand for a number with a decline',
+        removed: 'worker: the fails of demands among the stored receipts (assertStored)',
+    },
 ];

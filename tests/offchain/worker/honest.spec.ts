@@ -1,8 +1,8 @@
 /** What an honest worker refuses so that its key never signs one number twice: see docs/worker.md. */
-import { signingKey } from '@cocoon-market/wrappers';
+import { Fail, Reason, signingKey } from '@cocoon-market/wrappers';
 import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ChatMessage, RecordType } from '../../../offchain/link';
+import { type ChatMessage, RecordType, signReceipt } from '../../../offchain/link';
 import { SqliteWorkerStore } from '../../../offchain/store/sqliteWorker';
 import { StaleStore } from '../../../offchain/store/worker';
 import { readKeys, restoreStore, startWorker, Worker, WorkerSeeds } from '../../../offchain/worker';
@@ -240,6 +240,22 @@ describe('A store that may not be the newest', () => {
         const other = await TestClient.withJob(client.url, fixture.chain);
         expect((await other.register({ newest: [result] })).body.error!.code).toBe('bad_request');
         await client.register();
+        expect((await client.ask(2, 'two')).text).toBe('two');
+    });
+
+    it('is not made out of a fail on chain that answered a demand for a number with a decline', async () => {
+        const { decline } = await client.ask(1, 'one', { model: 'other' });
+        expect(decline).toBeDefined();
+        await fixture.worker.close();
+        const store = await SqliteWorkerStore.open(file('worker.db'));
+        const demanded = { job: client.job, number: 1, request: Buffer.alloc(32, 7) };
+        const fail = { ...demanded, reason: Reason.Stopped, signedAt: fixture.chain.now() };
+        const receipt = signReceipt(Fail, fail, signingKey(SEEDS.receiptKey));
+        await store.queries.deny({ ...demanded, receipt });
+        await store.close();
+        client.url = (await start()).url;
+
+        expect((await client.register({ newest: [receipt] })).status).toBe(200);
         expect((await client.ask(2, 'two')).text).toBe('two');
     });
 
