@@ -1,6 +1,6 @@
 /** Which network a script really talks to, and what its addresses look like. */
-import { GLOBAL_IDS } from '@cocoon-market/wrappers';
-import { Address, Cell, Dictionary } from '@ton/core';
+import { configParams, GLOBAL_IDS } from '@cocoon-market/wrappers';
+import { Address, Cell } from '@ton/core';
 import type { NetworkProvider } from '@ton/blueprint';
 import { TonClient } from '@ton/ton';
 import { ChainApi } from '../offchain/chain/api';
@@ -182,6 +182,5 @@ async function paramByAccount(provider: NetworkProvider, id: number): Promise<Ce
     if (state.type !== 'active' || !state.data) {
         throw new ScriptError('The endpoint does not return the configuration of the network', 'use another endpoint');
     }
-    const params = Cell.fromBoc(state.data)[0].beginParse().loadRef().beginParse();
-    return params.loadDictDirect(Dictionary.Keys.Int(32), Dictionary.Values.Cell()).get(id)!;
+    return configParams(Cell.fromBoc(state.data)[0].refs[0]).get(id)!;
 }

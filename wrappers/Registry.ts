@@ -3,6 +3,7 @@ import { Address, beginCell, Cell, ContractProvider, Dictionary, Sender } from '
 import * as tact from '../build/Registry/Registry_Registry';
 import { ruleBounds } from './bounds';
 import { toCell } from './cells';
+import { withFewEntries } from './dictionaries';
 import {
     address,
     bigUint,
@@ -115,7 +116,7 @@ export function windowsOf<A, B>(times: Record<RuleWindow, A>, convert: (time: A)
 export function parseRules(
     cell: Cell,
 ): Rules & { version: number; nodeCodes: CodeId[]; dispute: CodeId; committee: Committee } {
-    const { version, set, nodeCodes, dispute, committee } = tact.loadRules(cell.beginParse());
+    const { version, set, nodeCodes, dispute, committee } = withFewEntries(() => tact.loadRules(cell.beginParse()));
     return {
         version: Number(version),
         nodeCodes: nodeCodes.keys().map((key) => nodeCodes.get(key)!),

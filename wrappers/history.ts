@@ -6,6 +6,7 @@
 import { Address, Cell, Slice } from '@ton/core';
 import * as tact from '../build/Provider/Provider_Provider';
 import { numberToHex } from './bytes';
+import { withFewEntries } from './dictionaries';
 import { opcodes } from './protocol';
 import { parseRules } from './Registry';
 
@@ -173,9 +174,10 @@ export interface ProviderAccount {
 
 /** Reads the data of a Provider. Throws if the cell is not a Provider's. */
 export function parseProviderData(data: Cell): ProviderAccount {
-    const state = tact.loadProvider$Data(data.beginParse());
+    const state = withFewEntries(() => tact.loadProvider$Data(data.beginParse()));
     const membership = state.membership === null ? undefined : tact.loadMembership(state.membership.beginParse());
-    const record = membership?.record ? tact.loadProviderRecord(membership.record.beginParse()) : undefined;
+    const { record: stored } = membership ?? {};
+    const record = stored ? withFewEntries(() => tact.loadProviderRecord(stored.beginParse())) : undefined;
     const base = membership?.rules ? parseRules(membership.rules).baseStake : 0n;
     return {
         ...{ registry: state.registry, owner: state.owner, stake: state.stake, unbonding: state.unbonding },

@@ -14,6 +14,7 @@ export * from './catalogue';
 export * from './changes';
 export * from './codes';
 export * from './consent';
+export * from './dictionaries';
 export * from './events';
 export * from './evidence';
 export * from './faults';

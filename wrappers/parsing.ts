@@ -1,5 +1,6 @@
 /** Messages and transactions in the names of the contracts: what a wallet, an explorer or a log shows. */
 import type { Address, Cell, Slice, Transaction } from '@ton/core';
+import { withFewEntries } from './dictionaries';
 import { loaders } from './loaders';
 import { errorName, type OpcodeName, opcodes } from './protocol';
 
@@ -24,7 +25,7 @@ export function parseMessage(body: Cell): ParsedMessage | undefined {
     }
     const load: (slice: Slice) => { $$type: string } = loaders[name];
     try {
-        const { $$type: _, ...fields } = load(body.beginParse());
+        const { $$type: _, ...fields } = withFewEntries(() => load(body.beginParse()));
         return { name, fields } as unknown as ParsedMessage;
     } catch {
         return undefined;

@@ -1,5 +1,6 @@
 /** The prices of the network, read from its configuration, and the arithmetic of gas, rent and forward fees. */
 import { beginCell, Cell, Dictionary } from '@ton/core';
+import { withFewEntries } from './dictionaries';
 
 /**
  * Prices of one chain. Storage: nanoTON per 2^16 seconds. Gas: `flat` nanoTON for the first `flatUnits`, `unit`
@@ -27,9 +28,15 @@ export const YEAR = 31_557_600; // seconds
 const STORAGE = 18; // parameter of the configuration, as are the others
 const PARAMS = { basechain: { gas: 21, forward: 25 }, masterchain: { gas: 20, forward: 24 } };
 
+/** The parameters of a configuration by their numbers. @throws Error if it is none */
+export function configParams(config: Cell): Dictionary<number, Cell> {
+    const [number, param] = [Dictionary.Keys.Int(32), Dictionary.Values.Cell()];
+    return withFewEntries(() => Dictionary.loadDirect(number, param, config));
+}
+
 /** The prices in force under a configuration, the newest of each kind. Throws when a parameter is missing. */
 export function pricesOf(config: Cell): Prices {
-    const params = Dictionary.loadDirect(Dictionary.Keys.Int(32), Dictionary.Values.Cell(), config);
+    const params = configParams(config);
     const param = (id: number) => {
         const cell = params.get(id);
         if (cell === undefined) {
@@ -49,7 +56,8 @@ export async function readPrices(param: (id: number) => Promise<Cell>, chain: ke
 }
 
 function chainPrices(chain: keyof Prices, storage: Cell, gas: Cell, forward: Cell): ChainPrices {
-    const history = Dictionary.loadDirect(Dictionary.Keys.Uint(32), Dictionary.Values.BitString(8 + 32 + 256), storage);
+    const [number, prices] = [Dictionary.Keys.Uint(32), Dictionary.Values.BitString(8 + 32 + 256)];
+    const history = withFewEntries(() => Dictionary.loadDirect(number, prices, storage));
     const newest = history.get(Math.max(...history.keys()))!;
     const rent = beginCell().storeBits(newest).asSlice();
     rent.skip(40 + (chain === 'basechain' ? 0 : 128));

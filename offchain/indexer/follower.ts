@@ -1,9 +1,10 @@
 /** Follows one account: reads its transactions from the newest down to those that are stored, page by page. */
 import { Address } from '@ton/core';
+import { setImmediate } from 'node:timers/promises';
 import { ChainError, type TransactionId } from '../chain';
 import { factsOf } from './facts';
 import type { FollowLimits } from './parts';
-import { PAGE, type Source } from './source';
+import type { Source } from './source';
 import type { Log } from './logRows';
 import type { IndexStore, ReadTransaction, UndoRule } from './store';
 import { HistoryError, isSame, type ProvedTransaction, proveTransaction } from './transaction';
@@ -131,8 +132,12 @@ export class Follower {
     ): Promise<ProvedTransaction[]> {
         for (let attempt = 1; ; attempt++) {
             try {
-                const listed = (await this.source.page(account, from)).slice(0, PAGE);
-                const proved = listed.map((raw) => proveTransaction(account, raw));
+                const listed = await this.source.page(account, from);
+                const proved: ProvedTransaction[] = [];
+                for (const raw of listed) {
+                    await setImmediate(); // one may take a tenth of a second, and requests wait meanwhile
+                    proved.push(proveTransaction(account, raw));
+                }
                 return linked(account, proved, from, () => followed.repeated++);
             } catch (error) {
                 if (!(error instanceof HistoryError) || attempt === ATTEMPTS) {

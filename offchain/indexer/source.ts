@@ -1,5 +1,6 @@
 /** What the indexer asks of an endpoint of the chain. It believes nothing of an answer that hashes do not confirm. */
 import { type Address, Cell } from '@ton/core';
+import { setImmediate } from 'node:timers/promises';
 import { ChainApi, ChainError, type ChainSettings, endpointsOf, type TransactionId } from '../chain';
 
 /** A transaction as an endpoint lists it: its name, and the cell whose hash the name must be. */
@@ -82,7 +83,12 @@ export class HttpSource implements Source {
         const start = from && { lt: from.lt.toString(), hash: from.hash.toString('base64') };
         const address = account.toRawString();
         const page = await this.call('getTransactions', { address, limit: PAGE, archival: true, ...start });
-        return (page as Listed[]).map((listed) => this.rawOf(listed));
+        const transactions: RawTransaction[] = [];
+        for (const listed of (page as Listed[]).slice(0, PAGE)) {
+            await setImmediate(); // one of thousands of cells takes a tenth of a second, and requests wait meanwhile
+            transactions.push(this.rawOf(listed));
+        }
+        return transactions;
     }
 
     async state(account: Address): Promise<StateAfter> {

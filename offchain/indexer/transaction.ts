@@ -1,4 +1,5 @@
 /** A transaction whose hash was computed from its content, and how it follows the one before it. */
+import { withFewEntries } from '@cocoon-market/wrappers';
 import { type Address, loadTransaction, type Message, type Transaction } from '@ton/core';
 import type { TransactionId } from '../chain';
 import type { RawTransaction } from './source';
@@ -40,7 +41,7 @@ export function proveTransaction(account: Address, { lt, hash, cell }: RawTransa
 
 function contentOf(cell: RawTransaction['cell']): Transaction | undefined {
     try {
-        return loadTransaction(cell.beginParse());
+        return withFewEntries(() => loadTransaction(cell.beginParse()));
     } catch {
         return undefined;
     }

@@ -1,7 +1,7 @@
 /** What the market asks of an endpoint: the client that a program has already, and the network's configuration. */
-import { Address, Cell, type Contract, type ContractProvider, Dictionary, type Transaction } from '@ton/core';
+import { Address, Cell, type Contract, type ContractProvider, type Transaction } from '@ton/core';
 import type { Actor } from '../actions/actor';
-import { type Prices, pricesOf } from '../prices';
+import { configParams, type Prices, pricesOf } from '../prices';
 import { MarketError, type MarketErrorCode } from './errors';
 
 /**
@@ -146,8 +146,7 @@ export async function readNetworkPrices(client: MarketClient): Promise<Prices> {
 
 /** What GLOBALID answers under a configuration. */
 export function networkOf(configuration: Cell): number {
-    const params = Dictionary.loadDirect(Dictionary.Keys.Int(32), Dictionary.Values.Cell(), configuration);
-    const param = params.get(GLOBAL_ID);
+    const param = configParams(configuration).get(GLOBAL_ID);
     if (param === undefined) {
         throw new MarketError(
             'no-configuration',
