@@ -1,20 +1,29 @@
 /** Cells in the answers of an endpoint: a few bytes on the wire are two thousand in memory. */
 
-/** Cells that one bag of an answer may have: an account has 65,536 at most, and a transaction fewer. */
+/** Cells that the bags of one answer may have: an account has 65,536 at most. */
 export const MAX_CELLS = 131_072;
+/** Cells that each transaction of a list may have: a message has 8192 at most. The reader takes one at a time. */
+const MAX_LISTED = 32_768;
 
+const SMALLEST = 16; // characters of a bag
 // The first bytes of a bag. In a generic one, flags share a byte with the size.
 const GENERIC = 'b5ee9c72';
 const INDEXED = ['68ff65f3', 'acc3a728'];
 
-/** True if a text in the answer is a bag, in base64, of more than {@link MAX_CELLS} cells. */
-export function hasLargeBag(answer: unknown): boolean {
+/** Why an answer is not used: its bags, in base64, have too many cells. Undefined if they have not. */
+export function excessOfCells(method: string, answer: unknown): string | undefined {
+    const isList = method === 'getTransactions';
     const rest = [answer]; // an answer may have many levels
+    let cells = 0;
     while (rest.length > 0) {
         const value = rest.pop();
         if (typeof value === 'string') {
-            if (value.length > MAX_CELLS && cellsOf(Buffer.from(value, 'base64')) > MAX_CELLS) {
-                return true;
+            cells = (isList ? 0 : cells) + (value.length < SMALLEST ? 0 : cellsOf(Buffer.from(value, 'base64')));
+            if (isList && cells > MAX_LISTED) {
+                return `more than ${MAX_LISTED} cells in a transaction`;
+            }
+            if (cells > MAX_CELLS) {
+                return `more than ${MAX_CELLS} cells`;
             }
         } else if (typeof value === 'object' && value !== null) {
             for (const one of Object.values(value)) {
@@ -22,7 +31,7 @@ export function hasLargeBag(answer: unknown): boolean {
             }
         }
     }
-    return false;
+    return undefined;
 }
 
 /** The number of cells by the head of a bag; 0 if it is none. */

@@ -3,7 +3,7 @@ import { Cell } from '@ton/core';
 import { type Dispatcher, request } from 'undici';
 import { isOnThisMachine } from '../process/publicAddress';
 import { retryAfterOf } from '../process/retryAfter';
-import { hasLargeBag, MAX_CELLS } from './bags';
+import { excessOfCells } from './bags';
 import { Budget } from './budget';
 import { ChainError } from './errors';
 
@@ -108,7 +108,7 @@ export class Endpoint {
 
     /** Asks. An answer whose time has stood still for too long counts as a failure. */
     private async askTimed(method: string, call: string, within: number): Promise<EndpointAnswer> {
-        const answer = await this.ask(call, within);
+        const answer = await this.ask(method, call, within);
         if (method !== TIMED_METHOD || answer.kind !== 'answer') {
             return answer;
         }
@@ -170,11 +170,11 @@ export class Endpoint {
         }
     }
 
-    private async ask(call: string, within: number): Promise<EndpointAnswer> {
+    private async ask(method: string, call: string, within: number): Promise<EndpointAnswer> {
         const posted = { method: 'POST', headers: this.headers, body: call } as const;
         try {
             const response = await request(this.settings.url, { ...posted, signal: AbortSignal.timeout(within) });
-            return this.understand(response, await textOf(response.body));
+            return this.understand(method, response, await textOf(response.body));
         } catch (error) {
             return { kind: 'failure', message: failureText(error as Error, within), silent: true };
         }
@@ -182,6 +182,7 @@ export class Endpoint {
 
     /** Never throws. */
     private understand(
+        method: string,
         { statusCode: code, headers }: Pick<Dispatcher.ResponseData, 'statusCode' | 'headers'>,
         text: string,
     ): EndpointAnswer {
@@ -199,9 +200,10 @@ export class Endpoint {
         if (body.ok !== true) {
             return { kind: 'refusal', status, message };
         }
-        return hasLargeBag(body.result)
-            ? { kind: 'failure', message: `answers with more than ${MAX_CELLS} cells in one bag` }
-            : { kind: 'answer', result: body.result };
+        const excess = excessOfCells(method, body.result);
+        return excess === undefined
+            ? { kind: 'answer', result: body.result }
+            : { kind: 'failure', message: `answers with ${excess}` };
     }
 
     private withoutKey(text: string): string {

@@ -308,4 +308,12 @@ export const scriptsAttacks: Attack[] = [
         test: 'A job is refused at a node whose receipt key has ended: nobody could sign for its answers',
         removed: 'wrappers/market/jobs: the reading of `slashable`',
     },
+    {
+        attack: 'a stranger sends any contract a message that no explorer ever gets to the end of',
+        source: 'review: work beyond the bytes received',
+        stoppedBy: 'the keys of a dictionary are measured before it is read',
+        file: 'tests/wrappers/dictionaries.spec.ts',
+        test: 'A message of a stranger with a dictionary that is none keeps no explorer reading it for ever',
+        removed: 'wrappers/dictionaries: `entriesOf`',
+    },
 ];

@@ -1,10 +1,8 @@
 import { freePort } from '../../../demo/ports';
 import { type Localnet, startLocalnet } from '@cocoon-market/localnet';
 import { Address, beginCell } from '@ton/core';
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { ChainError, endpointName, type EndpointSettings, TonHttpChain } from '../../../offchain/chain';
+import { serverOf } from '../support/server';
 
 const NETWORK = -239;
 const address = (byte: number) => new Address(0, Buffer.alloc(32, byte));
@@ -15,18 +13,6 @@ async function failureOf(call: Promise<unknown>): Promise<ChainError> {
         () => Promise.reject(new Error('it did not fail')),
         (error: unknown) => error as ChainError,
     );
-}
-
-/** A server that is no chain: answers as it is told. */
-async function serverOf(answer: (request: IncomingMessage, response: ServerResponse) => void) {
-    const server: Server = createServer(answer).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = server.address() as AddressInfo;
-    const close = () => {
-        server.closeAllConnections();
-        server.close();
-    };
-    return { url: `http://127.0.0.1:${port}/api/v2/jsonRPC`, close };
 }
 
 describe('The client of the chain', () => {
@@ -181,29 +167,6 @@ describe('The client of the chain', () => {
         expect(balance).toBe(1_000_000_000n);
         expect(sent).toBeLessThan(100 * MiB);
         endless.close();
-    });
-
-    it('reads no bag of a million cells into memory, and asks the second endpoint', async () => {
-        const cells = 1_000_000; // each refers to the next one
-        const bag = Buffer.alloc(22 + 5 * cells - 3);
-        bag.write('b5ee9c720304', 'hex'); // numbers of three bytes, sizes of four
-        bag.writeUIntBE(cells, 6, 3);
-        bag.writeUIntBE(1, 9, 3); // root
-        bag.writeUInt32BE(5 * cells - 3, 15);
-        for (let i = 0; i < cells - 1; i++) {
-            bag[22 + 5 * i] = 1;
-            bag.writeUIntBE(i + 1, 24 + 5 * i, 3);
-        }
-        const large = await serverOf((_, response) => {
-            response.writeHead(200);
-            response.end(JSON.stringify({ ok: true, result: { data: bag.toString('base64') } }));
-        });
-
-        await expect(chainAt(large.url).prices()).rejects.toThrow('more than 131072 cells');
-        const { balance } = await chainAt(large.url, network.url).account(address(1));
-
-        expect(balance).toBe(1_000_000_000n);
-        large.close();
     });
 
     it('asks again after an answer of 502', async () => {

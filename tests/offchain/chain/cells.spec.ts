@@ -1,0 +1,96 @@
+/** Answers of an endpoint that are few bytes on the wire, and more cells or entries than memory holds. */
+import { type Localnet, startLocalnet } from '@cocoon-market/localnet';
+import { Address, beginCell } from '@ton/core';
+import { json } from 'node:stream/consumers';
+import { type Emitted, type EndpointSettings, TonHttpChain } from '../../../offchain/chain';
+import { GLOBAL_ID_PARAM } from '../../../offchain/chain/endpoint';
+import { unfolding } from '../../support/unfolding';
+import { serverOf } from '../support/server';
+
+const NETWORK = -239;
+const address = (byte: number) => new Address(0, Buffer.alloc(32, byte));
+const chainAt = (...endpoint: (string | EndpointSettings)[]) => new TonHttpChain({ network: NETWORK, endpoint });
+
+/** A bag of so many cells, each of which refers to the next one, in base64. */
+function chainOfCells(cells: number): string {
+    const bag = Buffer.alloc(22 + 5 * cells - 3);
+    bag.write('b5ee9c720304', 'hex'); // numbers of three bytes, sizes of four
+    bag.writeUIntBE(cells, 6, 3);
+    bag.writeUIntBE(1, 9, 3); // root
+    bag.writeUInt32BE(5 * cells - 3, 15);
+    for (let i = 0; i < cells - 1; i++) {
+        bag[22 + 5 * i] = 1;
+        bag.writeUIntBE(i + 1, 24 + 5 * i, 3);
+    }
+    return bag.toString('base64');
+}
+
+/** A server that gives every call this result, but names its network. */
+const answering = (given: unknown) =>
+    serverOf(async (request, response) => {
+        const call = (await json(request)) as { params: { config_id?: number } };
+        const bytes = beginCell().storeInt(NETWORK, 32).endCell().toBoc().toString('base64');
+        const result = call.params.config_id === GLOBAL_ID_PARAM ? { config: { bytes } } : given;
+        response.writeHead(200).end(JSON.stringify({ ok: true, result }));
+    });
+
+describe('The client of the chain', () => {
+    let network: Localnet;
+
+    beforeAll(async () => {
+        network = await startLocalnet({});
+        await network.faucet(address(1), 1_000_000_000n);
+    });
+
+    afterAll(() => network.close());
+
+    it('reads no bag of a million cells into memory, and asks the second endpoint', async () => {
+        const large = await answering({ data: chainOfCells(1_000_000) });
+
+        await expect(chainAt(large.url).prices()).rejects.toThrow('more than 131072 cells');
+        const { balance } = await chainAt(large.url, network.url).account(address(1));
+
+        expect(balance).toBe(1_000_000_000n);
+        large.close();
+    });
+
+    it('reads no thousand bags of a thousand cells into memory', async () => {
+        const large = await answering({ stack: Array(1000).fill(['cell', { bytes: chainOfCells(1000) }]) });
+
+        await expect(chainAt(large.url).prices()).rejects.toThrow('more than 131072 cells');
+        large.close();
+    });
+
+    it('says of a transaction that it cannot be read which has more messages than any memory holds', async () => {
+        const message = beginCell().storeUint(0b11, 2).storeAddress(address(1)).storeUint(0, 100).endCell();
+        const messages = unfolding(15, 13, beginCell().storeRef(message).endCell());
+        const head = beginCell()
+            .storeUint(7, 4)
+            .storeBuffer(address(1).hash)
+            .storeUint(9, 64)
+            .storeUint(0, 256 + 64 + 51);
+        const transaction = head.storeRef(beginCell().storeBit(0).storeMaybeRef(messages).endCell()).endCell();
+        const id = { lt: '9', hash: transaction.hash().toString('base64') };
+        const listed = { data: transaction.toBoc().toString('base64'), utime: 1, transaction_id: id, fee: '0' };
+        const fees = { storage_fee: '0', other_fee: '0', out_msgs: [] };
+        const { url, close } = await answering([{ ...listed, ...fees }]);
+
+        const list = chainAt({ url, callsPerSecond: 10 }).emitted(address(1), 0n);
+        const { value } = await list.next();
+
+        expect((value as Emitted).unreadable?.message).toBe('Dictionaries have more than 4096 entries');
+        close();
+    });
+
+    it('reads transactions that are larger than any real one neither', async () => {
+        const listed = { data: chainOfCells(40_000) };
+        const large = await answering([listed]);
+
+        const list = async () => {
+            for await (const _ of chainAt({ url: large.url }).emitted(address(1), 0n));
+        };
+
+        await expect(list()).rejects.toThrow('more than 32768 cells in a transaction');
+        large.close();
+    });
+});
