@@ -9,4 +9,5 @@ export * from './node';
 export * from './order';
 export * from './provider';
 export * from './stream';
+export * from './time';
 export * from './wallet';

@@ -16,6 +16,7 @@ import type { Urgency } from './budget';
 import { Chain } from './chain';
 import { ChainError } from './errors';
 import { deliver, type Order, type OrderOutcome, outcomeOf, OutcomeUnknown } from './order';
+import { agreedTime } from './time';
 
 export interface Transfer {
     to: Address;
@@ -29,7 +30,6 @@ export interface Transfer {
 export const MAX_TRANSFERS = 255;
 
 const VALID_SECONDS = 120;
-const CLOCK_SECONDS = 60; // by which this machine's clock may differ from the time of an endpoint that is believed alone
 
 export class HotWallet {
     private readonly contract: WalletContractV5R1;
@@ -110,7 +110,7 @@ export class HotWallet {
         }
         const account = await this.chain.account(this.address);
         const seqno = account.state === 'active' ? await this.seqno() : 0;
-        const from = await this.timeOf(account.at);
+        const from = await agreedTime(this.api, this.address, { at: account.at, now: unixSeconds() });
         const validUntil = from + VALID_SECONDS;
         const body = await this.contract.createTransfer({
             seqno,
@@ -129,19 +129,6 @@ export class HotWallet {
             this.pending = error instanceof OutcomeUnknown ? { order, content: contentOf(messages) } : undefined;
             throw error;
         }
-    }
-
-    /**
-     * The time of the chain, which an endpoint says is `at`. An order may be taken until the time that it carries, so a
-     * time that this machine's clock does not bear out is compared with that of every endpoint: the middle one counts.
-     */
-    private async timeOf(at: number): Promise<number> {
-        const now = unixSeconds();
-        const others = Math.abs(at - now) > CLOCK_SECONDS ? (this.api.others ?? []) : [];
-        const readings = await Promise.allSettled(others.map((one) => one.account(this.address)));
-        const times = readings.flatMap((one) => (one.status === 'fulfilled' ? [one.value.at] : []));
-        const sorted = [...times, now].sort((one, other) => one - other);
-        return times.length < 2 ? at : sorted[(sorted.length - 1) >> 1];
     }
 
     /**

@@ -135,7 +135,7 @@ async function serve(config: GatewayConfig, keys: ClientKeys, deps: GatewayDeps)
     const checks = deps.checks ?? onChain;
     const escrow = new EscrowAccount(chain, address, keys.spend.publicKey, new ChainClock(now, config.clockTolerance));
     const turns = new OrderTurns(store, address, deps.turnMs);
-    const spending = new SpendAccount(chain, pollMs, { account: escrow, key: keys.spend, turns, log });
+    const spending = new SpendAccount(chain, pollMs, { account: escrow, key: keys.spend, turns, log, now });
     const setbacks = await Setbacks.load(store, config.job.maxSpoiled, now);
     const { maxNodes, everySeconds } = config.discovery;
     const found =

@@ -120,7 +120,7 @@ export class JobOpener {
         const { url: worker, info } = candidate;
         const made: GatewayJob[] = [];
         try {
-            const balance = await spending.open(
+            await spending.open(
                 (number, at) => {
                     const voucherKey = keys.voucher(escrow, number).publicKey;
                     const terms = termsAt(candidate, { escrow, voucherKey, model, notice, end: at + lifetime });
@@ -151,7 +151,7 @@ export class JobOpener {
                 },
             );
             made[0].isComplete = true;
-            await made[0].change({ phase: 'open', funds: balance });
+            await made[0].change({ phase: 'open', funds: deposit });
             return made[0];
         } catch (error) {
             if (error instanceof OrderLapsed) {

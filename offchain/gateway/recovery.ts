@@ -214,8 +214,8 @@ export class Recovery {
                 return;
             }
             const { parameters, channel } = job;
-            const funds = await spending.resume({ parameters, deposit, validUntil, channel });
-            await job.change({ phase: 'open', funds });
+            await spending.resume({ parameters, deposit, validUntil, channel });
+            await job.change({ phase: 'open', funds: deposit });
             book.replace(job); // another order of its number may have its place
         } catch (error) {
             if (error instanceof OrderLapsed) {

@@ -18,7 +18,16 @@ import {
 import { Address, Cell } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { carryElsewhere, ChainAccount, Chain, ChainError, OrderOutcome, outcomeOf } from '../chain';
+import {
+    agreedTime,
+    carryElsewhere,
+    ChainAccount,
+    Chain,
+    ChainError,
+    type ChainReader,
+    OrderOutcome,
+    outcomeOf,
+} from '../chain';
 import { reasonOf } from '../process/errors';
 import type { HeldLease } from '../store/cluster';
 import type { EscrowAccount } from './escrow';
@@ -29,6 +38,8 @@ export const VALID_SECONDS = 120;
 
 const MAX_POLLS = 60; // until an opened channel shows, or an order shows as taken
 const RESEND_POLLS = 10;
+const DENIED_POLLS = 2 * RESEND_POLLS; // that a channel is not believed which only some endpoints show
+const OTHERS_MS = 2000; // that each of several endpoints has to say whether it shows a channel
 const LOG_MS = 60_000; // between two lines of the log while the chain is not read
 
 /** An order to open one job, on its way or about to be. */
@@ -50,6 +61,7 @@ export interface SpendParts {
     key: SigningKey;
     turns: OrderTurns;
     log: Logger;
+    now: () => number; // unix seconds of this machine
 }
 
 export class SpendAccount {
@@ -60,31 +72,33 @@ export class SpendAccount {
     private readonly key: SigningKey;
     private readonly turns: OrderTurns;
     private readonly log: Logger;
+    private readonly now: () => number;
 
     constructor(
         chain: Chain,
         private readonly pollMs: number,
-        { account, key, turns, log }: SpendParts,
+        { account, key, turns, log, now }: SpendParts,
     ) {
         this.chain = chain.as('urgent');
         this.account = account.urgent;
         this.key = key;
         this.turns = turns;
         this.log = log;
+        this.now = now;
     }
 
     /**
      * Opens one job: `plan` gets the job's number and the chain's time, `keep` must have the order on disk before it
-     * resolves, unless another process has the lease of the orders. Resolves with the channel's balance once it is
-     * active with the expected code and data. Throws 503 if other processes order for too long.
+     * resolves, unless another process has the lease of the orders. Resolves once the channel is active with the
+     * expected code and data: then it has the deposit. Throws 503 if other processes order for too long.
      */
-    open<Plan extends Pick<OpenOrder, 'parameters' | 'deposit'>>(
+    async open<Plan extends Pick<OpenOrder, 'parameters' | 'deposit'>>(
         plan: (number: number, at: number) => Plan,
         keep: (order: Plan & OpenOrder, lease: HeldLease) => Promise<void>,
-    ): Promise<bigint> {
-        return this.turns.takeFree(async (lease) => {
+    ): Promise<void> {
+        await this.turns.takeFree(async (lease) => {
             const reading = await this.account.read();
-            const { at } = reading.account;
+            const at = await this.timeOf(reading.account);
             // A process that ended left an order that may still be taken. Its successor needs the lease to resolve it.
             if (await this.turns.hasUnresolved(at)) {
                 return undefined;
@@ -96,7 +110,8 @@ export class SpendAccount {
             this.turns.note(order.channel, order.validUntil);
             await keep(order, lease);
             await this.send(this.cellOf(order), order.deposit, lease);
-            return this.waitForChannel(order, lease);
+            await this.waitForChannel(order, lease);
+            return true;
         });
     }
 
@@ -104,14 +119,14 @@ export class SpendAccount {
      * Brings an order that was on disk when the gateway ended to its end: sends the same order again while it can be
      * taken, and waits. Throws {@link OrderLapsed} if it was not taken.
      */
-    resume(order: OpenOrder): Promise<bigint> {
+    resume(order: OpenOrder): Promise<void> {
         return this.turns.take(async (lease) => {
             const { account, state } = await this.account.read();
             this.turns.note(order.channel, order.validUntil); // no sooner: without the read it is not resolved
             if (Number(state.seqno) <= seqnoOf(order.parameters.job) && account.at <= order.validUntil) {
                 await this.sendAgain(this.cellOf(order), order.deposit, lease);
             }
-            return this.waitForChannel(order, lease);
+            await this.waitForChannel(order, lease);
         });
     }
 
@@ -123,7 +138,7 @@ export class SpendAccount {
         return this.turns.take(async (lease) => {
             const { account, state } = await this.account.read();
             const seqno = Number(state.seqno);
-            const validUntil = account.at + VALID_SECONDS;
+            const validUntil = (await this.timeOf(account)) + VALID_SECONDS;
             const order = jobOrderCell({
                 network: this.chain.network,
                 escrow: this.account.address,
@@ -161,6 +176,11 @@ export class SpendAccount {
     close(): void {
         this.closed = true;
         this.turns.close();
+    }
+
+    /** The time of the chain for an order, which may be taken until a while after it. */
+    private timeOf({ at }: ChainAccount): Promise<number> {
+        return agreedTime(this.chain, this.account.address, { at, now: this.now() });
     }
 
     private cellOf({ parameters, deposit, validUntil }: OpenOrder): Cell {
@@ -240,7 +260,7 @@ export class SpendAccount {
         }
     }
 
-    private async waitForChannel(order: OpenOrder, lease: HeldLease): Promise<bigint> {
+    private async waitForChannel(order: OpenOrder, lease: HeldLease): Promise<void> {
         const { parameters, channel, validUntil, deposit } = order;
         const fresh = channelData(this.account.address, parameters).hash();
         const codes = (await channelCodes()).map((code) => code.hash());
@@ -251,19 +271,19 @@ export class SpendAccount {
         let failure: unknown; // why the chain was not read the last time
         for (let poll = 1; !this.closed; poll++) {
             await sleep(poll === 1 ? 0 : this.pollMs);
-            let account: ChainAccount;
+            let isShownFirst: boolean;
             try {
-                account = await this.chain.account(channel);
+                isShownFirst = isShown(await this.chain.account(channel));
             } catch (error) {
                 this.logUnread((failure = error));
                 continue; // whether the order was taken is for the chain to say
             }
-            if (!isShown(account) && polls > 0 && polls % RESEND_POLLS === 0) {
-                const others = (this.chain.others ?? []).map((one) => one.account(channel).catch(() => account));
-                account = (await Promise.all(others)).find(isShown) ?? account; // the first endpoint may hide it
-            }
-            if (isShown(account)) {
-                return account.balance;
+            // The first endpoint may make it up, or hide it. What it holds follows from the order, whatever any says.
+            const mayBeHidden = polls > 0 && polls % RESEND_POLLS === 0;
+            const others = isShownFirst || mayBeHidden ? await this.othersAt(channel) : [];
+            const isDenied = isShownFirst && poll <= DENIED_POLLS && !others.every(isShown);
+            if ((isShownFirst && !isDenied) || (!isShownFirst && others.some(isShown))) {
+                return;
             }
             const { outcome, used, error } = await this.outcome(cell, seqnoOf(parameters.job), validUntil);
             failure = error;
@@ -276,11 +296,23 @@ export class SpendAccount {
                     `The seqno of the order is used and its channel of ${formatTon(deposit)} TON did not appear`,
                 );
             }
-            if (!used && poll % RESEND_POLLS === 0) {
+            if ((!used || isDenied) && poll % RESEND_POLLS === 0) {
                 await this.sendAgain(cell, deposit, lease);
             }
         }
         throw new Error('The gateway ended before the order did', { cause: failure });
+    }
+
+    /** What several endpoints say of an account. Those that do not answer soon have no say. */
+    private async othersAt(address: Address): Promise<ChainAccount[]> {
+        const late = new AbortController();
+        const silent = sleep(OTHERS_MS, undefined, { ref: false, signal: late.signal }).catch(() => undefined);
+        const readings = (this.chain.others ?? []).map((one: ChainReader & Partial<Pick<Chain, 'as'>>) =>
+            Promise.race([(one.as?.('routine') ?? one).account(address).catch(() => undefined), silent]),
+        );
+        const answers = await Promise.all(readings);
+        late.abort();
+        return answers.flatMap((answer) => answer ?? []);
     }
 }
 

@@ -570,4 +570,25 @@ export const gatewayAttacks: Attack[] = [
         file: 'tests/offchain/gateway/waitingOrders.spec.ts',
         test: 'A gateway that waits for an order opens a job though one of its endpoints is dead and an earlier order lapsed',
     },
+    {
+        source: 'review',
+        attack: 'The first endpoint says that each new channel is empty, and every question opens the next job.',
+        stoppedBy: 'What a channel holds follows from the order that made it.',
+        file: 'tests/offchain/gateway/waitingOrders.spec.ts',
+        test: 'A gateway that waits for an order whose first endpoint lies orders one job for all questions though that endpoint says that channels are empty',
+    },
+    {
+        source: 'review',
+        attack: 'The first endpoint tells a time far ahead, so that orders are taken and open nothing, and the node is blamed for it.',
+        stoppedBy: 'Of the times that several endpoints and the machine tell the middle one counts.',
+        file: 'tests/offchain/gateway/waitingOrders.spec.ts',
+        test: 'A gateway that waits for an order whose first endpoint lies orders nothing for the far future that this endpoint tells of, and blames no node for it',
+    },
+    {
+        source: 'review',
+        attack: 'The first endpoint carries no order and makes up its channel, so that each node is left that does not know the job.',
+        stoppedBy: 'A channel that another endpoint denies is not believed before each endpoint got the order.',
+        file: 'tests/offchain/gateway/waitingOrders.spec.ts',
+        test: 'A gateway that waits for an order whose first endpoint lies has another endpoint carry what this one makes up a channel for',
+    },
 ];

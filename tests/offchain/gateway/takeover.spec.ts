@@ -161,7 +161,7 @@ describe('An order to leave', () => {
         };
         const cluster = { exclusive: (_: string, run: (lease: object) => Promise<void>) => run({ isHeld }) };
         const turns = new OrderTurns({ cluster } as never, escrow);
-        const parts = { account: { urgent }, turns, key: testKey(1) } as never;
+        const parts = { account: { urgent }, turns, key: testKey(1), now: () => 1 } as never;
         const ordered = new SpendAccount(chain as never, 1, parts).jobOrder(parameters, 'leave');
         await expect(ordered).rejects.toThrow(outcome);
         expect(sent).toBe(count);

@@ -1,6 +1,7 @@
 /** An order of the escrow whose outcome not every endpoint shows. */
+import { channelCodes, channelData } from '@cocoon-market/wrappers';
 import { request } from 'undici';
-import { ChainError } from '../../../offchain/chain';
+import { type ChainAccount, ChainError } from '../../../offchain/chain';
 import { useMarket } from '../../support/market';
 import { ask, type Bench, startBench, until } from './support';
 
@@ -78,6 +79,57 @@ describe('A gateway that waits for an order', () => {
                 expect((await bench.post(ask)).status).toBe(503);
             }
             expect(bench.chain.sent).toBe(2); // as many as one node may spoil
+        });
+    });
+
+    describe('whose first endpoint lies', () => {
+        const isEscrow = (address: { hash: Buffer }) => address.hash.equals(market().escrow.address.hash);
+        const tellTruthBeside = () => {
+            const { chain } = bench;
+            const sendExternal = chain.sendExternal.bind(chain);
+            beside({ account: chain.truth.bind(chain), open: chain.open.bind(chain), sendExternal });
+        };
+
+        it('orders one job for all questions though that endpoint says that channels are empty', async () => {
+            bench.chain.lie = (address, truth) =>
+                !isEscrow(address) && truth.state === 'active' ? { ...truth, balance: 1n } : truth;
+            for (let question = 0; question < 6; question++) {
+                expect((await bench.post(ask)).status).toBe(200);
+            }
+            expect(bench.chain.sent).toBe(1);
+        });
+
+        it('orders nothing for the far future that this endpoint tells of, and blames no node for it', async () => {
+            tellTruthBeside();
+            const far = 100 * 86_400;
+            bench.chain.lie = (address, truth) => (isEscrow(address) ? { ...truth, at: truth.at + far } : truth);
+            expect((await bench.post(ask)).status).toBe(200);
+            expect(bench.gateway.book.all.map(({ stored }) => stored.validUntil)).toEqual([market().now + 120]);
+            expect((await bench.admin('status')).spoiled.today).toBe(0);
+        });
+
+        it('has another endpoint carry what this one makes up a channel for', async () => {
+            tellTruthBeside();
+            bench.chain.sendExternal = async () => undefined;
+            const [code] = await channelCodes();
+            bench.chain.lie = (address, truth): ChainAccount => {
+                const job = bench.gateway.book.all.find(({ channel }) => channel.equals(address));
+                if (job === undefined) {
+                    return truth;
+                }
+                const data = channelData(market().escrow.address, job.parameters);
+                return { ...truth, state: 'active', balance: job.stored.deposit, code, data };
+            };
+            expect((await bench.post(ask)).status).toBe(200);
+            expect(await market().seqno()).toBe(1);
+        });
+
+        it('opens a job though another endpoint never shows its channel', async () => {
+            const { chain } = bench;
+            const account = async () => ({ ...(await chain.truth(market().payout.address)), code: undefined });
+            beside({ account, open: chain.open.bind(chain) });
+            expect((await bench.post(ask)).status).toBe(200);
+            expect(chain.sent).toBe(1);
         });
     });
 });
