@@ -92,6 +92,7 @@ export class Router {
         if (key !== undefined) {
             this.vain.require(key);
         }
+        const payer = this.payerOf(question, key);
         const excluded: Excluded = { workers: new Set(), jobs: new Set(), sessions: new Set() };
         const refusals: Refused[] = [];
         let failure: GatewayError | undefined;
@@ -119,7 +120,11 @@ export class Router {
                 const keep = config.keepHours > 0;
                 const onNotStored = (ending: NotStored) => void this.parts.endings.store(ending);
                 const onSilent = () => this.noteSilent(job);
-                const outcome = await ask(lease, question, { clock, deliver, signal, keep, onNotStored, onSilent });
+                const outcome = await ask(
+                    lease,
+                    { ...question, payer },
+                    { clock, deliver, signal, keep, onNotStored, onSilent },
+                );
                 closing.bookOutcome(job, outcome);
                 this.noteVain(key, outcome);
                 if (outcome.type === 'result') {
@@ -152,6 +157,19 @@ export class Router {
             }
         }
         throw failure!;
+    }
+
+    // Many requests may wait for a place at once, and those before were refused meanwhile.
+    private payerOf({ payer }: Question, key: string | undefined): Question['payer'] {
+        return payer === undefined || key === undefined
+            ? payer
+            : {
+                  ...payer,
+                  reserve: async (query) => {
+                      this.vain.require(key);
+                      await payer.reserve(query);
+                  },
+              };
     }
 
     private noteSilent({ stored: { worker } }: GatewayJob): void {

@@ -334,4 +334,11 @@ export const apiAttacks: Attack[] = [
         file: 'tests/offchain/gateway/keys.spec.ts',
         test: 'A gateway with API keys lets one of several keys have 32 requests refused for nothing, and one more with each answer',
     },
+    {
+        source: 'review',
+        attack: 'An app sends a hundred wrong requests at once, before the first of them is refused.',
+        stoppedBy: 'What its key may have refused is looked at again before each of them leaves.',
+        file: 'tests/offchain/gateway/keys.spec.ts',
+        test: 'A gateway with API keys has hardly more refused for nothing of one that sends all its requests at once',
+    },
 ];

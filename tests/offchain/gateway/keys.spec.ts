@@ -93,6 +93,28 @@ describe('A gateway with API keys', () => {
         expect((await bench.post(ask, bearer(other.secret))).status).toBe(200);
     });
 
+    it('has hardly more refused for nothing of one that sends all its requests at once', async () => {
+        await bench.restart({ job: { deposit: '1000000000', step: '40000', maxParallel: 4, maxOpen: 1 } });
+        const { secret } = await admin('keys', { name: 'bob' });
+        await admin('keys', { name: 'eve' });
+        let go!: () => void;
+        const gate = new Promise<void>((resolve) => (go = resolve));
+        bench.worker.scripts.push(...Array(100).fill({ failAtOnce: Reason.BackendRefused, wait: () => gate }));
+        const asked = Array.from({ length: 100 }, () => bench.post(ask, bearer(secret)));
+        await until(async () => {
+            const text = await (await request(bench.gateway.metricsUrl!)).body.text();
+            return text.includes('cocoon_gateway_running_queries 100') && bench.worker.asked.length === 4;
+        });
+        go();
+
+        const statuses = (await Promise.all(asked)).map(({ status }) => status);
+        const refused = statuses.filter((status) => status === 400).length;
+        expect(bench.worker.asked).toHaveLength(refused);
+        expect(refused).toBeGreaterThanOrEqual(32);
+        expect(refused).toBeLessThan(32 + 4);
+        expect(statuses.filter((status) => status === 429)).toHaveLength(100 - refused);
+    });
+
     it('opens no job for requests that a budget cannot pay, however many come at once', async () => {
         const { secret } = await admin('keys', { name: 'bob', daily: '1' });
         const answers = await Promise.all(Array.from({ length: 20 }, () => bench.post(ask, bearer(secret))));
