@@ -146,6 +146,9 @@ export class Router {
                 if (error instanceof GatewayError || error instanceof ClientGone) {
                     throw error;
                 }
+                if (error instanceof WorkerRefusal && error.code === 'too_large') {
+                    refusals.push({ job, reason: Reason.TooLarge });
+                }
                 const next = await this.ofError(job, error, signal);
                 if (!signal.aborted && next.isBlameless !== true) {
                     this.context.nodes.stats.addFailure(job.stored.worker);
@@ -319,12 +322,13 @@ export class Router {
         const error = new GatewayError(503, 'node_refused', message, { retryAfter });
         switch (code) {
             case 'too_large':
-                // By the limit of this node; others may take more.
+                // By the limit of this node; others may take more. It is no failure before one does.
                 return {
                     error: new GatewayError(413, 'too_large', 'The request is longer than the nodes take: send less', {
                         param: 'messages',
                     }),
                     avoid: 'worker',
+                    isBlameless: true,
                 };
             case 'leaving':
                 if (this.parts.pool.isEnding(job)) {

@@ -591,4 +591,11 @@ export const gatewayAttacks: Attack[] = [
         file: 'tests/offchain/gateway/waitingOrders.spec.ts',
         test: 'A gateway that waits for an order whose first endpoint lies has another endpoint carry what this one makes up a channel for',
     },
+    {
+        source: 'review',
+        attack: 'An app sends requests larger than nodes take, so that these count as failing and jobs are opened at others.',
+        stoppedBy: 'A node whose limit a request exceeds is not at fault unless another takes it.',
+        file: 'tests/offchain/gateway/fault.spec.ts',
+        test: 'A node that does not answer because the request is longer than any takes, is not at fault: no job is opened elsewhere',
+    },
 ];

@@ -129,4 +129,22 @@ describe('A node that does not answer', () => {
         expect(status).toBe(413);
         expect(body.error.code).toBe('too_large');
     });
+
+    it('because the request is longer than any takes, is not at fault: no job is opened elsewhere', async () => {
+        await start(3);
+        bench.workers.forEach(({ scripts }) => scripts.push(...Array(9).fill({ refuse: 'too_large' })));
+        for (let time = 0; time < 4; time++) expect((await bench.post(ask)).status).toBe(413);
+
+        const nodes = (await bench.admin('nodes')) as { measured: { success: number } }[];
+        expect(nodes.map(({ measured }) => measured.success)).toEqual([1, 1, 1]);
+        expect(bench.gateway.book.all).toHaveLength(2);
+    });
+
+    it('because it calls every request too long, though another takes it, gets no such request', async () => {
+        await start();
+        bench.workers[0].scripts.push(...Array(9).fill({ refuse: 'too_large' }));
+        for (let time = 0; time < 5; time++) expect((await bench.post(ask)).status).toBe(200);
+
+        expect(bench.workers[0].scripts).toHaveLength(8);
+    });
 });
