@@ -1,4 +1,8 @@
-/** The chain as worker and gateway use it: reads and external messages through a public HTTP API. */
+/**
+ * The chain as worker and gateway use it: reads and external messages through a public HTTP API.
+ *
+ * Longer than 350 lines because what a chain is and how one API gives it are best read together.
+ */
 import { type ChainPrices, numberToBytes, readPrices, withFewEntries } from '@cocoon-market/wrappers';
 import {
     Address,
@@ -73,10 +77,19 @@ export interface ChainReader extends AccountReader {
     open<T extends Contract>(contract: T): OpenedContract<T>;
 }
 
+/** How long a list is read at most: an endpoint can make one up that has hardly an end. */
+export interface ListLimit {
+    seconds?: number;
+    signal?: AbortSignal; // ends it
+}
+
 /** Reads the events of accounts. */
 export interface EventReader {
-    /** The external messages that an account sent in transactions later than `cursor` (lt), newest first. */
-    emitted(address: Address, cursor: bigint): AsyncIterable<Emitted>;
+    /**
+     * The external messages that an account sent in transactions later than `cursor` (lt), newest first.
+     * @throws ChainError also at the limit
+     */
+    emitted(address: Address, cursor: bigint, limit?: ListLimit): AsyncIterable<Emitted>;
 }
 
 /** Reads which transactions an account has. */
@@ -95,8 +108,11 @@ export interface Chain extends ChainReader, EventReader, HistoryReader {
     as(urgency: Urgency): Chain;
     /** Several accounts in as few calls as the API allows, in the order of the addresses. */
     accountsAt(addresses: readonly Address[]): Promise<ChainAccount[]>;
-    /** The external messages that an account took, newest first. */
-    accepted(address: Address): AsyncIterable<Accepted>;
+    /**
+     * The external messages that an account took, newest first.
+     * @throws ChainError also at the limit
+     */
+    accepted(address: Address, limit?: ListLimit): AsyncIterable<Accepted>;
     /**
      * Sends an external message. The same message may be sent again at any time.
      * @throws ChainError with an exit code when the contract refuses it; with `unknown` when it may have arrived
@@ -181,14 +197,14 @@ export class TonHttpChain implements Chain {
         return Promise.all(addresses.map((address) => this.account(address)));
     }
 
-    async *emitted(address: Address, cursor: bigint): AsyncGenerator<Emitted> {
-        for await (const listed of this.transactions(address, cursor)) {
+    async *emitted(address: Address, cursor: bigint, limit?: ListLimit): AsyncGenerator<Emitted> {
+        for await (const listed of this.transactions(address, cursor, limit)) {
             yield* emittedIn(listed).reverse();
         }
     }
 
-    async *accepted(address: Address): AsyncGenerator<Accepted> {
-        for await (const { lt, at, content } of this.transactions(address, 0n)) {
+    async *accepted(address: Address, limit?: ListLimit): AsyncGenerator<Accepted> {
+        for await (const { lt, at, content } of this.transactions(address, 0n, limit)) {
             const message = content instanceof Error ? undefined : content.inMessage;
             if (message?.info.type === 'external-in') {
                 yield { lt, at, body: message.body };
@@ -240,7 +256,12 @@ export class TonHttpChain implements Chain {
      * Transactions later than `cursor`, newest first. Each names the one before it, so a list that leaves one out,
      * repeats one or is of another account is refused, and every list has an end.
      */
-    private async *transactions(address: Address, cursor: bigint): AsyncGenerator<ListedTransaction> {
+    private async *transactions(
+        address: Address,
+        cursor: bigint,
+        { seconds = Infinity, signal }: ListLimit = {},
+    ): AsyncGenerator<ListedTransaction> {
+        const end = performance.now() + seconds * 1000;
         const fetch = (from?: ListedTransaction) =>
             this.client.transactions(address, {
                 limit: PAGE,
@@ -250,6 +271,9 @@ export class TonHttpChain implements Chain {
             });
         let newer: ListedTransaction | undefined;
         for (let pages = 0; pages < MAX_PAGES; pages++) {
+            if (signal?.aborted === true || performance.now() > end) {
+                throw new ChainError(`The transactions of ${addressText(address, this)} were not read to their end`);
+            }
             const page = await fetch(newer);
             for (const raw of page) {
                 const listed = await listedOf(raw);

@@ -4,7 +4,8 @@
  */
 import type { Address, Cell } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ChainAccount, Chain } from './chain';
+import { unixSeconds } from '../process/clock';
+import type { AccountReader, ChainAccount, Chain } from './chain';
 import { CONFIRM_READS, Confirmer } from './confirmer';
 import { ChainError } from './errors';
 
@@ -36,31 +37,56 @@ export class OutcomeUnknown extends ChainError {
 }
 
 const SLACK = 60; // seconds by which the clocks of the chain's servers may differ
-const SILENT = 600; // seconds after an order's validity, from which an endpoint that does not answer has no say
+const SILENT = 600; // seconds after an order's validity, from which an endpoint that gives no usable answer has no say
 const GRACE_POLLS = 5; // after the end of its validity, in which an order may still appear
-const RESEND_POLLS = 10;
+const RESEND_POLLS = 10; // as long as so many of them would last if the chain answered at once
 const PATIENCE = 60; // seconds after an order's validity in which a silent API is asked again
+const LIST_SECONDS = 60; // for the list of what an account took: an endpoint may make up one without an end
+
+/** What {@link outcomeOf} knows of an order's account. */
+export interface OutcomeOptions {
+    pauseMs?: number; // between two readings
+    /** The number of an order that the account executed, where that can be read. */
+    numberOf?: (body: Cell) => number | undefined;
+    /** It does little harm if an order is made again that was executed. */
+    mayRepeat?: boolean;
+}
 
 /**
- * The outcome of an order of a wallet or of an escrow, as the chain shows it. `seqno` reads the account's number;
- * `numberOf` gives the number of an order that the account executed, where that can be read. A lapse is confirmed by
- * several readings, `pauseMs` apart, and by every endpoint, because the caller then signs another order in its place.
+ * The outcome of an order of a wallet or of an escrow, as the chain shows it. `seqno` reads the account's number. A
+ * lapse is confirmed by several readings, and by every endpoint, because the caller then signs another order in its
+ * place. An endpoint that is down, or whose time stands ten minutes behind that of the chain and of this machine, has
+ * no say in the end. What others say of the account has none either in the end if the order may be repeated: no order
+ * is executed so late, and one endpoint must not keep a wallet waiting for ever.
  */
 export async function outcomeOf(
     chain: Chain,
     order: Order,
     seqno: () => Promise<number>,
-    pauseMs = 1000,
-    numberOf: (body: Cell) => number | undefined = () => undefined,
+    { pauseMs = 1000, numberOf = () => undefined, mayRepeat = false }: OutcomeOptions = {},
 ): Promise<OrderOutcome> {
     const seconds = (GRACE_POLLS * pauseMs) / 1000;
     const rules = { reads: CONFIRM_READS, seconds, silentAgree: false };
+    let newest = 0; // unix seconds of the chain
+    const read = async (source: AccountReader) => {
+        const account = await source.account(order.wallet);
+        if (Math.min(newest, unixSeconds()) - account.at > SILENT) {
+            throw new ChainError('The endpoint is far behind');
+        }
+        return account;
+    };
     const confirmer = new Confirmer(chain, rules);
     // Another order may have used its number, or the list of transactions is behind, so time decides.
     const findingOf = ({ at, data }: ChainAccount) =>
-        at > order.validUntil ? `lapsed, as ${data?.hash().toString('hex')}` : undefined;
-    for (let read = 0; read < 2 * GRACE_POLLS; read++) {
-        const { value: account, finding, confirmed } = await confirmer.read(order.wallet, findingOf);
+        at <= order.validUntil
+            ? undefined
+            : mayRepeat && at > order.validUntil + SILENT
+              ? 'over'
+              : `lapsed, as ${data?.hash().toString('hex')}`;
+    for (let reads = 0; reads < 2 * GRACE_POLLS; reads++) {
+        const key = order.wallet.toRawString();
+        const { value: account, finding, confirmed } = await confirmer.ask(key, read, findingOf);
+        newest = account.at;
         rules.silentAgree = account.at > order.validUntil + SILENT; // one that is dead keeps no order waiting
         const next = account.state === 'active' ? await seqno() : 0;
         // An order may have been signed for a later time than it was, on the word of one endpoint.
@@ -85,7 +111,7 @@ async function readOutcome(
     { wallet, seqno, hash, from }: Order,
     numberOf: (body: Cell) => number | undefined,
 ): Promise<'executed' | 'overtaken' | undefined> {
-    for await (const { at, body } of chain.accepted(wallet)) {
+    for await (const { at, body } of chain.accepted(wallet, { seconds: LIST_SECONDS })) {
         if (at < from - SLACK) {
             return undefined;
         }
@@ -130,14 +156,47 @@ export async function deliver(
         }
         trouble = error;
     }
+    const over = new AbortController();
+    const carryAll = async () => {
+        await carry().catch(() => undefined); // the same bytes: the wallet executes them once
+        await carryElsewhere(chain, order.wallet, message);
+    };
+    // Aside, because an endpoint that is asked for the outcome may take as long as it likes.
+    void repeat(carryAll, RESEND_POLLS * pollMs, over.signal);
+    try {
+        await untilExecuted(chain, order, { seqno, pollMs }, trouble);
+    } finally {
+        over.abort();
+    }
+    await carryElsewhere(chain, order.wallet, message); // one endpoint may have made its transaction up
+}
+
+/** Runs `action` after each pause, until `signal` is aborted. */
+async function repeat(action: () => Promise<void>, pauseMs: number, signal: AbortSignal): Promise<void> {
+    const pause = () =>
+        sleep(pauseMs, undefined, { signal }).then(
+            () => true,
+            () => false,
+        );
+    while (await pause()) {
+        await action();
+    }
+}
+
+async function untilExecuted(
+    chain: Chain,
+    order: Order,
+    { seqno, pollMs }: { seqno: () => Promise<number>; pollMs: number },
+    carried: Error | undefined, // why it may not have arrived
+): Promise<void> {
+    let trouble = carried;
     const end = performance.now() + (order.validUntil - order.from + PATIENCE) * 1000;
-    for (let poll = 1; performance.now() < end; poll++) {
-        const outcome = await outcomeOf(chain, order, seqno, pollMs).catch((error: Error) => {
+    while (performance.now() < end) {
+        const outcome = await outcomeOf(chain, order, seqno, { pauseMs: pollMs }).catch((error: Error) => {
             trouble = error;
             return 'waiting' as const;
         });
         if (outcome === 'executed') {
-            await carryElsewhere(chain, order.wallet, message); // one endpoint may have made its transaction up
             return;
         }
         if (outcome === 'lapsed') {
@@ -146,10 +205,6 @@ export async function deliver(
         if (outcome === 'overtaken') {
             const text = `The wallet executed another order ${order.seqno}, so nothing of this one was sent`;
             throw new ChainError(`${text}. Does another program use its key?`);
-        }
-        if (poll % RESEND_POLLS === 0) {
-            await carry().catch(() => undefined); // the same bytes: the wallet executes them once
-            await carryElsewhere(chain, order.wallet, message);
         }
         await sleep(pollMs);
     }

@@ -83,7 +83,7 @@ export class HotWallet {
 
     /** Finds out the outcome of an order of this wallet, such as one of an earlier process. */
     outcome(order: Order): Promise<OrderOutcome> {
-        return outcomeOf(this.chain, order, () => this.seqno(), this.pollMs);
+        return outcomeOf(this.chain, order, () => this.seqno(), { pauseMs: this.pollMs, mayRepeat: true });
     }
 
     /**

@@ -204,8 +204,9 @@ export class SpendAccount {
             used = newest > seqno;
             return newest;
         };
+        const options = { pauseMs: this.pollMs, numberOf: seqnoOfOrder };
         try {
-            return { outcome: await outcomeOf(this.chain, sent, next, this.pollMs, seqnoOfOrder), used };
+            return { outcome: await outcomeOf(this.chain, sent, next, options), used };
         } catch (error) {
             this.logUnread(error);
             return { outcome: 'waiting', used, error };

@@ -729,4 +729,29 @@ export const workerAttacks: Attack[] = [
         test: 'A store that may not be the newest is not made out of a fail on chain that answered a demand for a number with a decline',
         removed: 'worker: the fails of demands among the stored receipts (assertStored)',
     },
+    {
+        source: 'review',
+        attack: 'The first endpoint takes an order of the wallet, carries it nowhere, and lists without an end what the wallet took: the wallet waits for hours, and nothing is claimed or answered.',
+        stoppedBy:
+            'Every endpoint carries the order while the outcome is asked for, and no list is read longer than a minute.',
+        file: 'tests/offchain/chain/wallet.spec.ts',
+        test: 'A wallet whose first endpoint lies gives another endpoint an order although that one lists what the wallet took without an end',
+        removed: 'chain: an order is carried again beside the reading of its outcome (deliver)',
+    },
+    {
+        source: 'review',
+        attack: 'An order of the wallet has lapsed, and one endpoint says for ever that it may still be executed: nothing is sent any more.',
+        stoppedBy: 'An endpoint whose time is far behind has no say.',
+        file: 'tests/offchain/chain/wallet.spec.ts',
+        test: 'A wallet whose first endpoint lies once an order of it has lapsed sends the next one although that endpoint says for ever that it may still be executed',
+        removed: 'chain: endpoints far behind have no say in the outcome of an order (outcomeOf)',
+    },
+    {
+        source: 'review',
+        attack: 'An order of the wallet has lapsed, and one endpoint shows another state of the wallet than the others for ever: nothing is sent any more.',
+        stoppedBy: 'Ten minutes after its time an order of the wallet is over, whatever one endpoint shows.',
+        file: 'tests/offchain/chain/wallet.spec.ts',
+        test: 'A wallet whose first endpoint lies once an order of it has lapsed sends the next one although that endpoint says that the wallet is another',
+        removed: 'chain: orders of the wallet that may be repeated (outcomeOf)',
+    },
 ];

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { HotWallet, TonHttpChain } from '../../../offchain/chain';
 import { type Localnet, startLocalnet } from '@cocoon-market/localnet';
+import { endlessPages } from '../support/endless';
 import { account } from '../support/worker';
 
 const COIN = 1_000_000_000n;
@@ -109,4 +110,29 @@ it.each(names)('%s: an endpoint that leaves out a transaction is refused', async
 it.each(names)('%s: transactions of another account are refused', async (reader) => {
     ask = (params) => ({ ...params, address: account(0x5a).toString() });
     await expect(read(reader)).rejects.toThrow('lists transactions of another account');
+});
+
+describe('A list that an endpoint makes up without an end', () => {
+    beforeEach(() => {
+        ask = ({ address, limit }) => ({ address, limit });
+        answer = endlessPages();
+    });
+
+    it('is read for so many seconds', async () => {
+        const list = chain.accepted(wallet.address, { seconds: 0.1 });
+
+        await expect(list[Symbol.asyncIterator]().next()).rejects.toThrow('were not read to their end');
+    });
+
+    it('is read no further once nobody needs it', async () => {
+        const stopping = new AbortController();
+        for await (const { unreadable } of chain.emitted(wallet.address, 0n, { signal: stopping.signal })) {
+            expect(unreadable).toBeDefined();
+            break;
+        }
+        stopping.abort();
+        const list = chain.emitted(wallet.address, 0n, { signal: stopping.signal });
+
+        await expect(list[Symbol.asyncIterator]().next()).rejects.toThrow('were not read to their end');
+    });
 });

@@ -16,6 +16,7 @@ import {
 } from '../../../offchain/chain';
 import { deliver } from '../../../offchain/chain/order';
 import { waitUntil } from '../../../offchain/process/tasks';
+import { endlessPages } from '../support/endless';
 
 const COIN = 1_000_000_000n;
 const to = new Address(0, Buffer.alloc(32, 9));
@@ -78,7 +79,9 @@ describe('A wallet whose API fails', () => {
         jest.spyOn(chain, 'account').mockResolvedValueOnce({ ...truth, at: truth.at + 3600 });
 
         expect(
-            await outcomeOf(chain, { wallet: wallet.address, seqno: 0, hash: 'ab', ...times }, async () => 0, 20),
+            await outcomeOf(chain, { wallet: wallet.address, seqno: 0, hash: 'ab', ...times }, async () => 0, {
+                pauseMs: 20,
+            }),
         ).toBe('waiting');
     });
 
@@ -163,7 +166,7 @@ describe('A wallet whose API fails', () => {
 });
 
 describe('A wallet whose first endpoint lies', () => {
-    type Answer = { ok: boolean; result: Record<string, unknown> };
+    type Answer = { ok: boolean; result?: Record<string, unknown> };
 
     let network: Localnet;
     let liar: Server;
@@ -226,6 +229,66 @@ describe('A wallet whose first endpoint lies', () => {
         expect(other.sendExternal).toHaveBeenCalledWith(to, body, undefined);
     });
 
+    it('gives another endpoint an order although that one lists what the wallet took without an end', async () => {
+        await pay();
+        let isTaken = false;
+        const page = endlessPages();
+        const honest = lie;
+        lie = async (method, answer) => {
+            if (method === 'sendBoc') {
+                isTaken = true;
+                return { ok: true, result: { '@type': 'ok' } };
+            }
+            if (method === 'getTransactions' && isTaken) {
+                await new Promise((resolve) => setTimeout(resolve, 5));
+                return { ok: true, result: page() as unknown as Answer['result'] };
+            }
+            const { ok, result } = await answer();
+            const isUsed = method === 'runGetMethod' && isTaken;
+            return { ok, result: isUsed ? { ...result, stack: [['num', '0x2']] } : result };
+        };
+        const paid = pay(undefined, 2n * COIN);
+
+        expect(await waitUntil(async () => (await arrived()) === 3n * COIN, { maxMs: 30_000 })).toBe(true);
+        lie = honest;
+        await paid;
+    });
+
+    describe('once an order of it has lapsed', () => {
+        beforeEach(() => {
+            const times = { from: network.now(), validUntil: network.now() + 120 };
+            const order = { wallet: wallet.address, seqno: 0, hash: '', ...times };
+            Object.assign(wallet, { pending: { order, content: 'another payment' } });
+            network.advance(1000);
+            jest.spyOn(Date, 'now').mockReturnValue(network.now() * 1000);
+        });
+
+        afterEach(() => jest.restoreAllMocks());
+
+        it.each([
+            ['says for ever that it may still be executed', { sync_utime: -1000 }],
+            ['says that the wallet is another', { data: beginCell().endCell().toBoc().toString('base64') }],
+        ])(
+            'sends the next one although that endpoint %s',
+            async (_, change: { sync_utime?: number; data?: string }) => {
+                let calls = 0;
+                lie = async (method, answer) => {
+                    const { ok, result = {} } = await answer();
+                    const time = Number(result.sync_utime) + (change.sync_utime ?? 0) + (calls++ % 50);
+                    return {
+                        ok,
+                        result:
+                            method === 'getAddressInformation' ? { ...result, ...change, sync_utime: time } : result,
+                    };
+                };
+                const tries = [0, 1].map(() => pay().catch(() => undefined)); // the second one by the other endpoint
+                await Promise.all(tries);
+
+                expect(await arrived()).toBeGreaterThan(0n);
+            },
+        );
+    });
+
     it('or whose other endpoint is down does not wait for it after each order', async () => {
         wallet = walletAt(network.url, `http://127.0.0.1:${await freePort()}/api/v2/jsonRPC`);
         const start = performance.now();
@@ -240,7 +303,7 @@ describe('A wallet whose first endpoint lies', () => {
     function lieOfTheTime(): void {
         let isOver = false;
         lie = async (method, answer) => {
-            const { ok, result } = await answer();
+            const { ok, result = {} } = await answer();
             if (method !== 'getAddressInformation' || isOver) {
                 return { ok, result };
             }
