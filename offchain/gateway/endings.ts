@@ -1,5 +1,6 @@
 /** Fetches the endings of queries whose connection ended before their answer did. */
 import { waits } from '../link';
+import { Turns } from '../process/doors';
 import { reporting } from '../process/log';
 import type { Tasks } from '../process/tasks';
 import type { StoredQuery } from '../store/gateway';
@@ -17,8 +18,11 @@ import { WorkerDown, WorkerRefusal } from '../payer/workerErrors';
 
 /** Pauses between attempts to reach a worker or the chain, milliseconds. */
 const RETRY_MS = [50, 200, 500, 1000, 2000, 5000, 15_000, 60_000];
+const MAX_FETCHED = 4; // answers that one worker hands out at a time: each is in memory until it is read
 
 export class Endings {
+    private readonly turns = new Map<string, Turns>(); // by URL of the worker
+
     /** `tasks`: what asks in the background until the gateway ends. */
     constructor(
         private readonly context: GatewayContext,
@@ -63,6 +67,10 @@ export class Endings {
         if (query.secret === null) {
             return true; // it has ended, which the task that ended it knows
         }
+        const { worker } = job.stored;
+        const turns = this.turns.get(worker) ?? new Turns(MAX_FETCHED, Infinity);
+        this.turns.set(worker, turns);
+        const end = (await turns.take())!;
         let bytes: Buffer;
         const cut = new Cut([this.tasks.signal], waits.query * 1000); // a worker may send as slowly as it likes
         try {
@@ -77,6 +85,7 @@ export class Endings {
             throw error;
         } finally {
             cut.release();
+            end();
         }
         const incoming = new IncomingAnswer(
             sentQueryOf(job.stored, query),

@@ -23,6 +23,7 @@ interface Reservation {
     ceiling: bigint; // nanoTON
     lease: Lease | undefined;
     brokeOff: boolean; // nobody knows its ending, and its worker is asked for it
+    received: number; // bytes of its answer that are kept meanwhile
     concurrent: number; // the most queries without an ending at one time, this one among them
 }
 
@@ -196,6 +197,15 @@ export class GatewayJob {
         return this.ceilings((one) => one.brokeOff);
     }
 
+    /** Bytes of answers whose connection ended, which are kept until their worker gives their endings. */
+    get keptBytes(): number {
+        let sum = 0;
+        for (const { received } of this.reservations.values()) {
+            sum += received;
+        }
+        return sum;
+    }
+
     private ceilings(of: (reservation: Reservation) => boolean): bigint {
         let sum = 0n;
         for (const reservation of this.reservations.values()) {
@@ -225,14 +235,14 @@ export class GatewayJob {
     allocate(ceiling: bigint): Lease {
         this.highest += 1;
         const lease = new Lease(this, this.highest, ceiling);
-        this.addReservation(this.highest, { ceiling, lease, brokeOff: false });
+        this.addReservation(this.highest, { ceiling, lease, brokeOff: false, received: 0 });
         return lease;
     }
 
     /** Reserves the money of a query that was running when the gateway ended; its lease is still free. */
     reserve(number: number, ceiling: bigint): void {
         this.raiseHighest(number);
-        this.addReservation(number, { ceiling, lease: undefined, brokeOff: true });
+        this.addReservation(number, { ceiling, lease: undefined, brokeOff: true, received: 0 });
     }
 
     private addReservation(number: number, reservation: Omit<Reservation, 'concurrent'>): void {
@@ -257,11 +267,11 @@ export class GatewayJob {
         return (reservation.lease = new Lease(this, number, reservation.ceiling));
     }
 
-    /** The connection of a query ended before its ending came. */
-    noteBrokenOff(number: number): void {
+    /** The connection of a query ended before its ending came, after so many bytes of its answer. */
+    noteBrokenOff(number: number, received: number): void {
         const reservation = this.reservations.get(number);
         if (reservation !== undefined) {
-            reservation.brokeOff = true;
+            Object.assign(reservation, { brokeOff: true, received });
         }
     }
 

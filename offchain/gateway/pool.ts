@@ -27,6 +27,7 @@ const MAX_UNREACHABLE = 2; // jobs of one worker that a question avoids: it open
 const GRACE_MS = 300; // that a question waits for a slot before another job is opened: most bursts are shorter
 const OPENING_MS = 180_000; // longest wait while a job is being opened
 const ELSEWHERE_MS = 300_000; // between two jobs that are opened because the others serve poorly
+const MAX_KEPT = 16 << 20; // bytes of answers without an ending, from which on their job gets no other query
 const PAUSE_MS = 30_000; // after a job that was not opened, before another is tried
 
 /** Workers (URL) and jobs (number) that were tried already. */
@@ -453,10 +454,11 @@ export class JobPool {
         return stuck;
     }
 
-    // Its money would be enough but for what endings that its worker withholds may cost.
+    // Its money would be enough but for what endings that its worker withholds may cost, or their answers fill memory.
     private isBlocked(job: GatewayJob): boolean {
         const { unspent, withheld } = job;
-        return unspent - withheld < this.threshold(job) && unspent >= this.threshold(job);
+        const isReserved = unspent - withheld < this.threshold(job) && unspent >= this.threshold(job);
+        return isReserved || keepsTooMuch(job);
     }
 
     // Open jobs that are paid and not in their last hours.
@@ -465,7 +467,8 @@ export class JobPool {
             jobs.has(number) || workers.has(stored.worker) || (session !== undefined && sessions.has(session));
         return this.book
             .open(model)
-            .filter((job) => job.money.paused === undefined && !isExcluded(job) && !this.isOver(job));
+            .filter((job) => job.money.paused === undefined && !isExcluded(job) && !this.isOver(job))
+            .filter((job) => !keepsTooMuch(job));
     }
 
     // Jobs that a question may use again as soon as another process of their worker has them.
@@ -590,6 +593,8 @@ async function firstTrue(promises: readonly Promise<boolean>[]): Promise<void> {
     });
     await Promise.any(holds).catch(() => undefined);
 }
+
+const keepsTooMuch = ({ keptBytes }: GatewayJob): boolean => keptBytes >= MAX_KEPT;
 
 /** A job as preferences see its node. */
 function routedJob({ stored: { worker, tier, terms } }: GatewayJob): RoutedNode {

@@ -246,8 +246,9 @@ export async function ask(
                 throw error;
             }
             saveAccept();
-            job.noteBrokenOff(number);
-            throw new BrokenOff(lease, query, incoming.received, error);
+            const { received } = incoming;
+            job.noteBrokenOff(number, received.length);
+            throw new BrokenOff(lease, query, received, error);
         } finally {
             signal.removeEventListener('abort', leave);
             silence.end();

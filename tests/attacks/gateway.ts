@@ -598,4 +598,18 @@ export const gatewayAttacks: Attack[] = [
         file: 'tests/offchain/gateway/fault.spec.ts',
         test: 'A node that does not answer because the request is longer than any takes, is not at fault: no job is opened elsewhere',
     },
+    {
+        source: 'review',
+        attack: 'A node breaks off one answer of megabytes after the other, of which the gateway keeps each until its memory is full.',
+        stoppedBy: 'A job that keeps 16 MiB of answers without an ending gets no other query.',
+        file: 'tests/offchain/gateway/jobAfterJob.spec.ts',
+        test: 'A node that would have one job after the other and breaks off long answers without an ending, which fill memory: two, until it gives them',
+    },
+    {
+        source: 'review',
+        attack: 'A node breaks off hundreds of queries, and hands out megabytes for each when the gateway asks for their endings.',
+        stoppedBy: 'A worker is asked for four endings at a time.',
+        file: 'tests/offchain/gateway/recovery.spec.ts',
+        test: 'A gateway that starts again asks a worker for four endings at a time, each of which may be an answer of megabytes',
+    },
 ];

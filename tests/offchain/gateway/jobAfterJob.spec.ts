@@ -1,4 +1,5 @@
 /** What costs a node nothing costs a gateway a deposit for hours: whatever a node does, it gets few jobs for it. */
+import { noTokens } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { waits } from '../../../offchain/link';
 import { HOUR, testKey, useMarket } from '../../support/market';
@@ -57,6 +58,27 @@ describe('A node that would have one job after the other', () => {
         for (const { queries } of bench.worker.jobs.values()) queries.clear();
 
         await until(() => jobs().every(({ withheld }) => withheld === 0n));
+        expect((await bench.post(ask)).status).toBe(200);
+        expect(jobs()).toHaveLength(2);
+    });
+
+    it('and breaks off long answers without an ending, which fill memory: two, until it gives them', async () => {
+        await start();
+        bench.worker.info = (info) => ({ ...info, limits: { ...info.limits, maxAnswer: 4 << 20 } });
+        const meter = () => ({ ...noTokens, prompt: 10, cached: 2 });
+        const long = { frames: Array(9).fill('y '.repeat(250_000)), meter, cut: 8, withholds: true };
+        const answers: number[] = [];
+        for (let time = 0; time < 14; time++) {
+            bench.worker.scripts.push(long);
+            answers.push((await bench.post(ask)).status);
+        }
+        expect(answers.slice(-3)).toEqual([503, 503, 503]);
+        expect(jobs()).toHaveLength(2);
+        expect(Math.max(...jobs().map(({ keptBytes }) => keptBytes))).toBeLessThan(20 << 20);
+        bench.worker.scripts.length = 0;
+        for (const { queries } of bench.worker.jobs.values()) queries.clear();
+
+        await until(() => jobs().every(({ keptBytes }) => keptBytes === 0));
         expect((await bench.post(ask)).status).toBe(200);
         expect(jobs()).toHaveLength(2);
     });

@@ -54,6 +54,21 @@ describe('A gateway that starts again', () => {
         bench.worker.dripped = -1;
     });
 
+    it('asks a worker for four endings at a time, each of which may be an answer of megabytes', async () => {
+        await start();
+        await bench.post(ask);
+        bench.worker.dripped = 0;
+        const fetched = () => bench.worker.wire.filter(({ path }) => path.includes('/queries/')).length;
+        for (let time = 0; time < 7; time++) {
+            bench.worker.scripts.push({ cut: 1, withholds: true });
+            await bench.post(ask);
+        }
+        await until(() => job().unfinished.length === 7 && fetched() >= 4);
+
+        expect(fetched()).toBe(4);
+        bench.worker.dripped = -1;
+    });
+
     it('reads its store again when that fails once, and answers', async () => {
         await start();
         await bench.post(ask);
