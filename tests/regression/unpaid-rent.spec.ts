@@ -1,8 +1,11 @@
 import { beginCell, toNano } from '@ton/core';
-import { internal } from '@ton/sandbox';
+import { internal, SandboxContract } from '@ton/sandbox';
 
+import { Dispute } from '../../wrappers/Dispute';
 import { listingCell, nodeChanges, nodeStates } from '../../wrappers/Node';
+import { caseStates, opcodes } from '@cocoon-market/wrappers';
 import { errors } from '../../wrappers/protocol';
+import { CaseMarket, caseMarket, report, slashesIn, useCases } from '../support/cases';
 import { expectConserved, expectRefused } from '../support/chain';
 import {
     changeNode,
@@ -136,5 +139,89 @@ describe('A node that the Registry refuses', () => {
             expect(await provider.getProviderState()).toMatchObject({ shares: 0n, gpus: 0n, nodes: 0n });
             await expectSolvent(market);
         }
+    });
+});
+
+describe('A case whose Dispute owes rent', () => {
+    const market = useCases(() => caseMarket());
+    const GUILTY = 1;
+
+    /** Lets so many days pass, of which only the Dispute does not pay its rent. */
+    async function wait(days: number): Promise<void> {
+        const { blockchain, node, provider, stranger } = market();
+        for (let passed = 0; passed < days; passed += 300) {
+            blockchain.now! += Math.min(300, days - passed) * DAY;
+            for (const { address } of [node, provider]) {
+                await stranger.send({ to: address, value: VALUE });
+            }
+        }
+    }
+
+    /** Shows an A2 of index 1 by so much, at the value that the getter names. */
+    const show = async (excess: bigint) => {
+        const { job } = market();
+        const fair = job.result().readBigUInt64BE(4 + 32 + 4 + 4 + 32 + 16);
+        return slashesIn(await report(market(), 'excess', job.report.excess(job.result({ price: fair + excess }))));
+    };
+
+    const decide = async (dispute: SandboxContract<Dispute>) => {
+        const { blockchain, stranger } = market();
+        const value = await dispute.getCloseValue();
+        return expectConserved(blockchain, () => dispute.sendDecide(stranger.getSender(), { value }));
+    };
+
+    const bearable = async ({ node }: CaseMarket) =>
+        (await node.getNodeState()).share - (await node.getNodeRecord()).slashed;
+
+    /** The debt stays with the account of the case. */
+    async function expectDebt({ address }: SandboxContract<Dispute>): Promise<void> {
+        const { account } = await market().blockchain.getContract(address);
+        expect(account.account?.storageStats.duePayment).toBeGreaterThan(toNano('0.01'));
+    }
+
+    afterEach(async () => {
+        await expectSolvent(market());
+        expect(await market().provider.getStanding()).toMatchObject({ frozen: 0n, cases: 0n });
+    });
+
+    it('slashes a larger loss in full', async () => {
+        await show(1n);
+        await wait(800);
+        const amount = await bearable(market());
+
+        expect(await show(amount)).toMatchObject([{ amounts: { amount, victim: amount / 2n } }]);
+        await expectDebt(await market().job.dispute('A2'));
+    });
+
+    it('answers a second report of the same loss, which then freezes nothing', async () => {
+        await show(1n);
+        await wait(800);
+
+        expect(await show(1n)).toEqual([]);
+        await expectDebt(await market().job.dispute('A2'));
+    });
+
+    it('slashes in full when its end is sent again', async () => {
+        const { blockchain, job, provider } = market();
+        const [{ amounts: first }] = await show(1n);
+        const dispute = await job.dispute('A2');
+        const value = toNano('0.01');
+        const back = { from: provider.address, to: dispute.address, value, bounced: true, bounce: false };
+        const end = beginCell().storeUint(0xffffffff, 32).storeUint(opcodes.CaseClosed, 32).storeUint(0, 64);
+        await blockchain.sendMessage(internal({ ...back, body: end.storeUint(GUILTY, 2).storeUint(0, 64).endCell() }));
+        expect((await dispute.getCaseState()).state).toBe(caseStates.stuck);
+        await wait(800);
+
+        expect(slashesIn(await decide(dispute))).toMatchObject([{ amounts: { amount: first.amount } }]);
+        await expectDebt(dispute);
+    });
+
+    it('slashes in full for a demand whose bond went for rent', async () => {
+        const { job } = market();
+        await report(market(), 'demand', job.report.demand(job.accept()));
+        await wait(17 * 365);
+        const dispute = await job.dispute('A3');
+        expect(slashesIn(await decide(dispute))).toMatchObject([{ class: 3 }]);
+        await expectDebt(dispute);
     });
 });
