@@ -27,7 +27,8 @@ export class JobRules {
         }
     }
 
-    private retire(job: GatewayJob, objection: string | undefined): void {
+    /** Settles an open job that there is an objection to. */
+    retire(job: GatewayJob, objection: string | undefined): void {
         if (objection !== undefined && job.phase === 'open') {
             this.closing.retire(job, objection);
         }

@@ -27,6 +27,7 @@ const MAX_UNREACHABLE = 2; // jobs of one worker that a question avoids: it open
 const GRACE_MS = 300; // that a question waits for a slot before another job is opened: most bursts are shorter
 const OPENING_MS = 180_000; // longest wait while a job is being opened
 const ELSEWHERE_MS = 300_000; // between two jobs that are opened because the others serve poorly
+const ROOM_MS = 300_000; // between two jobs that make room for one at another node
 const MAX_KEPT = 16 << 20; // bytes of answers without an ending, from which on their job gets no other query
 const PAUSE_MS = 30_000; // after a job that was not opened, before another is tried
 
@@ -46,6 +47,7 @@ interface ModelQueue {
     coming: number; // slots of jobs that are being opened
     pausedUntil: number; // milliseconds, no job is opened ahead or beside others before
     elsewhereFrom: number; // milliseconds, when the next job may be opened because others serve poorly
+    roomFrom: number; // milliseconds, when the next job may make room for another
     objection: string; // why the last one was not opened
 }
 
@@ -211,7 +213,8 @@ export class JobPool {
                 }
                 const unreachable = this.unreachable(model, excluded);
                 const ofNode = unreachable.filter(({ stored }) => stored.worker === url);
-                if (this.isFull(model, queue) || ofNode.length >= MAX_UNREACHABLE) {
+                const isFull = this.isFull(model, queue) && !this.makeRoom(question, queue);
+                if (isFull || ofNode.length >= MAX_UNREACHABLE) {
                     await (unreachable.length > 0
                         ? patient(this.waitForReturn(start, unreachable))
                         : this.waitForSlot(start, queue, signal));
@@ -229,10 +232,7 @@ export class JobPool {
             } catch (error) {
                 requireThere(signal);
                 const last = this.usable(model, excluded).find(
-                    (job) =>
-                        job.serves(question.needed) &&
-                        unwanted(question.preferences, routedJob(job)) === undefined &&
-                        job.available >= minCost(job.terms.rates, question, job.tokenizer),
+                    (job) => suits(job, question) && job.available >= minCost(job.terms.rates, question, job.tokenizer),
                 );
                 if (last === undefined || last.running >= last.terms.maxParallel) {
                     throw error;
@@ -258,21 +258,22 @@ export class JobPool {
     }
 
     private fitting(question: Question, excluded: Excluded): GatewayJob[] {
+        return this.able(question, excluded).filter((job) => this.isWilling(job, question));
+    }
+
+    // False if its node refused such a question, and another one answered it.
+    private isWilling({ stored: { worker }, tokenizer }: GatewayJob, question: Question): boolean {
         const { nodes } = this.context;
-        return this.able(question, excluded).filter(
-            (job) =>
-                nodes.refusals(job.stored.worker, question) < MAX_REFUSALS &&
-                nodes.stats.takes(job.stored.worker, question.bounds(job.tokenizer).promptBound),
+        return (
+            nodes.refusals(worker, question) < MAX_REFUSALS &&
+            nodes.stats.takes(worker, question.bounds(tokenizer).promptBound)
         );
     }
 
     // By what their nodes say, whether or not they refused it before.
     private able(question: Question, excluded: Excluded): GatewayJob[] {
         return this.usable(question.modelRequest.body.model, excluded).filter(
-            (job) =>
-                job.serves(question.needed) &&
-                unwanted(question.preferences, routedJob(job)) === undefined &&
-                this.covers(job, question),
+            (job) => suits(job, question) && this.covers(job, question),
         );
     }
 
@@ -301,7 +302,15 @@ export class JobPool {
 
     private queueOf(model: string): ModelQueue {
         const queue = this.queues.get(model) ?? {
-            ...{ usage: new ModelUsage(), pending: 0, coming: 0, pausedUntil: 0, elsewhereFrom: 0, objection: '' },
+            ...{
+                usage: new ModelUsage(),
+                pending: 0,
+                coming: 0,
+                pausedUntil: 0,
+                elsewhereFrom: 0,
+                roomFrom: 0,
+                objection: '',
+            },
         };
         this.queues.set(model, queue);
         return queue;
@@ -529,12 +538,32 @@ export class JobPool {
     // whose money running queries reserve is not used up.
     private isFull(model: string, queue: ModelQueue): boolean {
         const { maxParallel, maxOpen } = this.context.config.job;
-        const usable = this.usable(model, nothing());
-        const used = usable.filter((job) => job.unspent - job.withheld >= this.threshold(job)).length;
-        if (used + Math.ceil(queue.coming / maxParallel) < maxOpen) {
+        if (this.inUse(model).length + Math.ceil(queue.coming / maxParallel) < maxOpen) {
             return false;
         }
         queue.objection = `job.maxOpen (${maxOpen}) jobs are open`;
+        return true;
+    }
+
+    private inUse(model: string): GatewayJob[] {
+        return this.usable(model, nothing()).filter((job) => job.unspent - job.withheld >= this.threshold(job));
+    }
+
+    /**
+     * Settles one of as many jobs as may be open, if none of them may answer a question whatever becomes free: the one
+     * unused longest, of a node that has another.
+     */
+    private makeRoom(question: Question, queue: ModelQueue): boolean {
+        const jobs = this.inUse(question.modelRequest.body.model);
+        const mayAnswer = jobs.some((job) => suits(job, question) && this.isWilling(job, question));
+        if (mayAnswer || jobs.length === 0 || Date.now() < queue.roomFrom) {
+            return false;
+        }
+        const atNode = (job: GatewayJob) => jobs.filter(({ stored }) => stored.worker === job.stored.worker).length;
+        const rank = (job: GatewayJob) => (atNode(job) > 1 ? 2 : 0) + (job.running === 0 ? 1 : 0);
+        const [unused] = [...jobs].sort((a, b) => rank(b) - rank(a) || a.usedAt - b.usedAt || a.number - b.number);
+        queue.roomFrom = Date.now() + ROOM_MS;
+        this.rules.retire(unused, 'it makes room for a job at another node');
         return true;
     }
 
@@ -593,6 +622,10 @@ async function firstTrue(promises: readonly Promise<boolean>[]): Promise<void> {
     });
     await Promise.any(holds).catch(() => undefined);
 }
+
+/** True if the node of a job does what a question needs, and the question wants that node. */
+const suits = (job: GatewayJob, { needed, preferences }: Question): boolean =>
+    job.serves(needed) && unwanted(preferences, routedJob(job)) === undefined;
 
 const keepsTooMuch = ({ keptBytes }: GatewayJob): boolean => keptBytes >= MAX_KEPT;
 

@@ -612,4 +612,11 @@ export const gatewayAttacks: Attack[] = [
         file: 'tests/offchain/gateway/recovery.spec.ts',
         test: 'A gateway that starts again asks a worker for four endings at a time, each of which may be an answer of megabytes',
     },
+    {
+        source: 'review',
+        attack: 'An app has job.maxOpen jobs opened at the one node that it asks for, and requests that need another node find no place.',
+        stoppedBy: 'One of those jobs makes room, at most every five minutes.',
+        file: 'tests/offchain/gateway/parallel.spec.ts',
+        test: 'Many questions at once of job.maxOpen jobs one makes room for a question that none of them may answer, and then no other',
+    },
 ];

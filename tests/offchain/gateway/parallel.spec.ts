@@ -1,3 +1,4 @@
+import { Address } from '@ton/core';
 import { ChainError } from '../../../offchain/chain';
 import { ModelUsage } from '../../../offchain/gateway/forecast';
 import { useMarket } from '../../support/market';
@@ -82,6 +83,33 @@ describe('Many questions at once', () => {
 
         expect(statuses(await Promise.all(Array.from({ length: 5 }, () => bench.post(dear))))).toEqual([200]);
         expect(jobs()).toHaveLength(2);
+    });
+
+    it('of job.maxOpen jobs one makes room for a question that none of them may answer, and then no other', async () => {
+        const job = { deposit: '1000000000', step: '40000', maxParallel: 2, maxOpen: 2 };
+        await start({ workers: 3, config: { shutdownSeconds: 0.2, job } });
+        const features = [[], ['tools'], ['logprobs']];
+        bench.workers.forEach((worker, i) => {
+            const node = new Address(0, Buffer.alloc(32, 9 + i)).toRawString();
+            worker.info = (info) => ({ ...info, node, offers: [{ ...info.offers[0], features: features[i] }] });
+        });
+        slow(700);
+        const provider = { only: [bench.worker.url] };
+        await Promise.all(Array.from({ length: 4 }, () => bench.post({ ...ask, provider })));
+        bench.worker.scripts.length = 0;
+        expect(jobs().map(({ stored }) => stored.worker)).toEqual([bench.worker.url, bench.worker.url]);
+        const tools = [{ type: 'function' as const, function: { name: 'look' } }];
+
+        expect((await bench.post({ ...ask, tools })).status).toBe(200);
+        const signal = AbortSignal.timeout(1500);
+        const other = bench.openai.chat.completions.create({ ...ask, logprobs: true }, { signal });
+        await expect(other).rejects.toThrow();
+        expect(jobs().map(({ phase, stored }) => [stored.worker, phase === 'open'])).toEqual([
+            [bench.worker.url, false],
+            [bench.worker.url, true],
+            [bench.workers[1].url, true],
+        ]);
+        expect((await bench.post(ask)).status).toBe(200);
     });
 
     /** Three jobs with a session at a gateway that may have two. */
