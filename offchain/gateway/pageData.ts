@@ -115,13 +115,13 @@ export class PageData {
     }
 
     private async usage(key: string | undefined) {
-        const rows = await this.context.people.usage.by(['day', 'model', 'key'], DAYS);
-        const own = rows.filter((row) => key === undefined || row.key === key);
+        // Of one key no others are read: its holder may ask as often as it likes.
+        const rows = await this.context.people.usage.by(['day', 'model', 'key'], DAYS, key);
         return {
             days: DAYS,
-            byDay: sumsOf(own, 'day').sort((a, b) => (a.name < b.name ? -1 : 1)),
-            byModel: sumsOf(own, 'model').sort(dearestFirst),
-            byKey: sumsOf(own, 'key').sort(dearestFirst),
+            byDay: sumsOf(rows, 'day').sort((a, b) => (a.name < b.name ? -1 : 1)),
+            byModel: sumsOf(rows, 'model').sort(dearestFirst),
+            byKey: sumsOf(rows, 'key').sort(dearestFirst),
         };
     }
 }

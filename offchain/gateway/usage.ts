@@ -13,15 +13,18 @@ export class UsageReader {
         private readonly now: () => number, // unix seconds
     ) {}
 
-    /** The rows of the last days (UTC), today included. */
-    rows(days: number): Promise<StoredUsage[]> {
-        return this.store.usage(dayOf(this.now()) - days + 1);
+    /** The rows of the last days (UTC), today included, of all keys or of one. */
+    rows(days: number, apiKey?: string): Promise<StoredUsage[]> {
+        return this.store.usage(dayOf(this.now()) - days + 1, apiKey);
     }
 
-    /** The sums of the last days (UTC), today included, one for each value of the groups. None: one sum of all. */
-    async by(groups: readonly UsageGroup[], days: number): Promise<UsageView[]> {
+    /**
+     * The sums of the last days (UTC), today included, of all keys or of one; one sum for each value of the groups.
+     * None: one sum of all.
+     */
+    async by(groups: readonly UsageGroup[], days: number, apiKey?: string): Promise<UsageView[]> {
         const sums = new Map<string, UsageView>();
-        for (const row of await this.rows(days)) {
+        for (const row of await this.rows(days, apiKey)) {
             const group = Object.fromEntries(groups.map((name) => [name, valueOf[name](row)]));
             const id = JSON.stringify(Object.values(group));
             sums.set(id, added(sums.get(id) ?? { ...group, ...nothing }, row));

@@ -109,6 +109,15 @@ describe('the page of a gateway', () => {
         expect(await data(bearer(second))).toMatchObject({ requests: { all: 0 }, usage: { byKey: [], byModel: [] } });
     });
 
+    it('reads for a key what this key used, and nothing of the others', async () => {
+        const secret = await createKey('first');
+        const read = jest.spyOn(bench.gateway.store, 'usage');
+        await data(bearer(secret));
+
+        expect(new Set(read.mock.calls.map(([, key]) => key))).toEqual(new Set(['first']));
+        read.mockRestore();
+    });
+
     it('shows everything to the user who runs the gateway, by the token of its command line', async () => {
         await bench.post(ask);
         const secret = await createKey('first');
