@@ -33,6 +33,7 @@ export interface MarketNodesOptions {
 
 export class MarketNodes implements NodeSource {
     private readonly sources: Source[];
+    private readonly ordered = new Map<string, AnnouncedNode[]>(); // sellers by model, until the next event
     private next = 0; // source to read
     private markFirst!: () => void;
     private readonly first = new Promise<void>((resolve) => (this.markFirst = resolve));
@@ -72,7 +73,7 @@ export class MarketNodes implements NodeSource {
         if (this.sellers(model).length === 0) {
             await Promise.race([this.first, sleep(FIRST_MS, undefined, { ref: false })]);
         }
-        const sellers = fairOrder(this.sellers(model), modelHash(model)).map((node) => ({ node, last: isLast(node) }));
+        const sellers = this.sellers(model).map((node) => ({ node, last: isLast(node) }));
         const ordered = [...sellers.filter(({ last }) => !last), ...sellers.filter(({ last }) => last)];
         return [...new Set(ordered.map(({ node }) => node.url))].slice(0, this.options.maxNodes);
     }
@@ -87,10 +88,19 @@ export class MarketNodes implements NodeSource {
         return true;
     }
 
+    // One request may ask for them many times, and there may be thousands.
     private sellers(model: string): AnnouncedNode[] {
-        const hash = modelHash(model);
-        const all = this.sources.flatMap(({ directory }) => directory.sellers(hash));
-        return all.filter(({ url }) => this.options.allowPrivate || mayBePublic(url));
+        const ordered = this.ordered.get(model) ?? this.sellersNow(modelHash(model));
+        this.ordered.set(model, ordered);
+        return ordered;
+    }
+
+    private sellersNow(model: Buffer): AnnouncedNode[] {
+        const all = this.sources.flatMap(({ directory }) => directory.sellers(model));
+        return fairOrder(
+            all.filter(({ url }) => this.options.allowPrivate || mayBePublic(url)),
+            model,
+        );
     }
 
     // Events are taken as they come, so that a reading that breaks off has added what it had.
@@ -107,6 +117,7 @@ export class MarketNodes implements NodeSource {
                 const read = readMarketEvent(body);
                 if (read !== undefined) {
                     await source.directory.take(read, lt);
+                    this.ordered.clear();
                 }
             } catch (error) {
                 if (++unreadable <= UNREADABLE_LOGGED) {

@@ -188,13 +188,18 @@ export class Nodes {
 
     /** URLs of workers that may serve a model. Announced ones that `isLast` names come last. */
     workers(model: string, preferences?: Preferences, isLast = (_: string) => false): Promise<string[]> {
-        return this.source.workers(model, (node) => isLast(node.url) || this.isUnlikely(node, model, preferences));
+        const sold = { model, hash: modelHash(model) };
+        return this.source.workers(model, (node) => isLast(node.url) || this.isUnlikely(node, sold, preferences));
     }
 
     // Only some of the announced nodes are asked at once, so cheap ones that cannot be used must not take their places.
-    private isUnlikely(announced: AnnouncedNode, model: string, preferences: Preferences | undefined): boolean {
+    private isUnlikely(
+        announced: AnnouncedNode,
+        { model, hash }: { model: string; hash: Buffer },
+        preferences: Preferences | undefined,
+    ): boolean {
         const { url, tier } = announced;
-        const rates = ratesOf(announced, model)!;
+        const rates = ratesOf(announced, hash)!;
         const unfitAt = this.unfitAt.get(`${model} ${url}`) ?? -Infinity;
         return (
             this.now() - unfitAt < UNFIT_SECONDS ||
@@ -208,7 +213,7 @@ export class Nodes {
     /** False if a request wants no node that the chain announces at a URL. */
     private mayBeWanted(url: string, model: string, preferences: Preferences | undefined): boolean {
         const announced = (this.announced(url) ?? []).flatMap((node) => {
-            const rates = ratesOf(node, model);
+            const rates = ratesOf(node, modelHash(model));
             return rates === undefined ? [] : [{ ...node, rates }];
         });
         return announced.length === 0 || announced.some((node) => unwanted(preferences, node) === undefined);
@@ -232,7 +237,7 @@ export class Nodes {
 
     /** The prices of a model that the chain announces at a URL. */
     announcedRates(url: string, model: string): Rates | undefined {
-        return (this.announced(url) ?? []).flatMap((node) => ratesOf(node, model) ?? [])[0];
+        return (this.announced(url) ?? []).flatMap((node) => ratesOf(node, modelHash(model)) ?? [])[0];
     }
 
     /** What the chain said of a node when it was last read. */
@@ -606,9 +611,9 @@ export function termsAt(
     };
 }
 
-/** The rates of a model that the chain announces of a node. */
-const ratesOf = ({ offers }: AnnouncedNode, model: string): Rates | undefined =>
-    offers.find((offer) => offer.model.equals(modelHash(model)))?.rates;
+/** The rates of a model, named by its hash, that the chain announces of a node. */
+const ratesOf = ({ offers }: AnnouncedNode, model: Buffer): Rates | undefined =>
+    offers.find((offer) => offer.model.equals(model))?.rates;
 
 type Offer = NodeInfo['offers'][number];
 

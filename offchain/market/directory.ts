@@ -35,6 +35,7 @@ interface Entry {
 export class Directory {
     private readonly entries = new Map<string, Entry>(); // by the node's address
     private readonly counts = new Map<string, number>(); // of nodes, by provider
+    private readonly byUrl = new Map<string, Set<Entry>>(); // of workers
 
     /** Takes an event of the transaction `lt`. An older event changes nothing that a newer one said. */
     async take(event: MarketEvent, lt: bigint): Promise<void> {
@@ -61,7 +62,7 @@ export class Directory {
 
     /** The nodes that name this URL as theirs. */
     at(url: string): AnnouncedNode[] {
-        return this.open.filter((node) => node.url === url);
+        return [...(this.byUrl.get(url) ?? [])].filter(isOpen).map(({ announced }) => announced);
     }
 
     get size(): number {
@@ -69,9 +70,7 @@ export class Directory {
     }
 
     private get open(): AnnouncedNode[] {
-        return [...this.entries.values()]
-            .filter(({ parts, announced }) => parts.stopped === undefined && announced.url !== '')
-            .map(({ announced }) => announced);
+        return [...this.entries.values()].filter(isOpen).map(({ announced }) => announced);
     }
 
     private async entryOf(provider: Address, number: number): Promise<Entry | undefined> {
@@ -92,9 +91,10 @@ export class Directory {
         return added;
     }
 
-    private update({ parts, announced }: Entry): void {
+    private update(entry: Entry): void {
+        const { parts, announced } = entry;
         const service = parts.service?.value;
-        announced.url = service === undefined ? '' : (workerUrl(service.endpoint) ?? '');
+        this.move(entry, service === undefined ? '' : (workerUrl(service.endpoint) ?? ''));
         announced.region = service?.region ?? '';
         announced.tier = parts.attestation?.value.tier ?? 'open';
         announced.offers = (parts.offers?.value ?? []).map(({ model, ...rates }) => ({
@@ -102,4 +102,17 @@ export class Directory {
             rates,
         }));
     }
+
+    private move(entry: Entry, url: string): void {
+        const { announced } = entry;
+        const old = this.byUrl.get(announced.url);
+        old?.delete(entry);
+        if (old?.size === 0) {
+            this.byUrl.delete(announced.url);
+        }
+        announced.url = url;
+        this.byUrl.set(url, (this.byUrl.get(url) ?? new Set()).add(entry));
+    }
 }
+
+const isOpen = ({ parts, announced }: Entry): boolean => parts.stopped === undefined && announced.url !== '';

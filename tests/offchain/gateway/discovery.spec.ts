@@ -97,6 +97,17 @@ describe('The directory of nodes', () => {
         expect(directory.sellers(modelHash(model))).toEqual([]);
     });
 
+    it('has a node that moved at its new URL alone, beside others there', async () => {
+        const directory = new Directory();
+        await directory.take(listed(1, 0, 'https://one.example'), 5n);
+        await directory.take(listed(2, 0, 'https://two.example'), 5n);
+
+        await directory.take(listed(1, 0, 'https://two.example'), 6n);
+
+        expect(directory.at('https://one.example')).toEqual([]);
+        expect(directory.at('https://two.example')).toHaveLength(2);
+    });
+
     it('takes 500 nodes of one provider, and not one more', async () => {
         const directory = new Directory();
         for (let number = 0; number <= 500; number++) {
@@ -154,6 +165,17 @@ describe('Finding nodes', () => {
 
         expect(await nodes.workers(model)).toEqual(['https://one.example']);
         expect(nodes.announced('https://one.example')).toHaveLength(1);
+    });
+
+    it('knows a seller that is announced after the others were asked for', async () => {
+        let empty = true;
+        const nodes = find(chainOf((cursor) => (empty ? nothing() : once(cursor))));
+        await nodes.refresh();
+        expect(await nodes.workers(model)).toEqual([]);
+        empty = false;
+        await nodes.refresh();
+
+        expect(await nodes.workers(model)).toEqual(['https://one.example']);
     });
 
     it('an empty answer later drops nothing', async () => {
