@@ -1,7 +1,10 @@
-const MAX = 64; // signed at once
-const REFILL_MS = 600_000; // for one more: some 13,000 or 3 MB in the longest job
+const MAX = 64; // at once
+const REFILL_MS = 600_000; // for one more: some 13,000 receipts or 3 MB in the longest job
 
-/** How many receipts that bring nothing a job may have signed: each stays on the disk as long as the job. */
+/**
+ * How often something may be done that brings nothing, such as to sign a receipt: that stays on the disk as long as its
+ * job.
+ */
 export class Allowance {
     private remaining = MAX; // at `countedAt`
     private countedAt = performance.now();

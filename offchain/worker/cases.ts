@@ -1,5 +1,5 @@
 /** Follows the demands and cases about this node on chain, and answers demands before their deadline. */
-import { type CaseState, caseStates, Dispute, isJudged, Node } from '@cocoon-market/wrappers';
+import { type CaseOpened, caseStates, Dispute, isJudged, Node } from '@cocoon-market/wrappers';
 import type { OpenedContract } from '@ton/core';
 import { type ChainReader, CONFIRM_READS, Confirmer, type Emitted, type EventReader } from '../chain';
 import { ANSWER_SECONDS, EVIDENCE_SECONDS } from '../link';
@@ -11,17 +11,21 @@ import { accountAddress } from './channels';
 import type { ClaimWallet } from './claimSender';
 import type { WorkerContext } from './context';
 import { isDispute, ordersOf } from './caseAnswer';
-import { CaseMessages } from './caseMessages';
-import { type SeenCase, endOf, isLate, isOpen, type OpenCase, readCase } from './seenCase';
+import { type AnnouncedCase, CaseMessages } from './caseMessages';
+import { CaseTellers, keyOf } from './caseTellers';
+import { type ShownCase, CaseViews } from './caseViews';
+import { endOf, isLate, readCase } from './seenCase';
 import { type Defence, defend } from './defence';
 
 const HOUR = 3600;
 const ABSENT_AFTER = 24 * HOUR; // a report whose Dispute does not exist by then has bounced
 const CONFIRM_POLLS = 30;
 const PARALLEL = 32; // cases that are looked after at a time
+const UNSURE_MS = 60_000; // in each round for cases that one endpoint alone may have made up; the rest has its turn later
+const READING_MS = 2000; // for new messages of an endpoint, before what is known is looked after
+const MAX_SKIPPED = 10_000; // messages that could not be read and are counted
 const MAX_PAUSE = 900; // seconds between two answers to one demand; a response window is an hour at least
-const UNSEEN_SECONDS = 120; // for which the first endpoint shows no demand to answer, before the others are asked
-const MAX_UNSEEN = 8; // answers that close nothing to a demand that the first endpoint does not show
+const MAX_DENIED = 8; // answers that close nothing to a demand that not every endpoint shows
 
 /** The cases about one worker's node. */
 export class Cases {
@@ -32,11 +36,12 @@ export class Cases {
     private readonly skipped = new Set<bigint>(); // logical times of messages that could not be read since the start
     private evidenceSeconds = EVIDENCE_SECONDS;
     private readers: readonly CaseMessages[] | undefined; // of each endpoint, from the first round on
+    private readonly tellers: CaseTellers;
     private nodeNumber: number | undefined; // of the node at its provider
-    // By account: answers that were sent and closed nothing, and steady seconds before which none is sent again.
+    // By account: answers that were sent and have closed nothing for certain, and steady seconds before the next one.
     private readonly vain = new Map<string, { count: number; notBefore: number }>();
+    private readonly views: CaseViews;
     private readonly failures = new Map<string, number>(); // by account: looks that brought no answer on the chain
-    private readonly unseenSince = new Map<string, number>(); // by account that the first endpoint shows not open: steady seconds
     private readonly confirmer: Confirmer<ChainReader>;
 
     constructor(
@@ -45,6 +50,8 @@ export class Cases {
     ) {
         const { chain, config, log } = context;
         this.sender = new AnswerSender(context, wallet, this.tasks);
+        this.tellers = new CaseTellers(this.endpoints().length);
+        this.views = new CaseViews(context, this.tellers);
         this.confirmer = new Confirmer(chain, { reads: CONFIRM_READS, seconds: config.chain.confirmSeconds });
         this.loop = new PollLoop(
             () => this.round(),
@@ -75,9 +82,9 @@ export class Cases {
     private async round(): Promise<void> {
         const { log, processes, store } = this.context;
         // Whether or not messages can be read, the cases that are known are looked after.
-        const failure = await this.collect().then(
-            () => undefined,
-            (error: unknown) => ({ error }),
+        const collected = await this.collect().then(
+            (isWhole) => ({ isWhole }),
+            (error: unknown) => ({ error, isWhole: false }),
         );
         // A client may demand hundreds of answers at once, so one case does not wait until another is closed.
         const open = (await store.cases.open()).sort((a, b) => dueBy(a) - dueBy(b));
@@ -94,15 +101,23 @@ export class Cases {
                 log.error({ ...nameOf(record), err: error }, 'cases: not answered yet, tried again');
             }
         };
-        await inParallel(open, look, PARALLEL);
+        await inParallel(this.tellers.sure(open), look, PARALLEL);
+        const end = performance.now() + UNSURE_MS;
+        const lookInTime = async (record: CaseRecord) => {
+            if (performance.now() < end) {
+                this.tellers.noteLook(keyOf(record));
+                await look(record);
+            }
+        };
+        await inParallel(this.tellers.inTurns(open), lookInTime, PARALLEL);
         if (this.tasks.isStopping) {
             return;
         }
-        if (failure !== undefined) {
-            throw failure.error;
+        if ('error' in collected) {
+            throw collected.error;
         }
         // Only after a complete round: answers are deleted once nobody can demand them any more.
-        if (processes.isFirst) {
+        if (collected.isWhole && processes.isFirst) {
             await store.prune(await this.pruneBefore());
         }
     }
@@ -123,25 +138,25 @@ export class Cases {
 
     /**
      * Stores the cases that the Provider's messages announce, as any endpoint has them: one that hides a demand would
-     * cost the stake. Throws if no endpoint answers.
+     * cost the stake. Resolves with whether an endpoint has told all of its messages. Throws if none answers.
      */
-    private async collect(): Promise<void> {
-        const { log, store } = this.context;
+    private async collect(): Promise<boolean> {
+        const { config, log, store } = this.context;
         const stored = await store.cases.cursor();
+        const skip = (...skipped: [Emitted, unknown]) => this.skip(...skipped);
         this.readers ??= this.endpoints().map(
-            (one) => new CaseMessages(one, this.context.config.provider, (...skipped) => this.skip(...skipped), stored),
+            (chain) => new CaseMessages({ chain, provider: config.provider, skip, signal: this.tasks.signal }, stored),
         );
         const node = await this.readNodeNumber();
-        const readings = await Promise.allSettled(this.readers.map((reader) => reader.read()));
+        const isOwn = (opened: CaseOpened) => isJudged(opened.class) && (node === undefined || node === opened.node);
+        const readings = await Promise.allSettled(this.readers.map((reader) => reader.take(READING_MS, isOwn)));
         const failures = readings.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []));
-        if (failures.length === readings.length) {
-            throw failures[0];
-        }
         failures.forEach((err) => log.debug({ err }, 'cases: an endpoint does not tell the messages of the provider'));
         const cases: NewCase[] = [];
-        for (const { message, value } of readings.flatMap((one) => (one.status === 'fulfilled' ? one.value : []))) {
+        for (const [endpoint, { message, value }] of readings.flatMap(announcedIn)) {
             const { class: faultClass, job, query: number, dispute } = value;
-            if (isJudged(faultClass) && (node === undefined || node === value.node)) {
+            const isTaken = this.tellers.note(keyOf({ dispute: dispute.hash }), endpoint);
+            if (isTaken && isJudged(faultClass)) {
                 const about = { dispute: dispute.hash, class: faultClass, job, number };
                 cases.push({ ...about, reportedAt: message.at, follows: await isDispute(this.context, about) });
             }
@@ -151,6 +166,10 @@ export class Cases {
         if (cursor !== stored || cases.length > 0) {
             await store.cases.add(cases, cursor);
         }
+        if (failures.length === readings.length) {
+            throw failures[0];
+        }
+        return readings.some((one) => one.status === 'fulfilled' && one.value !== undefined);
     }
 
     /** Each endpoint alone, or the only one. */
@@ -179,7 +198,7 @@ export class Cases {
     }
 
     private skip({ lt }: Emitted, error: unknown): void {
-        if (!this.skipped.has(lt)) {
+        if (!this.skipped.has(lt) && this.skipped.size < MAX_SKIPPED) {
             this.skipped.add(lt);
             this.context.log.warn({ lt: lt.toString(), err: error }, 'cases: a message cannot be read and is skipped');
         }
@@ -196,18 +215,20 @@ export class Cases {
         );
         const standing = finding as CaseStanding | undefined;
         if (standing !== undefined && confirmed) {
-            this.unseenSince.delete(keyOf(record));
+            this.views.forget(keyOf(record));
+            this.vain.delete(keyOf(record));
             this.failures.delete(keyOf(record));
             this.sender.forget(keyOf(record));
             if (standing !== 'absent' || now() - record.reportedAt > ABSENT_AFTER) {
                 await store.cases.set(record.dispute, { standing });
+                this.tellers.forget(keyOf(record));
             }
             if (standing !== 'absent') {
                 log.warn({ ...nameOf(record), standing }, 'a case is closed');
             }
             return;
         }
-        const views = await this.openCases(record, value);
+        const { views, isDenied } = await this.views.of(record, value, this.failures.has(keyOf(record)));
         if (views.length === 0) {
             return;
         }
@@ -217,37 +238,21 @@ export class Cases {
         }
         const { count = 0, notBefore = -Infinity } = this.vain.get(keyOf(record)) ?? {};
         const inTime = views.filter((one) => !isLate(one));
+        const believed = isDenied
+            ? inTime.filter((one) => count < MAX_DENIED && !this.views.beliefIn(one).isEmpty)
+            : inTime;
         if (record.class === 'B1') {
             await this.warn(record, views[0].source.open(Dispute.fromAddress(address)), answerBy);
         } else if (inTime.length === 0) {
             this.logOnce(record, 'a demand was not answered in time');
-        } else if (steady() >= notBefore && (standing === undefined || count < MAX_UNSEEN)) {
+        } else if (steady() >= notBefore && believed.length > 0) {
             // Each answer costs fees, so there are pauses. After a failure another endpoint may know better what is
             // demanded, and what it costs.
             const failures = this.failures.get(keyOf(record)) ?? 0;
-            const { source, state } = inTime[failures % inTime.length];
+            const view = believed[failures % believed.length];
             this.failures.set(keyOf(record), failures + 1);
-            await this.answer(record, source.open(Dispute.fromAddress(address)), state);
+            await this.answer(record, view, isDenied);
         }
-    }
-
-    /**
-     * The case as the endpoints have it that show it open. `first`: what the first that serves says. The others are
-     * asked if that brings no answer: it may hide a case, its time, or what is demanded. They may only be behind, so
-     * they are asked after a while.
-     */
-    private async openCases(record: CaseRecord, first: SeenCase): Promise<OpenCase[]> {
-        const { chain, steady } = this.context;
-        const key = keyOf(record);
-        const isSeen = isOpen(first) && !isLate(first);
-        const since = isSeen ? Infinity : Math.min(this.unseenSince.get(key) ?? Infinity, steady());
-        this.unseenSince.set(key, since);
-        const isAsked = steady() - since >= UNSEEN_SECONDS || this.failures.has(key);
-        const others = isAsked ? (chain.others ?? []) : [];
-        const address = accountAddress(record.dispute);
-        const readings = await Promise.allSettled(others.map((one) => readCase(one, address)));
-        const views = readings.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
-        return (views.length > 0 ? views : [first]).filter(isOpen);
     }
 
     private async warn(record: CaseRecord, dispute: OpenedContract<Dispute>, answerBy: number): Promise<void> {
@@ -258,21 +263,37 @@ export class Cases {
         });
     }
 
-    private async answer(record: CaseRecord, dispute: OpenedContract<Dispute>, state: CaseState): Promise<void> {
+    private async answer(record: CaseRecord, view: ShownCase, isDenied: boolean): Promise<void> {
+        const { source, state } = view;
+        const dispute = source.open(Dispute.fromAddress(accountAddress(record.dispute)));
         if (!(await isDispute(this.context, record))) {
             this.logOnce(record, 'a demand has no answer: its account is no Dispute of this provider and release');
             return;
         }
         const file = (await dispute.getFile())!;
+        if (!file.job.equals(record.job) || file.query !== record.number) {
+            throw new Error('An endpoint shows another case at the account of a demand');
+        }
         const defence = await defend(this.context, file, state.result === 0n ? undefined : Number(state.missingPieces));
         if ('reason' in defence) {
             this.logOnce(record, `a demand has no answer: ${defence.reason}`);
             return;
         }
-        for (const order of await ordersOf(dispute, defence, this.wallet.address)) {
+        const orders = await ordersOf(dispute, defence, this.wallet.address);
+        const belief = isDenied ? this.views.beliefIn(view) : undefined;
+        if (belief?.isEmpty === true) {
+            return; // others have used it up meanwhile
+        }
+        belief?.spend();
+        this.noteAnswer(record);
+        for (const order of orders) {
             await this.sender.send({ key: keyOf(record), answerBy: Number(state.answerBy), order, bond: state.bond });
         }
         await this.confirm(record, dispute, defence);
+        if (isDenied) {
+            this.views.noteClosed(keyOf(record), view);
+        }
+        await this.attend(record);
     }
 
     private async confirm(
@@ -280,20 +301,25 @@ export class Cases {
         dispute: OpenedContract<Dispute>,
         { kind }: Pick<Defence, 'kind'>,
     ): Promise<void> {
-        const { config, log, steady } = this.context;
-        const key = keyOf(record);
+        const { config, log } = this.context;
         const isClosed = async () => (await dispute.getCaseState()).state !== caseStates.open;
-        if (await this.tasks.until(isClosed, { polls: CONFIRM_POLLS, ms: config.chain.pollSeconds * 1000 })) {
-            this.vain.delete(key);
-            this.failures.delete(key);
-            log.info({ ...nameOf(record), kind }, 'a demand is answered');
-            await this.attend(record);
-            return;
+        if (!(await this.tasks.until(isClosed, { polls: CONFIRM_POLLS, ms: config.chain.pollSeconds * 1000 }))) {
+            this.noteAnswer(record, 0);
+            throw new Error('The answer to a demand was sent, and its case is still open');
         }
-        const { count } = this.vain.get(key) ?? { count: 0 };
-        const pause = Math.min(MAX_PAUSE, config.cases.seconds * 2 ** count);
-        this.vain.set(key, { count: count + 1, notBefore: steady() + pause });
-        throw new Error('The answer to a demand was sent, and its case is still open');
+        this.failures.delete(keyOf(record));
+        log.info({ ...nameOf(record), kind }, 'a demand is answered');
+    }
+
+    /**
+     * Counts an answer until the case is closed for certain: the endpoint that shows it closed may show it open again.
+     * The next one is sent after a pause from now.
+     */
+    private noteAnswer(record: CaseRecord, more = 1): void {
+        const { config, steady } = this.context;
+        const count = (this.vain.get(keyOf(record))?.count ?? 0) + more;
+        const pause = Math.min(MAX_PAUSE, config.cases.seconds * 2 ** (count - 1));
+        this.vain.set(keyOf(record), { count, notBefore: steady() + pause });
     }
 
     /** Logs a message of a case once. */
@@ -306,7 +332,14 @@ export class Cases {
     }
 }
 
-const keyOf = ({ dispute }: CaseRecord): string => dispute.toString('hex');
+/** What an endpoint has told, each with the number of the endpoint; the newest first, because those are taken. */
+function announcedIn(
+    reading: PromiseSettledResult<AnnouncedCase[] | undefined>,
+    endpoint: number,
+): [number, AnnouncedCase][] {
+    const announced = reading.status === 'fulfilled' ? (reading.value ?? []) : [];
+    return announced.map((one): [number, AnnouncedCase] => [endpoint, one]).reverse();
+}
 
 /** Unix seconds before which a case is not late: a response window is an hour at least. */
 const dueBy = ({ answerBy, reportedAt }: CaseRecord): number => answerBy || reportedAt + HOUR;

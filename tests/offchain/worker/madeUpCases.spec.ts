@@ -1,0 +1,167 @@
+/** What one endpoint of the chain can do that makes up cases of the node, or the messages that tell of them. */
+import { bytesToNumber, caseStates, Dispute } from '@cocoon-market/wrappers';
+import { type Address, beginCell, Cell, type Sender } from '@ton/core';
+import { storeCaseOpened } from '../../../wrappers/bodies';
+import { FakeChain } from '../support/chain';
+import { account, caseRound, type Fixture, startFixture } from '../support/worker';
+
+const JOB = Buffer.alloc(32).fill(5, 31);
+const VALUE = 1_000_000n; // nanoTON that an answer needs, as the endpoints say
+
+let fixture: Fixture;
+let liar: FakeChain; // the first endpoint
+let honest: FakeChain;
+let seconds: number;
+let looks: number; // at cases that are made up
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+    while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+const numbers = async () => (await fixture.worker.status()).cases.map(({ number }) => number);
+const answers = () => fixture.wallet.orders.flat();
+
+async function disputeOf(query: number): Promise<Address> {
+    return (await Dispute.ofFault(account(0x22), { class: 'A3', job: JOB, query })).address;
+}
+
+/** An endpoint shows an open demand about a query at this account. */
+function show(chain: FakeChain, dispute: Address, query: number, change: object = {}): void {
+    const answerBy = BigInt(fixture.chain.now() + 3600);
+    const { receiptKey } = fixture.worker.nodeInfo;
+    chain.set(dispute, { code: Cell.EMPTY, data: Cell.EMPTY, balance: 1n });
+    chain.getters.set(dispute.toRawString(), {
+        getCaseState: async () => ({ state: caseStates.open, answerBy, result: 0n, missingPieces: 0n, bond: 4n }),
+        getFile: async () => ({ job: JOB, query, about: Buffer.alloc(32, 7), firstPiece: 0, receiptKey }),
+        getCloseValue: async () => VALUE,
+        sendFail: async (via: Sender, { value }: { value: bigint }) => via.send({ to: dispute, value }),
+        ...change,
+    });
+}
+
+function tell(chain: FakeChain, dispute: Address, query: number, at = fixture.chain.now()): void {
+    const named = { job: bytesToNumber(JOB), query: BigInt(query), dispute: bytesToNumber(dispute.hash) };
+    const rest = { faultClass: 3n, node: 0n, date: 1n, answerBy: 2n, amount: 3n, bond: 4n };
+    const message = { $$type: 'CaseOpened' as const, serial: BigInt(query), ...named, ...rest };
+    const body = beginCell().store(storeCaseOpened(message)).endCell();
+    chain.emissions.unshift({ lt: BigInt(chain.emissions.length + 1), at, body });
+}
+
+/** The liar tells of cases about these queries, of long ago, and shows them. */
+async function makeUp(queries: number[]): Promise<void> {
+    for (const query of queries) {
+        const dispute = await disputeOf(query);
+        const answerBy = BigInt(fixture.chain.now() + 3600);
+        const getCaseState = async () => {
+            looks++;
+            return { state: caseStates.open, answerBy, result: 0n, missingPieces: 0n, bond: 4n };
+        };
+        show(liar, dispute, query, { getCaseState });
+        tell(liar, dispute, query, 1000);
+    }
+}
+
+const range = (first: number, count: number) => Array.from({ length: count }, (_, i) => first + i);
+
+beforeEach(async () => {
+    [seconds, looks] = [1000, 0];
+    honest = new FakeChain();
+    const chain = { pollSeconds: 0.0001 };
+    fixture = await startFixture({ cases: { seconds: 0.02 }, chain }, { steady: () => seconds });
+    liar = fixture.chain;
+    liar.others = [liar, honest];
+    await fixture.restart();
+});
+
+afterEach(() => fixture.stop());
+
+describe('An endpoint that lists messages without an end', () => {
+    beforeEach(() => {
+        honest.emitted = async function* () {
+            for (;;) {
+                await new Promise((resolve) => setTimeout(resolve, 5));
+                yield* []; // nothing, for as long as it likes
+            }
+        };
+    });
+
+    it('keeps no demand from being answered of which another tells', async () => {
+        await fixture.restart();
+        const dispute = await disputeOf(9);
+        show(liar, dispute, 9);
+        tell(liar, dispute, 9);
+
+        await until(() => answers().length > 0);
+
+        expect(answers()[0].to).toEqual(dispute);
+    });
+});
+
+describe('Cases that one endpoint makes up', () => {
+    it('keep no demand waiting of which another endpoint tells', async () => {
+        const dispute = await disputeOf(9);
+        show(liar, dispute, 9);
+        show(honest, dispute, 9);
+        await makeUp(range(100, 900));
+        tell(honest, dispute, 9);
+
+        await until(() => answers().some(({ to }) => to.equals(dispute)));
+
+        expect(looks).toBeLessThan(900);
+    });
+
+    it('are no more than a thousand', async () => {
+        const made = range(100, 1100);
+        await makeUp(made);
+        await until(async () => (await numbers()).length > 0);
+
+        expect(await numbers()).toHaveLength(1000);
+    });
+
+    it('cost 64 answers in all', async () => {
+        const sent = jest.spyOn(fixture.wallet, 'send').mockImplementation(async () => undefined);
+        const count = () => sent.mock.calls.flatMap(([transfers]) => transfers).length;
+        await makeUp(range(100, 80));
+        await until(() => count() >= 64);
+        for (let round = 0; round < 3; round++) {
+            seconds += 1000;
+            await caseRound();
+        }
+
+        expect(count()).toBe(64);
+    });
+});
+
+describe('An endpoint that shows a demand closed after each answer, and then open again', () => {
+    it('gets the next answer after a pause only', async () => {
+        const dispute = await disputeOf(9);
+        let calls = 0;
+        const answerBy = BigInt(fixture.chain.now() + 3600);
+        const getCaseState = async () => {
+            const state = calls++ % 2 === 0 ? caseStates.open : caseStates.closed;
+            return { state, outcome: 0n, answerBy, result: 0n, missingPieces: 0n, bond: 4n };
+        };
+        liar.others = undefined;
+        await fixture.restart();
+        show(liar, dispute, 9, { getCaseState });
+        tell(liar, dispute, 9);
+        await until(() => answers().length > 0);
+        await caseRound();
+
+        expect(answers()).toHaveLength(1);
+    });
+});
+
+describe('An endpoint that shows another case at the account of a demand', () => {
+    it('has nothing signed and nothing sent for that one', async () => {
+        const dispute = await disputeOf(9);
+        const { receiptKey } = fixture.worker.nodeInfo;
+        const file = { job: JOB, query: 8, about: Buffer.alloc(32, 7), firstPiece: 0, receiptKey };
+        show(liar, dispute, 9, { getFile: async () => file });
+        tell(liar, dispute, 9);
+        await until(async () => (await numbers()).includes(9));
+        await caseRound();
+
+        expect(answers()).toEqual([]);
+    });
+});
