@@ -60,6 +60,11 @@ export class Bans {
         const record = this.of(url);
         record.fails = 0;
         record.refusedIn.clear();
+    }
+
+    /** Comes last no longer: it gave an answer to whoever waited for it. */
+    warm(url: string): void {
+        const record = this.of(url);
         record.coolUntil = 0;
         record.cooled = 0;
     }

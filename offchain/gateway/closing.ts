@@ -99,13 +99,17 @@ export class Closing {
 
     /**
      * Books what an ending says about its node. Twice without an answer after meters were paid, and the job is left.
+     * `isLate`: it was fetched after the connection had ended, and its app got no answer, or a part of it.
      */
-    bookOutcome(job: GatewayJob, outcome: QueryOutcome): void {
+    bookOutcome(job: GatewayJob, outcome: QueryOutcome, { isLate = false } = {}): void {
         const { bans } = this.context.nodes;
         if (outcome.type === 'result') {
             job.refusals = 0;
             if (!isCutByNode(outcome.result.finish)) {
                 bans.clearFailures(job.stored.worker);
+                if (!isLate) {
+                    bans.warm(job.stored.worker);
+                }
             }
         } else if (outcome.paid) {
             bans.countFailure(job.stored.worker);

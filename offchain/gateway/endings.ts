@@ -104,7 +104,7 @@ export class Endings {
                 return false; // still being made
             }
             requireDelivered(lease, ending);
-            this.closing.bookOutcome(job, await conclude(lease, incoming, ending));
+            this.closing.bookOutcome(job, await conclude(lease, incoming, ending), { isLate: true });
         } catch (error) {
             if (!(error instanceof Breach)) {
                 throw error;

@@ -619,4 +619,11 @@ export const gatewayAttacks: Attack[] = [
         file: 'tests/offchain/gateway/parallel.spec.ts',
         test: 'Many questions at once of job.maxOpen jobs one makes room for a question that none of them may answer, and then no other',
     },
+    {
+        source: 'review',
+        attack: 'A node breaks off each answer after a word, bills it when it is asked for the ending, and gets the next query at once.',
+        stoppedBy: 'A node that broke off comes last for a while, also when it has given the ending.',
+        file: 'tests/offchain/gateway/silence.spec.ts',
+        test: 'Answers that are cut by the connection, again and again, bring the node no other query at once, though each ending is fetched',
+    },
 ];

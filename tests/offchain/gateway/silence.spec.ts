@@ -224,6 +224,17 @@ describe('Answers that are cut', () => {
         expect(body.choices[0]).toMatchObject({ message: { content: 'one two ' }, finish_reason: 'error' });
         expect(body.error.code).toBe('answer_broken');
     });
+
+    it('by the connection, again and again, bring the node no other query at once, though each ending is fetched', async () => {
+        const { bans } = bench.gateway.book['context'].nodes;
+        bench.worker.scripts.push({ cut: 1, finish: Finish.CutByClient });
+        expect((await bench.post(ask)).body.error.code).toBe('answer_broken');
+        await until(() => bench.gateway.book.all[0].unfinished.length === 0);
+        expect(bans.isCool(bench.worker.url)).toBe(true);
+        expect((await bench.post(ask)).status).toBe(200);
+
+        expect(bans.isCool(bench.worker.url)).toBe(false);
+    });
 });
 
 describe('A gateway that is told to stop', () => {
