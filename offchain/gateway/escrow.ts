@@ -38,7 +38,12 @@ export class EscrowAccount {
 
     /** The same account, asked with the urgency of what earns or saves money. */
     get urgent(): EscrowAccount {
-        return new EscrowAccount(this.chain.as('urgent'), this.address, this.spendKey, this.clock);
+        return this.by(this.chain.as('urgent'));
+    }
+
+    /** The same account, as another chain shows it, such as one of several endpoints. */
+    by(chain: Chain): EscrowAccount {
+        return new EscrowAccount(chain, this.address, this.spendKey, this.clock);
     }
 
     /** The escrow's address for people. */

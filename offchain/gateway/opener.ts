@@ -128,6 +128,7 @@ export class JobOpener {
                     return { terms, deposit, parameters: { job: number, end, notice, voucherKey, payout } };
                 },
                 async ({ terms, parameters, channel, validUntil }, lease) => {
+                    await this.requireNew(parameters.job);
                     const stored: StoredJob = {
                         number: parameters.job,
                         phase: 'ordered',
@@ -161,6 +162,14 @@ export class JobOpener {
                 }
             }
             throw error;
+        }
+    }
+
+    // The chain's word for the next number may be a lie. The job that has it would be forgotten, with its money.
+    private async requireNew(number: number): Promise<void> {
+        const existing = await this.context.store.job(number);
+        if (existing !== undefined && !['ordered', 'failed'].includes(existing.phase)) {
+            throw new OrderLapsed(`The chain names the number of job ${number} again, so no order was sent`);
         }
     }
 

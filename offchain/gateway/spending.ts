@@ -18,19 +18,11 @@ import {
 import { Address, Cell } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import {
-    agreedTime,
-    carryElsewhere,
-    ChainAccount,
-    Chain,
-    ChainError,
-    type ChainReader,
-    OrderOutcome,
-    outcomeOf,
-} from '../chain';
+import { agreedTime, carryElsewhere, ChainAccount, Chain, ChainError, OrderOutcome, outcomeOf } from '../chain';
 import { reasonOf } from '../process/errors';
 import type { HeldLease } from '../store/cluster';
 import type { EscrowAccount } from './escrow';
+import { EscrowSources } from './escrowSources';
 import type { OrderTurns } from './orderTurns';
 
 /** How long an order can be taken. */
@@ -39,7 +31,6 @@ export const VALID_SECONDS = 120;
 const MAX_POLLS = 60; // until an opened channel shows, or an order shows as taken
 const RESEND_POLLS = 10;
 const DENIED_POLLS = 2 * RESEND_POLLS; // that a channel is not believed which only some endpoints show
-const OTHERS_MS = 2000; // that each of several endpoints has to say whether it shows a channel
 const LOG_MS = 60_000; // between two lines of the log while the chain is not read
 
 /** An order to open one job, on its way or about to be. */
@@ -67,8 +58,7 @@ export interface SpendParts {
 export class SpendAccount {
     private closed = false;
     private loggedAt = -Infinity; // when the log last said that the chain is not read
-    private readonly chain: Chain; // orders go before all that is only read
-    private readonly account: EscrowAccount;
+    private readonly sources: EscrowSources;
     private readonly key: SigningKey;
     private readonly turns: OrderTurns;
     private readonly log: Logger;
@@ -79,12 +69,19 @@ export class SpendAccount {
         private readonly pollMs: number,
         { account, key, turns, log, now }: SpendParts,
     ) {
-        this.chain = chain.as('urgent');
-        this.account = account.urgent;
+        this.sources = new EscrowSources(chain, account);
         this.key = key;
         this.turns = turns;
         this.log = log;
         this.now = now;
+    }
+
+    private get chain(): Chain {
+        return this.sources.chain;
+    }
+
+    private get account(): EscrowAccount {
+        return this.sources.account;
     }
 
     /**
@@ -96,23 +93,33 @@ export class SpendAccount {
         plan: (number: number, at: number) => Plan,
         keep: (order: Plan & OpenOrder, lease: HeldLease) => Promise<void>,
     ): Promise<void> {
-        await this.turns.takeFree(async (lease) => {
-            const reading = await this.account.read();
-            const at = await this.timeOf(reading.account);
-            // A process that ended left an order that may still be taken. Its successor needs the lease to resolve it.
-            if (await this.turns.hasUnresolved(at)) {
+        const openNow = async (lease: HeldLease) => {
+            const prepared = await this.sources.read(async (account) => {
+                const reading = await account.read();
+                const at = await this.timeOf(reading.account);
+                // A process that ended left an order that may still be taken. Its successor needs the lease to resolve
+                // it.
+                if (await this.turns.hasUnresolved(at)) {
+                    return undefined;
+                }
+                const planned = plan(jobNumber(Number(reading.state.seqno)), at);
+                await account.requireMoney(reading, planned.deposit);
+                return { planned, validUntil: at + VALID_SECONDS, code: reading.code };
+            });
+            if (prepared === undefined) {
                 return undefined;
             }
-            const planned = plan(jobNumber(Number(reading.state.seqno)), at);
-            await this.account.requireMoney(reading, planned.deposit);
-            const { address } = await Channel.ofJob(this.account.address, planned.parameters, reading.code);
-            const order = { ...planned, validUntil: at + VALID_SECONDS, channel: address };
+            const { planned, validUntil, code } = prepared;
+            const { address } = await Channel.ofJob(this.account.address, planned.parameters, code);
+            const order = { ...planned, validUntil, channel: address };
             this.turns.note(order.channel, order.validUntil);
             await keep(order, lease);
             await this.send(this.cellOf(order), order.deposit, lease);
             await this.waitForChannel(order, lease);
+            this.sources.noteTaken();
             return true;
-        });
+        };
+        await this.turns.takeFree((lease) => this.noted(openNow(lease)));
     }
 
     /**
@@ -121,7 +128,7 @@ export class SpendAccount {
      */
     resume(order: OpenOrder): Promise<void> {
         return this.turns.take(async (lease) => {
-            const { account, state } = await this.account.read();
+            const { account, state } = await this.sources.read((one) => one.read());
             this.turns.note(order.channel, order.validUntil); // no sooner: without the read it is not resolved
             if (Number(state.seqno) <= seqnoOf(order.parameters.job) && account.at <= order.validUntil) {
                 await this.sendAgain(this.cellOf(order), order.deposit, lease);
@@ -135,8 +142,8 @@ export class SpendAccount {
      * order.
      */
     jobOrder(job: JobParameters, action: 'leave' | 'refund'): Promise<void> {
-        return this.turns.take(async (lease) => {
-            const { account, state } = await this.account.read();
+        const orderNow = async (lease: HeldLease) => {
+            const { account, state } = await this.sources.read((one) => one.read());
             const seqno = Number(state.seqno);
             const validUntil = (await this.timeOf(account)) + VALID_SECONDS;
             const order = jobOrderCell({
@@ -153,6 +160,8 @@ export class SpendAccount {
                 const { outcome, error } = await this.outcome(order, seqno, validUntil);
                 failure = error;
                 if (outcome === 'executed') {
+                    await this.carryElsewhere(order, lease); // one endpoint may have made its transaction up
+                    this.sources.noteTaken();
                     return;
                 }
                 if (outcome !== 'waiting') {
@@ -169,6 +178,14 @@ export class SpendAccount {
             }
             const message = `It is not known whether the escrow took the order to ${action}: ${reasonOf(failure)}`;
             throw new ChainError(message, undefined, { cause: failure });
+        };
+        return this.turns.take((lease) => this.noted(orderNow(lease)));
+    }
+
+    private noted<T>(order: Promise<T>): Promise<T> {
+        return order.catch((error: unknown) => {
+            this.sources.noteFailed(error);
+            throw error;
         });
     }
 
@@ -232,6 +249,10 @@ export class SpendAccount {
         await this.send(order, deposit, lease).catch((error: Error) =>
             this.log.warn({ reason: reasonOf(error.cause ?? error) }, 'an order that was sent before is refused'),
         );
+        await this.carryElsewhere(order, lease);
+    }
+
+    private async carryElsewhere(order: Cell, lease: HeldLease): Promise<void> {
         if (lease.isHeld) {
             await carryElsewhere(this.chain, this.account.address, { body: signedOrder(order, this.key) });
         }
@@ -280,8 +301,8 @@ export class SpendAccount {
                 continue; // whether the order was taken is for the chain to say
             }
             // The first endpoint may make it up, or hide it. What it holds follows from the order, whatever any says.
-            const mayBeHidden = polls > 0 && polls % RESEND_POLLS === 0;
-            const others = isShownFirst || mayBeHidden ? await this.othersAt(channel) : [];
+            const mayBeHidden = poll % RESEND_POLLS === 0;
+            const others = isShownFirst || mayBeHidden ? await this.sources.accountsAt(channel) : [];
             const isDenied = isShownFirst && poll <= DENIED_POLLS && !others.every(isShown);
             if ((isShownFirst && !isDenied) || (!isShownFirst && others.some(isShown))) {
                 return;
@@ -302,18 +323,6 @@ export class SpendAccount {
             }
         }
         throw new Error('The gateway ended before the order did', { cause: failure });
-    }
-
-    /** What several endpoints say of an account. Those that do not answer soon have no say. */
-    private async othersAt(address: Address): Promise<ChainAccount[]> {
-        const late = new AbortController();
-        const silent = sleep(OTHERS_MS, undefined, { ref: false, signal: late.signal }).catch(() => undefined);
-        const readings = (this.chain.others ?? []).map((one: ChainReader & Partial<Pick<Chain, 'as'>>) =>
-            Promise.race([(one.as?.('routine') ?? one).account(address).catch(() => undefined), silent]),
-        );
-        const answers = await Promise.all(readings);
-        late.abort();
-        return answers.flatMap((answer) => answer ?? []);
     }
 }
 

@@ -626,4 +626,25 @@ export const gatewayAttacks: Attack[] = [
         file: 'tests/offchain/gateway/silence.spec.ts',
         test: 'Answers that are cut by the connection, again and again, bring the node no other query at once, though each ending is fetched',
     },
+    {
+        source: 'review',
+        attack: 'The first endpoint says that the escrow has another spend key, and no job is opened as long as it says so.',
+        stoppedBy: 'What forbids an order is read of the other endpoints, too.',
+        file: 'tests/offchain/gateway/waitingOrders.spec.ts',
+        test: 'A gateway that waits for an order whose first endpoint lies opens a job though that endpoint says that the escrow has another spend key',
+    },
+    {
+        source: 'review',
+        attack: 'The first endpoint names an old number of the escrow, so that no order is taken.',
+        stoppedBy: 'After an order that failed the next one goes by another endpoint.',
+        file: 'tests/offchain/gateway/waitingOrders.spec.ts',
+        test: 'A gateway that waits for an order whose first endpoint lies opens a job by another endpoint once this one has named a number that was used',
+    },
+    {
+        source: 'review',
+        attack: 'An endpoint names an old number once, and the next job takes the place of the one that has it, whose money is forgotten.',
+        stoppedBy: 'No order is sent for a number that a job has.',
+        file: 'tests/offchain/gateway/waitingOrders.spec.ts',
+        test: 'A gateway that waits for an order whose first endpoint lies keeps the job whose number this endpoint names once more',
+    },
 ];

@@ -1,9 +1,9 @@
 /** An order of the escrow whose outcome not every endpoint shows. */
-import { channelCodes, channelData } from '@cocoon-market/wrappers';
+import { channelCodes, channelData, type EscrowState } from '@cocoon-market/wrappers';
 import { request } from 'undici';
 import { type ChainAccount, ChainError } from '../../../offchain/chain';
 import { useMarket } from '../../support/market';
-import { ask, type Bench, startBench, until } from './support';
+import { ask, type Bench, MODEL, SandboxChain, startBench, until } from './support';
 
 describe('A gateway that waits for an order', () => {
     const market = useMarket();
@@ -122,6 +122,54 @@ describe('A gateway that waits for an order', () => {
             };
             expect((await bench.post(ask)).status).toBe(200);
             expect(await market().seqno()).toBe(1);
+        });
+
+        /** What that endpoint says of the escrow, beside one that tells the truth. */
+        const lieOfTheEscrow = (change: (state: EscrowState) => object) => {
+            const { chain } = bench;
+            const open = chain.open.bind(chain);
+            chain.others = [chain, new SandboxChain(market())];
+            chain.open = ((contract: never) => {
+                const opened = open(contract) as unknown as Record<string, () => Promise<EscrowState>>;
+                const getEscrowState = async () => {
+                    const state = await opened.getEscrowState();
+                    return { ...state, ...change(state) };
+                };
+                return new Proxy(opened, {
+                    get: (all, name: string) => (name === 'getEscrowState' ? getEscrowState : all[name]),
+                });
+            }) as never;
+        };
+
+        it.each([
+            ['has another spend key', { spendKey: 1n }],
+            ['may spend nothing today', { dayLimit: 0n }],
+        ])('opens a job though that endpoint says that the escrow %s', async (_, change) => {
+            lieOfTheEscrow(() => change);
+            expect((await bench.post(ask)).status).toBe(200);
+            expect(bench.chain.sent).toBe(1);
+        });
+
+        it('opens a job by another endpoint once this one has named a number that was used', async () => {
+            expect((await bench.post(ask)).status).toBe(200);
+            market().blockchain.now = market().now + 10;
+            lieOfTheEscrow(() => ({ seqno: 0n }));
+            const job = await bench.gateway.opener.openAnother(MODEL, new Set());
+
+            expect(job.phase).toBe('open');
+            expect(await market().seqno()).toBe(2);
+        });
+
+        it('keeps the job whose number this endpoint names once more', async () => {
+            expect((await bench.post(ask)).status).toBe(200);
+            const [job] = bench.gateway.book.all;
+            market().blockchain.now = market().now + 10;
+            lieOfTheEscrow(() => ({ seqno: 0n }));
+            bench.chain.others = undefined;
+
+            await expect(bench.gateway.opener.openAnother(MODEL, new Set())).rejects.toThrow('number of job 0 again');
+            expect(bench.gateway.book.all).toEqual([job]);
+            expect(bench.chain.sent).toBe(1);
         });
 
         it('opens a job though another endpoint never shows its channel', async () => {
