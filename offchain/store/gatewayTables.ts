@@ -1,14 +1,21 @@
 /** The tables of the gateway's database, as SQLite has them, and their rows as records. */
-import { termsBytes, termsFromBytes } from '@cocoon-market/wrappers';
+import { type SignedVoucher, termsBytes, termsFromBytes } from '@cocoon-market/wrappers';
 import { type Selectable, sql } from 'kysely';
 import { amountFromBytes, amountToBytes, MARGIN, type Migration } from './database';
 import type { Setback, StoredEnding, StoredJob, StoredQuery, StoredReceipts, WholeQuery } from './gateway';
 import { addPeople, type PeopleSchema } from './sqlPeople';
 
-interface JobTable extends Omit<
-    StoredJob,
-    'terms' | 'deposit' | 'funds' | 'voucher' | 'breachAt' | 'found' | 'member' | 'processes'
-> {
+/** Columns of the newest voucher of a job. */
+export interface VoucherColumns {
+    cumulative: Buffer | null;
+    count: number | null;
+    signature: Buffer | null;
+}
+
+interface JobTable
+    extends
+        Omit<StoredJob, 'terms' | 'deposit' | 'funds' | 'voucher' | 'breachAt' | 'found' | 'member' | 'processes'>,
+        VoucherColumns {
     terms: Buffer; // see termsBytes of the wrappers
     deposit: Buffer;
     funds: Buffer;
@@ -16,9 +23,6 @@ interface JobTable extends Omit<
     found: number | null; // 1 for true
     member: number;
     processes: string | null; // JSON
-    cumulative: Buffer | null; // of the newest voucher
-    count: number | null;
-    signature: Buffer | null;
 }
 
 interface QueryTable extends Omit<StoredQuery, 'ceiling' | 'secret' | 'apiKey'>, StoredReceipts {
@@ -123,9 +127,21 @@ export function jobOf({
         processes: job.processes === null ? undefined : (JSON.parse(job.processes) as string[]),
         deposit: amountFromBytes(deposit),
         funds: amountFromBytes(funds),
-        voucher:
-            cumulative === null
-                ? null
-                : { cumulative: amountFromBytes(cumulative), count: count!, signature: signature! },
+        voucher: voucherOf({ cumulative, count, signature }),
+    };
+}
+
+/**
+ * The newest voucher of a job; null if none was signed. What a damaged row lacks of one stands as nothing in it, so no
+ * key has signed that voucher, and its job alone signs no other.
+ */
+export function voucherOf({ cumulative, count, signature }: VoucherColumns): SignedVoucher | null {
+    if (cumulative === null && count === null && signature === null) {
+        return null;
+    }
+    return {
+        cumulative: cumulative === null ? 0n : amountFromBytes(cumulative),
+        count: count ?? 0,
+        signature: signature ?? Buffer.alloc(0),
     };
 }

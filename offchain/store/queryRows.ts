@@ -2,6 +2,7 @@
 import { noTokens, type SignedVoucher } from '@cocoon-market/wrappers';
 import type { Database as Sqlite } from 'better-sqlite3';
 import { amountFromBytes, amountToBytes } from './database';
+import { type VoucherColumns, voucherOf } from './gatewayTables';
 import type { StoredEnding, StoredQuery, WholeQuery } from './gateway';
 import type { GroupCommit } from './groupCommit';
 import { HotRows } from './hotRows';
@@ -114,20 +115,10 @@ export class QueryRows {
     }
 }
 
-interface StoredVoucherRow {
-    cumulative: Buffer | null;
-    count: number | null;
-    signature: Buffer | null;
-}
-
-function voucherOf({ cumulative, count, signature }: StoredVoucherRow): SignedVoucher | null {
-    return cumulative && { cumulative: amountFromBytes(cumulative), count: count!, signature: signature! };
-}
-
 function prepare(file: Sqlite) {
     const ofQuery = 'WHERE job = ? AND number = ?';
     return {
-        readVoucher: file.prepare<[Buffer], StoredVoucherRow>(
+        readVoucher: file.prepare<[Buffer], VoucherColumns>(
             'SELECT cumulative, count, signature FROM job WHERE channel = ?',
         ),
         writeVoucher: file.prepare('UPDATE job SET cumulative = ?, count = ?, signature = ? WHERE channel = ?'),

@@ -189,6 +189,14 @@ describe("A worker's store", () => {
 describe("A gateway's store", () => {
     beforeEach(() => fillGatewayStore(join(folder, 'gateway.db')));
 
+    it.each(['cumulative', 'count', 'signature'])('that lacks the %s of a voucher signs no other', async (column) => {
+        const store = await openGatewayStore(join(folder, 'gateway.db'));
+        fileOf(store).exec(`UPDATE job SET ${column} = NULL`);
+
+        expect(await expectNoMore(store)).toBe('damaged');
+        await store.close();
+    });
+
     it('in which a value was changed is read in words, and pays no more than is owed', async () => {
         const store = await openGatewayStore(join(folder, 'gateway.db'));
         expect(await expectNoMore(store)).toBe('right');
