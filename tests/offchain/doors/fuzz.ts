@@ -1,10 +1,20 @@
 /** Requests that nobody should send: drawn from a seed, each sent over loopback, each to be answered in time. */
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { type Dispatcher, request } from 'undici';
 import { numbers } from '../../support/numbers';
 
 /** How many requests, and milliseconds for each; `npm run test:doors` asks for more, in less time. */
 export const COUNT = Number(process.env.DOOR_REQUESTS ?? 300);
 export const WITHIN = Number(process.env.DOOR_MS ?? 10_000);
+
+/** Bytes that something still refers to: what waits for the collector says how busy the machine is. */
+export function memoryInUse(): number {
+    setFlagsFromString('--expose-gc');
+    (runInNewContext('gc') as () => void)();
+    const { heapUsed, external } = process.memoryUsage();
+    return heapUsed + external;
+}
 
 const METHODS: Dispatcher.HttpMethod[] = ['GET', 'POST', 'PUT', 'DELETE', 'HEAD', 'OPTIONS', 'PATCH'];
 const TYPES = [
