@@ -131,11 +131,24 @@ export interface ChainSettings {
 
 const PAGE = 50; // transactions in one call
 const MAX_PAGES = 20_000; // of one list: a million transactions
+const MAX_MESSAGES = 256; // that a transaction sends: it has 255 actions
 
 /** A client that returns raw transactions, so that one which cannot be read does not hide the others. */
 class Client extends TonClient {
     transactions(address: Address, from: Parameters<TonClient['getTransactions']>[1]) {
         return this.api.getTransactions(address, from);
+    }
+
+    override async getTransactions(...page: Parameters<TonClient['getTransactions']>): Promise<Transaction[]> {
+        const transactions: Transaction[] = [];
+        for (const raw of await this.transactions(...page)) {
+            const { content } = await listedOf(raw);
+            if (content instanceof Error) {
+                throw content;
+            }
+            transactions.push(content);
+        }
+        return transactions;
     }
 }
 
@@ -302,7 +315,11 @@ async function listedOf({ data, transaction_id: id, utime: at }: RawTransaction)
     await setImmediate(); // one may take a tenth of a second, and all else waits meanwhile
     try {
         const cell = Cell.fromBase64(data);
-        return { lt, at, id, content: withFewEntries(() => loadTransaction(cell.beginParse())) };
+        const content = withFewEntries(() => loadTransaction(cell.beginParse()));
+        if (content.outMessages.size > MAX_MESSAGES) {
+            throw new Error(`It sends more than ${MAX_MESSAGES} messages`);
+        }
+        return { lt, at, id, content };
     } catch (error) {
         return { lt, at, id, content: error instanceof Error ? error : new Error(String(error)) };
     }

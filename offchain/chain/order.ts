@@ -5,7 +5,7 @@
 import type { Address, Cell } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { unixSeconds } from '../process/clock';
-import type { AccountReader, ChainAccount, Chain } from './chain';
+import type { Accepted, AccountReader, ChainAccount, Chain } from './chain';
 import { CONFIRM_READS, Confirmer } from './confirmer';
 import { ChainError } from './errors';
 
@@ -41,7 +41,7 @@ const SILENT = 600; // seconds after an order's validity, from which an endpoint
 const GRACE_POLLS = 5; // after the end of its validity, in which an order may still appear
 const RESEND_POLLS = 10; // as long as so many of them would last if the chain answered at once
 const PATIENCE = 60; // seconds after an order's validity in which a silent API is asked again
-const LIST_SECONDS = 60; // for the list of what an account took: an endpoint may make up one without an end
+const LIST_SECONDS = 15; // for the list of what an account took: an endpoint may make up one without an end
 
 /** What {@link outcomeOf} knows of an order's account. */
 export interface OutcomeOptions {
@@ -106,12 +106,32 @@ export async function outcomeOf(
     return 'waiting'; // the endpoints do not agree
 }
 
+/** As the chain lists what the account took, or as another endpoint does if that fails. */
 async function readOutcome(
     chain: Chain,
-    { wallet, seqno, hash, from }: Order,
+    order: Order,
     numberOf: (body: Cell) => number | undefined,
 ): Promise<'executed' | 'overtaken' | undefined> {
-    for await (const { at, body } of chain.accepted(wallet, { seconds: LIST_SECONDS })) {
+    let failure: unknown;
+    for (const source of [chain, ...(chain.others ?? [])]) {
+        try {
+            const accepted = source.accepted?.(order.wallet, { seconds: LIST_SECONDS });
+            if (accepted !== undefined) {
+                return await listedOutcome(accepted, order, numberOf);
+            }
+        } catch (error) {
+            failure ??= error;
+        }
+    }
+    throw failure;
+}
+
+async function listedOutcome(
+    accepted: AsyncIterable<Accepted>,
+    { seqno, hash, from }: Order,
+    numberOf: (body: Cell) => number | undefined,
+): Promise<'executed' | 'overtaken' | undefined> {
+    for await (const { at, body } of accepted) {
         if (at < from - SLACK) {
             return undefined;
         }

@@ -1,6 +1,6 @@
 /** Answers of an endpoint that are few bytes on the wire, and more cells or entries than memory holds. */
 import { type Localnet, startLocalnet } from '@cocoon-market/localnet';
-import { Address, beginCell } from '@ton/core';
+import { Address, beginCell, type Contract, type ContractProvider, type Transaction } from '@ton/core';
 import { json } from 'node:stream/consumers';
 import { type Emitted, type EndpointSettings, TonHttpChain } from '../../../offchain/chain';
 import { GLOBAL_ID_PARAM } from '../../../offchain/chain/endpoint';
@@ -10,6 +10,15 @@ import { serverOf } from '../support/server';
 const NETWORK = -239;
 const address = (byte: number) => new Address(0, Buffer.alloc(32, byte));
 const chainAt = (...endpoint: (string | EndpointSettings)[]) => new TonHttpChain({ network: NETWORK, endpoint });
+
+/** An account whose transactions an action reads. */
+class Account implements Contract {
+    constructor(readonly address: Address) {}
+
+    getPage(provider: ContractProvider): Promise<Transaction[]> {
+        return provider.getTransactions(this.address, 9n, Buffer.alloc(32));
+    }
+}
 
 /** A bag of so many cells, each of which refers to the next one, in base64. */
 function chainOfCells(cells: number): string {
@@ -75,10 +84,12 @@ describe('The client of the chain', () => {
         const fees = { storage_fee: '0', other_fee: '0', out_msgs: [] };
         const { url, close } = await answering([{ ...listed, ...fees }]);
 
-        const list = chainAt({ url, callsPerSecond: 10 }).emitted(address(1), 0n);
-        const { value } = await list.next();
+        const chain = chainAt({ url, callsPerSecond: 10 });
+        const { value } = await chain.emitted(address(1), 0n).next();
 
         expect((value as Emitted).unreadable?.message).toBe('Dictionaries have more than 4096 entries');
+        const page = chain.open(new Account(address(1))).getPage();
+        await expect(page).rejects.toThrow('Dictionaries have more than 4096 entries');
         close();
     });
 

@@ -1,3 +1,8 @@
+/**
+ * What becomes of the orders of a wallet whose endpoints fail or lie.
+ *
+ * Longer than 350 lines because each lie is about the same order.
+ */
 import { type Localnet, startLocalnet } from '@cocoon-market/localnet';
 import { Address, beginCell } from '@ton/core';
 import { once } from 'node:events';
@@ -287,6 +292,30 @@ describe('A wallet whose first endpoint lies', () => {
                 expect(await arrived()).toBeGreaterThan(0n);
             },
         );
+    });
+
+    it('knows what became of an order although that one lists what the wallet took without an end', async () => {
+        const body = beginCell().storeUint(7, 32).endCell();
+        const order = { wallet: to, seqno: 0, hash: body.hash().toString('hex'), from: 1000, validUntil: 1120 };
+        const limits: unknown[] = [];
+        const liar = {
+            account: async () => ({ state: 'active', balance: COIN, at: 1000 }),
+            // eslint-disable-next-line require-yield
+            accepted: async function* (_: Address, limit?: { seconds?: number }) {
+                limits.push(limit?.seconds);
+                throw new ChainError('the list has no end');
+            },
+        };
+        const honest = {
+            ...liar,
+            accepted: async function* () {
+                yield { lt: 1n, at: 1000, body };
+            },
+        };
+        const chain = { ...liar, others: [liar, honest] };
+
+        expect(await outcomeOf(chain as unknown as Chain, order, async () => 1)).toBe('executed');
+        expect(limits).toEqual([15, 15]);
     });
 
     it('or whose other endpoint is down does not wait for it after each order', async () => {
