@@ -8,6 +8,7 @@ import type { ChainClock } from './chainClock';
 import { GatewayError, noMoney, unavailable } from './errors';
 
 const DAY = 86400;
+const LIST_SECONDS = 1800; // for the list of all orders: an endpoint may make up one without an end
 
 /** What the escrow holds and allows. */
 export interface Purse {
@@ -143,7 +144,7 @@ export class EscrowAccount {
 
     /** The orders that the escrow took, newest first. */
     orders(): AsyncIterable<Accepted> {
-        return this.chain.accepted(this.address);
+        return this.chain.accepted(this.address, { seconds: LIST_SECONDS });
     }
 
     /** Compares the clock of this machine with the chain's. */

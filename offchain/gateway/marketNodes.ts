@@ -13,9 +13,12 @@ import { type AnnouncedNode, Directory } from '../market/directory';
 import { fairOrder } from '../market/order';
 import { reasonOf } from '../process/errors';
 import { mayBePublic } from '../process/publicAddress';
+import { resolvesWithin } from '../process/tasks';
 import type { NodeSource } from './nodeSource';
 
 const MAX_EVENTS = 20_000; // of one reading
+const READ_MS = 30_000; // of one endpoint, before the next one is read too
+const LIMIT = { seconds: 1800 }; // of one reading
 const FIRST_MS = 15_000; // how long a question waits for the first reading
 const UNREADABLE_LOGGED = 3; // events of one reading
 
@@ -23,6 +26,7 @@ interface Source {
     chain: EventReader;
     directory: Directory;
     cursor: bigint; // lt up to which every event was read
+    reading?: Promise<void> | undefined; // under way
 }
 
 export interface MarketNodesOptions {
@@ -42,22 +46,30 @@ export class MarketNodes implements NodeSource {
         chain: Chain,
         private readonly registry: Address,
         private readonly options: MarketNodesOptions,
+        private readonly readMs = READ_MS,
     ) {
         const others = (chain.others ?? []).filter((other): other is typeof other & EventReader => 'emitted' in other);
         const readers: EventReader[] = others.length > 0 ? others : [chain];
         this.sources = readers.map((each) => ({ chain: each, directory: new Directory(), cursor: 0n }));
     }
 
-    /** Reads what is new at one endpoint, the next one if that fails. Throws if none answers. */
+    /**
+     * Reads what is new at one endpoint, the next one if that fails or takes long: it may list events without an end.
+     * Throws if none comes to the end.
+     */
     async refresh(): Promise<void> {
         let failure: unknown;
         for (let tries = 0; tries < this.sources.length; tries++) {
             const source = this.sources[this.next];
             this.next = (this.next + 1) % this.sources.length;
+            source.reading ??= this.read(source).finally(() => (source.reading = undefined));
             try {
-                await this.read(source);
-                this.markFirst();
-                return;
+                if (
+                    await resolvesWithin(source.reading, this.sources.length > 1 ? this.readMs : LIMIT.seconds * 1000)
+                ) {
+                    return;
+                }
+                failure = new Error('An endpoint has not come to the end of the events of the registry');
             } catch (error) {
                 failure = error;
             }
@@ -108,7 +120,7 @@ export class MarketNodes implements NodeSource {
         let newest = source.cursor;
         let count = 0;
         let unreadable = 0;
-        for await (const { lt, body, ...event } of source.chain.emitted(this.registry, source.cursor)) {
+        for await (const { lt, body, ...event } of source.chain.emitted(this.registry, source.cursor, LIMIT)) {
             newest = lt > newest ? lt : newest;
             try {
                 if (event.unreadable !== undefined) {
@@ -133,6 +145,7 @@ export class MarketNodes implements NodeSource {
             }
         }
         source.cursor = newest;
+        this.markFirst();
         if (count > 0) {
             this.options.log.info({ events: count, nodes: source.directory.size }, 'events of the registry were read');
         }

@@ -88,6 +88,18 @@ export class SingleFlight<Key, Result> {
     }
 }
 
+/** True once a promise has resolved; false after `ms` milliseconds, while it goes on. Throws what it throws in time. */
+export async function resolvesWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
+    const over = new AbortController();
+    const late = sleep(ms, false, { signal: over.signal, ref: false }).catch(() => false);
+    try {
+        return await Promise.race([promise.then(() => true), late]);
+    } finally {
+        over.abort();
+        promise.catch(() => undefined); // nobody may wait for it any more
+    }
+}
+
 /** Polls, at least once, until `holds`; false if it did not within `maxMs` milliseconds. Keeps the process alive. */
 export async function waitUntil(
     holds: () => boolean | Promise<boolean>,

@@ -1,4 +1,4 @@
-import { Address, type Cell } from '@ton/core';
+import { Address, Cell } from '@ton/core';
 import pino from 'pino';
 import { Directory } from '../../../offchain/market/directory';
 import { MarketNodes } from '../../../offchain/gateway/marketNodes';
@@ -203,6 +203,24 @@ describe('Finding nodes', () => {
         await nodes.refresh();
 
         expect(await nodes.workers(model)).toEqual(['https://one.example']);
+    });
+
+    it('an endpoint that lists events without an end keeps the next one from being read for a moment only', async () => {
+        let isOver = false;
+        async function* endless(): AsyncGenerator<Emitted> {
+            for (let at = 10n ** 9n; !isOver; at--) {
+                await new Promise((resolve) => setTimeout(resolve, 5));
+                yield { lt: at, at: 1, body: Cell.EMPTY };
+            }
+        }
+        const others = [{ emitted: endless }, { emitted: (_: Address, cursor: bigint) => once(cursor) }];
+        const options = { maxNodes: 8, allowPrivate: false, log: silent };
+        const nodes = new MarketNodes(chainOf(nothing, others), registry, options, 20);
+
+        await nodes.refresh();
+
+        expect(await nodes.workers(model)).toEqual(['https://one.example']);
+        isOver = true;
     });
 
     it('a reading that breaks off has added what it had, and is made again', async () => {
