@@ -22,6 +22,7 @@ export interface WalletTotals {
 }
 
 const REFRESH_MS = 1_800_000; // limit for one reading
+const MAX_LISTED = 500_000; // transactions and transfers: an endpoint may make up any number
 const REBUILD_SECONDS = 600; // for which the chain must contradict the stored transactions
 
 /** The chain does not go on where the stored transactions end. */
@@ -147,6 +148,7 @@ export class WalletLedger {
             throw new Diverged(`An endpoint has no transaction ${stored.lt} of the worker's wallet`);
         }
         const transactions: AccountTransaction[] = [];
+        let transfers = 0;
         const until = performance.now() + REFRESH_MS;
         for await (const transaction of chain.history(address, stored.lt)) {
             if (this.isStopping || performance.now() > until) {
@@ -154,6 +156,10 @@ export class WalletLedger {
             }
             assertNext(transactions.at(-1)?.previous, transaction);
             transactions.push(transaction);
+            transfers += transaction.sent.length;
+            if (transactions.length + transfers > MAX_LISTED) {
+                throw new ChainError("The API lists more transactions of the worker's wallet than memory holds");
+            }
         }
         if (transactions.length > 0 && !isSame(transactions.at(-1)!.previous, stored)) {
             throw new Diverged(`The chain does not go on after transaction ${stored.lt} of the worker's wallet`);

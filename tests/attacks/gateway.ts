@@ -647,4 +647,12 @@ export const gatewayAttacks: Attack[] = [
         file: 'tests/offchain/gateway/waitingOrders.spec.ts',
         test: 'A gateway that waits for an order whose first endpoint lies keeps the job whose number this endpoint names once more',
     },
+    {
+        source: 'fault kind: readers that stop',
+        attack: 'One of several endpoints makes up events of the registry without an end, and a gateway finds no node.',
+        stoppedBy: 'The next endpoint is read beside it after half a minute.',
+        file: 'tests/offchain/gateway/discovery.spec.ts',
+        test: 'Finding nodes an endpoint that lists events without an end keeps the next one from being read for a moment only',
+        removed: 'offchain/gateway/marketNodes: `resolvesWithin`',
+    },
 ];

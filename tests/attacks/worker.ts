@@ -686,6 +686,22 @@ export const workerAttacks: Attack[] = [
         removed: 'wrappers/dictionaries: `entriesOf`',
     },
     {
+        source: 'fault kind: readers that stop',
+        attack: 'One of several endpoints makes up what the wallet took without an end, so that the outcome of each order is known minutes late.',
+        stoppedBy: 'The other endpoints are asked for their lists.',
+        file: 'tests/offchain/chain/wallet.spec.ts',
+        test: 'A wallet whose first endpoint lies knows what became of an order although that one lists what the wallet took without an end',
+        removed: 'offchain/chain/order: the other endpoints in `readOutcome`',
+    },
+    {
+        source: 'review: work beyond the bytes received',
+        attack: 'An endpoint makes up transactions of the wallet for half an hour, and the process runs out of memory.',
+        stoppedBy: 'Half a million transactions and transfers are taken at most.',
+        file: 'tests/offchain/worker/walletLedger.spec.ts',
+        test: 'The ledger of a wallet takes nothing of a list that would fill the memory',
+        removed: 'offchain/worker/walletLedger: `MAX_LISTED`',
+    },
+    {
         source: 'review: work beyond the bytes received',
         attack: 'A client sends a stop string of a megabyte, for which a model server keeps the whole answer back: all of it is made before the first step is paid.',
         stoppedBy: 'A stop string has 256 characters at most.',

@@ -70,6 +70,14 @@ describe('The ledger of a wallet', () => {
         expect(stored).toEqual(idOf(3));
     });
 
+    it('takes nothing of a list that would fill the memory', async () => {
+        const transfer = { account: account(1), amount: 1n };
+        const sent = Array.from({ length: 250_000 }, () => transfer);
+        chain = endpointOf(chainOf(3).map((one) => ({ ...one, sent })));
+
+        expect(await refused()).toContain('than memory holds');
+    });
+
     it('takes transactions as far as every endpoint knows them', async () => {
         const [ahead, behind] = [endpointOf(chainOf(3)), endpointOf(chainOf(2))];
         chain = { ...ahead, others: [ahead, behind] };
