@@ -83,6 +83,7 @@ export type QueryOutcome =
 
 /**
  * The connection to the worker ended before the answer. The catcher has the query's lease and fetches its ending later.
+ * `keepsPlace`: this gateway has cut it, so it runs on until the worker notices; the catcher ends it in the job.
  */
 export class BrokenOff extends Error {
     constructor(
@@ -90,6 +91,7 @@ export class BrokenOff extends Error {
         readonly query: StoredQuery,
         readonly received: Buffer,
         cause: unknown,
+        readonly keepsPlace = false,
     ) {
         super('the connection to the worker ended before the answer did', { cause });
         this.name = 'BrokenOff';
@@ -126,6 +128,7 @@ export async function ask(
     { clock, deliver, signal, keep = false, onNotStored, onSilent }: Asking,
 ): Promise<QueryOutcome> {
     const { job, number, ceiling } = lease;
+    let keepsPlace = false;
     const later = (error: unknown) => {
         if (!(error instanceof NotStored)) {
             throw error;
@@ -248,13 +251,16 @@ export async function ask(
             saveAccept();
             const { received } = incoming;
             job.noteBrokenOff(number, received.length);
-            throw new BrokenOff(lease, query, received, error);
+            keepsPlace = signal.aborted;
+            throw new BrokenOff(lease, query, received, error, keepsPlace);
         } finally {
             signal.removeEventListener('abort', leave);
             silence.end();
         }
     } finally {
-        job.end();
+        if (!keepsPlace) {
+            job.end();
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 /** Brings one question to a job, and to one other when the first fails before anything was delivered. */
 import { isTestOnly, Reason, Refusal, Result } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { causeOf, Frame } from '../link';
 import { ClientGone, GatewayError, unavailable } from './errors';
 import { Breach, ClockInDoubt } from '../payer/incoming';
@@ -50,6 +51,7 @@ export class AnswerBroken extends GatewayError {
 const ATTEMPTS = 2;
 // A node that refuses a prompt for one of these refuses longer ones, too.
 const TOO_LONG: readonly number[] = [Reason.ContextExceeded, Reason.StepTooSmall, Reason.TooLarge];
+const PLACE_MS = 2000; // for which a query that was cut keeps its place of a job, until its ending is known
 const MAX_UNSIGNED = 4; // of a job without a signature, since its last result
 
 /** What to do after a failed attempt. */
@@ -175,6 +177,13 @@ export class Router {
               };
     }
 
+    // A worker that has not noticed yet that a query was cut has no place for another one, and would be blamed for it.
+    private async freePlace(job: GatewayJob, ended: Promise<void>): Promise<void> {
+        await Promise.race([ended, sleep(PLACE_MS, undefined, { ref: false })]).catch(() => undefined);
+        job.end();
+        this.parts.pool.release(job);
+    }
+
     private noteSilent({ stored: { worker } }: GatewayJob): void {
         const { nodes } = this.context;
         nodes.stats.addFailure(worker);
@@ -267,7 +276,10 @@ export class Router {
         const { nodes, log } = this.context;
         const { worker } = job.stored;
         if (error instanceof BrokenOff) {
-            void this.parts.endings.fetch(error.lease, error.query, error.received);
+            const ended = this.parts.endings.fetch(error.lease, error.query, error.received);
+            if (error.keepsPlace) {
+                void this.freePlace(job, ended);
+            }
             if (error.cause instanceof ClockInDoubt) {
                 log.error({ job: job.number, reason: error.cause.message }, 'nobody is blamed for a time');
                 return {

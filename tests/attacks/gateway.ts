@@ -655,4 +655,12 @@ export const gatewayAttacks: Attack[] = [
         test: 'Finding nodes an endpoint that lists events without an end keeps the next one from being read for a moment only',
         removed: 'offchain/gateway/marketNodes: `resolvesWithin`',
     },
+    {
+        source: 'review',
+        attack: 'An app cuts its answers and asks again at once, so that nodes have no place for it, and seem to fail.',
+        stoppedBy:
+            'A query that an app cut keeps its place of the job until its worker has ended it, or for two seconds.',
+        file: 'tests/offchain/gateway/silence.spec.ts',
+        test: 'Answers that are cut by an app keep their place of the job until the worker has ended them, and no node is asked too much',
+    },
 ];

@@ -225,6 +225,26 @@ describe('Answers that are cut', () => {
         expect(body.error.code).toBe('answer_broken');
     });
 
+    it('by an app keep their place of the job until the worker has ended them, and no node is asked too much', async () => {
+        await bench.restart({ shutdownSeconds: 0.2, job: { maxParallel: 1, maxOpen: 1 } });
+        let go: () => void = () => undefined;
+        const gate = new Promise<void>((resolve) => (go = resolve));
+        const wait = (frame: number) => (frame === 0 ? Promise.resolve() : gate);
+        bench.worker.scripts.push({ wait, finish: Finish.CutByClient });
+        const app = new AbortController();
+        const stream = await bench.openai.chat.completions.create({ ...ask, stream: true }, { signal: app.signal });
+        await stream[Symbol.asyncIterator]().next();
+        app.abort();
+        const next = bench.post(ask);
+        // It says that the query still runs, and is asked again.
+        await until(() => bench.worker.wire.filter(({ path }) => path.includes('/queries/')).length >= 2);
+        expect(bench.worker.asked).toHaveLength(1);
+        go();
+
+        expect((await next).status).toBe(200);
+        expect(bench.gateway.book.all).toHaveLength(1);
+    });
+
     it('by the connection, again and again, bring the node no other query at once, though each ending is fetched', async () => {
         const { bans } = bench.gateway.book['context'].nodes;
         bench.worker.scripts.push({ cut: 1, finish: Finish.CutByClient });
