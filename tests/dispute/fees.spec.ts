@@ -8,7 +8,6 @@ import { nodeChanges } from '../../wrappers/Node';
 import { evidenceCell } from '../../wrappers/evidence';
 import { computeFee, pricesOf, sizeOf, storageFee, YEAR } from '../../wrappers/prices';
 import { gas } from '../../wrappers/protocol';
-import * as constants from '../../build/Registry/Registry_Registry';
 import { registryChanges } from '../../wrappers/Registry';
 import { Accept } from '../../wrappers/signed/payloads';
 import { answerRoot, contentHash, pieceCell } from '../../wrappers/signed/answer';
@@ -313,9 +312,11 @@ describe.each<PriceLevel>(['2025', '2026', 'tenfold'])('At the prices of %s', (p
     });
 
     it('a report of a case that exists takes less gas more than the rent that it need not leave', async () => {
-        const { basechain } = pricesOf(market().blockchain.config);
-        const left = storageFee(basechain, { cells: constants.DisputeCells, bits: constants.DisputeBits }, 45 * DAY);
+        const { blockchain, job } = market();
+        await ways.ReportExcess(market());
+        const { balance: left } = await blockchain.getContract((await job.dispute('A2', 2)).address);
 
+        const { basechain } = pricesOf(blockchain.config);
         const more = computeFee(basechain, gas.GasLargerLoss) - computeFee(basechain, gas.GasOpenCase);
         expect(more).toBeLessThan(left);
     });
