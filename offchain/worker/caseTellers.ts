@@ -3,11 +3,17 @@
  * costs calls and orders: so what one endpoint alone tells is bounded, and keeps nothing waiting that others tell.
  */
 import type { CaseRecord } from '../store/worker';
+import { accountAddress } from './channels';
 
 const MAX_ALONE = 1000; // open cases of which one endpoint alone has told since the start
 
 /** The account of a case as a key. */
 export const keyOf = ({ dispute }: Pick<CaseRecord, 'dispute'>): string => dispute.toString('hex');
+
+/** A case as logs name it. */
+export function nameOf({ class: faultClass, job, number, dispute }: CaseRecord) {
+    return { class: faultClass, job: job.toString('hex'), number, dispute: accountAddress(dispute).toRawString() };
+}
 
 export class CaseTellers {
     private readonly tellers = new Map<string, Set<number>>(); // by account of an open case

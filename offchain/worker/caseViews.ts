@@ -23,18 +23,18 @@ export class CaseViews {
 
     /**
      * The case as the endpoints have it that show it open, and whether one denies it. `first`: what the first that
-     * serves says. The others are asked if an answer by its word has failed, and after a while if it shows nothing to
-     * answer: it may hide a case, its time, or what is demanded, or only be behind. They are asked at once about a case
-     * of which few have told, because the first may have made it up.
+     * serves says; undefined if nothing that can be used. The others are asked if an answer by its word has failed,
+     * and after a while if it shows nothing to answer: it may hide a case, its time, or what is demanded, or only be
+     * behind. They are asked at once about a case of which few have told, because the first may have made it up.
      */
     async of(
         record: CaseRecord,
-        first: SeenCase,
+        first: SeenCase | undefined,
         hasFailed: boolean,
     ): Promise<{ views: ShownCase[]; isDenied: boolean }> {
         const { chain, steady } = this.context;
         const key = keyOf(record);
-        const isSeen = isOpen(first) && !isLate(first);
+        const isSeen = first !== undefined && isOpen(first) && !isLate(first);
         const since = isSeen ? Infinity : Math.min(this.unseenSince.get(key) ?? Infinity, steady());
         this.unseenSince.set(key, since);
         const isDoubtful = hasFailed || (isSeen && !this.tellers.isSure(key));
@@ -50,7 +50,7 @@ export class CaseViews {
             this.beliefIn(reopened).spend(); // a case never opens again
             this.closedBy.delete(key);
         }
-        const open = (views.length > 0 ? views : [first]).filter(isOpen);
+        const open = (views.length > 0 || first === undefined ? views : [first]).filter(isOpen);
         return { views: open, isDenied: open.length < views.length };
     }
 

@@ -12,7 +12,7 @@ import type { ClaimWallet } from './claimSender';
 import type { WorkerContext } from './context';
 import { isDispute, ordersOf } from './caseAnswer';
 import { type AnnouncedCase, CaseMessages } from './caseMessages';
-import { CaseTellers, keyOf } from './caseTellers';
+import { CaseTellers, keyOf, nameOf } from './caseTellers';
 import { type ShownCase, CaseViews } from './caseViews';
 import { endOf, isLate, readCase } from './seenCase';
 import { type Defence, defend } from './defence';
@@ -208,11 +208,12 @@ export class Cases {
         const { log, now, steady, store } = this.context;
         const address = accountAddress(record.dispute);
         // A case is given up only when several readings and every endpoint agree that it has ended.
-        const { value, finding, confirmed } = await this.confirmer.ask(
-            address.toRawString(),
-            (source) => readCase(source, address),
-            endOf,
-        );
+        const { value, finding, confirmed, failure } = await this.confirmer
+            .ask(address.toRawString(), (source) => readCase(source, address), endOf)
+            .then(
+                (answer) => ({ ...answer, failure: undefined }),
+                (error: Error) => ({ value: undefined, finding: undefined, confirmed: false, failure: error }),
+            );
         const standing = finding as CaseStanding | undefined;
         if (standing !== undefined && confirmed) {
             this.views.forget(keyOf(record));
@@ -230,6 +231,9 @@ export class Cases {
         }
         const { views, isDenied } = await this.views.of(record, value, this.failures.has(keyOf(record)));
         if (views.length === 0) {
+            if (failure !== undefined) {
+                throw failure;
+            }
             return;
         }
         const answerBy = Math.max(...views.map(({ state }) => Number(state.answerBy)));
@@ -343,8 +347,3 @@ function announcedIn(
 
 /** Unix seconds before which a case is not late: a response window is an hour at least. */
 const dueBy = ({ answerBy, reportedAt }: CaseRecord): number => answerBy || reportedAt + HOUR;
-
-/** A case as logs name it. */
-function nameOf({ class: faultClass, job, number, dispute }: CaseRecord) {
-    return { class: faultClass, job: job.toString('hex'), number, dispute: accountAddress(dispute).toRawString() };
-}

@@ -200,7 +200,7 @@ export class ClaimSender {
 /** Takes over what the channel shows now, which may end the job. True when the channel has paid the claim. */
 async function settleClaim(job: WorkerJob, { last, hidden, paidAfter }: Claim): Promise<boolean> {
     const { channel } = job;
-    await channel.read();
+    await (hidden ? channel.read().catch(() => undefined) : channel.read());
     if (hidden) {
         const other = await channel.readElsewhere();
         return other !== undefined && other.paid >= paidAfter;

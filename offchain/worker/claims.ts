@@ -142,10 +142,7 @@ export class Claims {
                 const id = record.job;
                 const claim = await this.book
                     .use(id, (job) => this.claimOf(job, scope))
-                    .catch((error: unknown) => {
-                        this.context.log.warn({ job: id.toString('hex'), err: error }, 'claims: channel not read');
-                        return undefined;
-                    });
+                    .catch((error: unknown) => this.noteUnread(id, error));
                 if (claim !== undefined) {
                     claims.push(claim);
                 }
@@ -153,6 +150,10 @@ export class Claims {
         };
         await Promise.all(Array.from({ length: READERS }, reader));
         return claims;
+    }
+
+    private noteUnread(job: Buffer, error: unknown): undefined {
+        this.context.log.warn({ job: job.toString('hex'), err: error }, 'claims: channel not read');
     }
 
     private isMissingDue(record: JobRecord, scope: Scope): boolean {
@@ -193,11 +194,19 @@ export class Claims {
 
     private async claimOf(job: WorkerJob, scope: Scope): Promise<Claim | undefined> {
         const { config, steady } = this.context;
-        const { channel, promised } = job;
+        const { channel, promised, unconfirmed } = job;
         const key = job.id.toString('hex');
         // Often enough to see a client's notice long before the margin begins, because a notice lasts two margins.
         this.nextRead.set(key, steady() + config.marginSeconds / 4);
-        await channel.read();
+        const failure = await channel.read().then(
+            () => undefined,
+            (error: unknown) => ({ error }),
+        );
+        if (failure !== undefined) {
+            this.noteUnread(job.id, failure.error);
+            // The first endpoint may answer with what cannot be for as long as it likes.
+            return this.isDoubtOver(key, unconfirmed) ? this.claimElsewhere(job, true) : undefined;
+        }
         if (job.state === 'ended') {
             this.forget(key, job);
             return undefined;
@@ -236,24 +245,36 @@ export class Claims {
      * hold, what no other has confirmed. A few claims that fail show that the first is right.
      */
     private isUnsure(key: string, { unconfirmed }: WorkerJob, due: bigint): boolean {
-        const { config, steady } = this.context;
+        const { claim } = this.context.config;
         const hidden = unconfirmed - due;
-        if (!this.costs.isWorth(hidden) || this.sender.failuresOf(key) >= config.claim.attempts) {
+        if (this.sender.failuresOf(key) >= claim.attempts) {
+            this.unsureSince.delete(key);
+            return false;
+        }
+        return this.isDoubtOver(key, hidden) && hidden >= claim.threshold;
+    }
+
+    /** True once in the time of two confirmations while the first endpoint hides so much of a job (nanoTON). */
+    private isDoubtOver(key: string, hidden: bigint): boolean {
+        const { config, steady } = this.context;
+        if (!this.costs.isWorth(hidden)) {
             this.unsureSince.delete(key);
             return false;
         }
         const since = this.unsureSince.get(key) ?? steady();
         const isOver = steady() - since >= 2 * config.chain.confirmSeconds;
         this.unsureSince.set(key, isOver ? steady() : since);
-        return isOver && hidden >= config.claim.threshold;
+        return isOver;
     }
 
     /**
      * A claim of a channel that looks gone, or paid, at one endpoint and not at another, if it is worth it. The other
-     * one may lie, so all claims that failed must have cost less than this one pays.
+     * one may lie, so all claims that failed must have cost less than this one pays. `ifDue`: only what would be
+     * claimed if the first endpoint showed it too.
      */
-    private async claimElsewhere(job: WorkerJob): Promise<Claim | undefined> {
-        const { channel, hasLastClaim, record, unconfirmed } = job;
+    private async claimElsewhere(job: WorkerJob, ifDue = false): Promise<Claim | undefined> {
+        const { channel, hasLastClaim, record, state, unconfirmed } = job;
+        const { config } = this.context;
         const key = keyOf(record);
         const isWorth = (due: bigint) => this.costs.isWorth(due / BigInt(1 + this.sender.failuresOf(key)));
         const snapshot =
@@ -262,6 +283,11 @@ export class Claims {
                 : undefined;
         const due = snapshot === undefined ? 0n : unclaimedOf({ voucher: job.voucher, snapshot });
         if (snapshot === undefined || !isWorth(due)) {
+            return undefined;
+        }
+        const isLeaving = snapshot.refundAt - snapshot.at <= 2 * config.marginSeconds;
+        const isDue = due >= config.claim.threshold || this.isOld(record, due) || isLeaving || state === 'ending';
+        if (ifDue && !isDue) {
             return undefined;
         }
         return {

@@ -1,7 +1,7 @@
 /** A case as an endpoint of the chain has it. */
 import { caseOutcomes, type CaseState, caseStates, Dispute } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
-import type { ChainReader } from '../chain';
+import { ChainError, type ChainReader } from '../chain';
 import type { CaseStanding } from '../store/worker';
 
 const STANDINGS = new Map<bigint, CaseStanding>([
@@ -24,11 +24,22 @@ export const isOpen = (view: SeenCase): view is OpenCase => view.state?.state ==
 /** True if the time to answer is over. */
 export const isLate = ({ at, state }: OpenCase): boolean => at > Number(state.answerBy);
 
-/** The case at an account. */
+const MAX_TIME = 0xffff_ffffn; // unix seconds, that a contract stores
+
+/**
+ * The case at an account.
+ * @throws if the endpoint does not answer, or with what cannot be
+ */
 export async function readCase(source: ChainReader, address: Address): Promise<SeenCase> {
     const { state: account, at } = await source.account(address);
-    const dispute = source.open(Dispute.fromAddress(address));
-    return { source, at, state: account === 'active' ? await dispute.getCaseState() : undefined };
+    if (account !== 'active') {
+        return { source, at, state: undefined };
+    }
+    const state = await source.open(Dispute.fromAddress(address)).getCaseState();
+    if (state.state === caseStates.open && !(state.answerBy >= 0n && state.answerBy <= MAX_TIME)) {
+        throw new ChainError('An endpoint shows an open case that is to be answered at no possible time');
+    }
+    return { source, at, state };
 }
 
 /** The standing of an ended case in one reading; undefined while it is open. */

@@ -98,7 +98,8 @@ export class ServedChannel {
         const all = await this.channels.readElsewhere(record.channel, terms, record.jobNumber);
         const due = (snapshot: ChannelSnapshot) => unclaimedOf({ voucher: record.voucher, snapshot });
         const order = (a: ChannelSnapshot, b: ChannelSnapshot) => Number(due(b) - due(a) || b.paid - a.paid);
-        return all.filter(({ paid }) => paid <= promised).sort(order)[0];
+        const isPossible = ({ paid, refundAt }: ChannelSnapshot) => paid <= promised && refundAt <= terms.end;
+        return all.filter(isPossible).sort(order)[0];
     }
 
     private get hasEnded(): boolean {

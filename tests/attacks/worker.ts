@@ -820,4 +820,28 @@ export const workerAttacks: Attack[] = [
         test: 'An endpoint that shows another case at the account of a demand has nothing signed and nothing sent for that one',
         removed: 'worker: job and query of a demand as its account has them (answer)',
     },
+    {
+        source: 'review',
+        attack: 'The first endpoint answers with errors about the account of a demand for as long as it likes, and nobody answers the demand.',
+        stoppedBy: 'After two minutes without an answer that can be used, other endpoints are asked.',
+        file: 'tests/offchain/worker/madeUpCases.spec.ts',
+        test: 'An endpoint that shows nothing of a demand that can be used but an error keeps it from being answered for two minutes only',
+        removed: 'worker: another endpoint after a case that cannot be read (attend)',
+    },
+    {
+        source: 'review',
+        attack: 'The first endpoint names a deadline of a demand that no database stores, and the round fails before each answer.',
+        stoppedBy: 'What cannot be counts as no answer, and other endpoints are asked.',
+        file: 'tests/offchain/worker/madeUpCases.spec.ts',
+        test: 'An endpoint that shows nothing of a demand that can be used but a deadline that no contract has keeps it from being answered for two minutes only',
+        removed: 'worker: deadlines that a contract can have (readCase)',
+    },
+    {
+        source: 'review',
+        attack: 'The first endpoint shows another contract in the place of a channel until its client has left, and its vouchers are never claimed.',
+        stoppedBy: 'Vouchers of a channel that cannot be read are claimed as another endpoint shows it.',
+        file: 'tests/regression/offchain-worker.spec.ts',
+        test: 'An endpoint that lies about what can be claimed and says for ever that the channel is another contract keeps its vouchers from being claimed for a while only',
+        removed: 'worker: claims by another endpoint where a channel cannot be read (claimOf)',
+    },
 ];

@@ -1,6 +1,6 @@
 // Longer than 350 lines because its cases share one set-up.
 import { termsCell } from '@cocoon-market/wrappers';
-import { type Address, beginCell } from '@ton/core';
+import { type Address, beginCell, Cell } from '@ton/core';
 import { ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
@@ -370,6 +370,40 @@ describe('An endpoint that lies about what can be claimed', () => {
         expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 1, amount: OWED });
         expect(fixture.chain.paidBy(client.channel)).toBe(OWED);
     });
+
+    it.each([
+        ['is another contract', async () => ({ code: Cell.EMPTY })],
+        ['has paid more than anyone promised', async () => ({ paid: OWED + 1n })],
+        ['lasts longer than its terms', async () => ({ refundAt: 0xffff_ffff })],
+        ['cannot be read', () => Promise.reject(new Error('no bag of cells'))],
+    ])(
+        'and says for ever that the channel %s keeps its vouchers from being claimed for a while only',
+        async (_, change: () => Promise<{ code?: Cell; paid?: bigint; refundAt?: number }>) => {
+            lie({});
+            const { chain } = fixture;
+            const tell = chain.account.bind(chain);
+            const lying = async (address: Address) => {
+                const account = await tell(address);
+                if (!address.equals(client.channel)) {
+                    return account;
+                }
+                const { code, ...changed } = await change();
+                const liar = new FakeChain();
+                liar.set(address, { code: code ?? account.code!, data: account.data!, balance: account.balance });
+                if (code === undefined) {
+                    liar.change(address, changed);
+                }
+                return { ...(await liar.account(address)), at: chain.now() };
+            };
+            chain.account = lying;
+            (chain as { others?: { account: unknown }[] }).others![0].account = lying;
+            expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 0 });
+            seconds += 1300;
+
+            expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 1, amount: OWED });
+            expect(fixture.chain.paidBy(client.channel)).toBe(OWED);
+        },
+    );
 
     it('and says that the channel has not paid makes the wallet pay for a few claims only', async () => {
         lie({}, false);

@@ -1,4 +1,4 @@
-/** What one endpoint of the chain can do that makes up cases of the node, or the messages that tell of them. */
+/** What one endpoint of the chain can do that makes up cases of the node, or shows those wrongly that there are. */
 import { bytesToNumber, caseStates, Dispute } from '@cocoon-market/wrappers';
 import { type Address, beginCell, Cell, type Sender } from '@ton/core';
 import { storeCaseOpened } from '../../../wrappers/bodies';
@@ -163,5 +163,28 @@ describe('An endpoint that shows another case at the account of a demand', () =>
         await caseRound();
 
         expect(answers()).toEqual([]);
+    });
+});
+
+describe('An endpoint that shows nothing of a demand that can be used', () => {
+    const open = { state: caseStates.open, result: 0n, missingPieces: 0n, bond: 4n };
+
+    it.each([
+        ['an error', () => Promise.reject(new Error('exit code 11'))],
+        ['a deadline that no contract has', async () => ({ ...open, answerBy: 1n << 64n })],
+        ['no deadline', async () => open],
+    ])('but %s keeps it from being answered for two minutes only', async (_, getCaseState) => {
+        const dispute = await disputeOf(9);
+        show(liar, dispute, 9, { getCaseState });
+        show(honest, dispute, 9);
+        [liar, honest].forEach((chain) => tell(chain, dispute, 9));
+        await until(async () => (await numbers()).includes(9));
+        await caseRound();
+        expect(answers()).toEqual([]);
+
+        seconds += 120;
+        await until(() => answers().length > 0);
+
+        expect(answers()[0].to).toEqual(dispute);
     });
 });
