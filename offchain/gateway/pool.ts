@@ -28,6 +28,7 @@ const GRACE_MS = 300; // that a question waits for a slot before another job is 
 const OPENING_MS = 180_000; // longest wait while a job is being opened
 const ELSEWHERE_MS = 300_000; // between two jobs that are opened because the others serve poorly
 const ROOM_MS = 300_000; // between two jobs that make room for one at another node
+const ONLY_ROOM_MS = 3_600_000; // the same, if it was the only one of its node: each opening costs a fee
 const MAX_KEPT = 16 << 20; // bytes of answers without an ending, from which on their job gets no other query
 const PAUSE_MS = 30_000; // after a job that was not opened, before another is tried
 
@@ -551,7 +552,7 @@ export class JobPool {
 
     /**
      * Settles one of as many jobs as may be open, if none of them may answer a question whatever becomes free: the one
-     * unused longest, of a node that has another.
+     * unused longest, of a node that has another if there is one.
      */
     private makeRoom(question: Question, queue: ModelQueue): boolean {
         const jobs = this.inUse(question.modelRequest.body.model);
@@ -559,10 +560,10 @@ export class JobPool {
         if (mayAnswer || jobs.length === 0 || Date.now() < queue.roomFrom) {
             return false;
         }
-        const atNode = (job: GatewayJob) => jobs.filter(({ stored }) => stored.worker === job.stored.worker).length;
-        const rank = (job: GatewayJob) => (atNode(job) > 1 ? 2 : 0) + (job.running === 0 ? 1 : 0);
+        const isOnly = (job: GatewayJob) => jobs.every((one) => one === job || one.stored.worker !== job.stored.worker);
+        const rank = (job: GatewayJob) => (isOnly(job) ? 0 : 2) + (job.running === 0 ? 1 : 0);
         const [unused] = [...jobs].sort((a, b) => rank(b) - rank(a) || a.usedAt - b.usedAt || a.number - b.number);
-        queue.roomFrom = Date.now() + ROOM_MS;
+        queue.roomFrom = Date.now() + (isOnly(unused) ? ONLY_ROOM_MS : ROOM_MS);
         this.rules.retire(unused, 'it makes room for a job at another node');
         return true;
     }

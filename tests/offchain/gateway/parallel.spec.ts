@@ -93,15 +93,15 @@ describe('Many questions at once', () => {
             const node = new Address(0, Buffer.alloc(32, 9 + i)).toRawString();
             worker.info = (info) => ({ ...info, node, offers: [{ ...info.offers[0], features: features[i] }] });
         });
-        slow(700);
+        slow(500);
         const provider = { only: [bench.worker.url] };
         await Promise.all(Array.from({ length: 4 }, () => bench.post({ ...ask, provider })));
-        bench.worker.scripts.length = 0;
+        bench.workers.forEach(({ scripts }) => (scripts.length = 0));
         expect(jobs().map(({ stored }) => stored.worker)).toEqual([bench.worker.url, bench.worker.url]);
         const tools = [{ type: 'function' as const, function: { name: 'look' } }];
 
         expect((await bench.post({ ...ask, tools })).status).toBe(200);
-        const signal = AbortSignal.timeout(1500);
+        const signal = AbortSignal.timeout(700);
         const other = bench.openai.chat.completions.create({ ...ask, logprobs: true }, { signal });
         await expect(other).rejects.toThrow();
         expect(jobs().map(({ phase, stored }) => [stored.worker, phase === 'open'])).toEqual([
@@ -110,6 +110,20 @@ describe('Many questions at once', () => {
             [bench.workers[1].url, true],
         ]);
         expect((await bench.post(ask)).status).toBe(200);
+
+        const { now } = Date;
+        const later = (seconds: number) => jest.spyOn(Date, 'now').mockImplementation(() => now() + seconds * 1000);
+        later(301);
+        expect((await bench.post({ ...ask, logprobs: true })).status).toBe(200);
+        // That was the only one of its node, so the next one is an hour later.
+        later(602);
+        const again = bench.openai.chat.completions.create({ ...ask, provider } as never, {
+            signal: AbortSignal.timeout(700),
+        });
+        await expect(again).rejects.toThrow();
+        later(3902);
+        expect((await bench.post({ ...ask, provider })).status).toBe(200);
+        jest.restoreAllMocks();
     });
 
     /** Three jobs with a session at a gateway that may have two. */
