@@ -22,6 +22,7 @@ const PAUSES = [500, 1000, 2000, 4000, 8000, 15_000]; // milliseconds after the 
 export const GLOBAL_ID_PARAM = 19;
 const EXIT_CODE = /exit ?code[=: ]*(-?\d+)/i;
 const ANSWER_SECONDS = 5;
+const MAX_MESSAGE = 1000; // characters of an error of its own, which logs repeat
 const MAX_ANSWER = 64 << 20; // bytes; a page of transactions has a few million at most
 /** Seconds for which an endpoint may report the same time of the chain; after that its answers are not used. */
 const FROZEN_SECONDS = 120;
@@ -187,7 +188,8 @@ export class Endpoint {
         text: string,
     ): EndpointAnswer {
         const body = answerOf(text);
-        const message = this.withoutKey(body?.error ?? `answers, but not as a TON HTTP API (${code})`);
+        const said = this.withoutKey(body?.error ?? `answers, but not as a TON HTTP API (${code})`);
+        const message = said.length > MAX_MESSAGE ? `${said.slice(0, MAX_MESSAGE)}…` : said;
         const status = body !== undefined && body.ok !== true && body.code ? body.code : code;
         if (status === 429) {
             return { kind: 'busy', waitMs: retryAfter(headers['retry-after']), message: `${BUSY} (429): ${message}` };

@@ -703,6 +703,14 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'review: work beyond the bytes received',
+        attack: 'An endpoint refuses each call with an error of 60 MB, and the logs that repeat it fill the disk.',
+        stoppedBy: 'A thousand characters of an error are kept.',
+        file: 'tests/offchain/chain/cells.spec.ts',
+        test: 'The client of the chain repeats only the beginning of an error of megabytes, which would fill a disk with logs',
+        removed: 'offchain/chain/endpoint: `MAX_MESSAGE`',
+    },
+    {
+        source: 'review: work beyond the bytes received',
         attack: 'A client sends a stop string of a megabyte, for which a model server keeps the whole answer back: all of it is made before the first step is paid.',
         stoppedBy: 'A stop string has 256 characters at most.',
         file: 'tests/offchain/worker/admission.spec.ts',

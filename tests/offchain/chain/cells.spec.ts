@@ -104,4 +104,18 @@ describe('The client of the chain', () => {
         await expect(list()).rejects.toThrow('more than 32768 cells in a transaction');
         large.close();
     });
+
+    it('repeats only the beginning of an error of megabytes, which would fill a disk with logs', async () => {
+        const { url, close } = await serverOf((_, response) => {
+            response.writeHead(200).end(JSON.stringify({ ok: false, error: 'x'.repeat(4 << 20), code: 400 }));
+        });
+
+        const error = await chainAt(url)
+            .account(address(1))
+            .catch((reason: Error) => reason);
+
+        expect((error as Error).message).toContain('refuses (400): xxx');
+        expect((error as Error).message.length).toBeLessThan(1200);
+        close();
+    });
 });
