@@ -8,6 +8,7 @@ import { Command, Option } from 'commander';
 import { FaultEvidence, evidence, evidenceIn, readGatewayConfig } from '../gateway';
 import { toWire } from '../link';
 import { waitUntil } from '../process/tasks';
+import { forTerminal } from '../process/terminal';
 import { openGatewayStore } from '../store/open';
 import { acting, ActFlags, addressOn, chainOf, reading, send } from './actor';
 import { askGateway } from './gatewayClient';
@@ -125,7 +126,7 @@ async function report(flags: ReportFlags): Promise<void> {
     await assertNew(chain, prepared, found.loss);
     const plan = await planOf(chain, found, prepared, Number(flags.piece));
     if (flags.json !== true) {
-        console.log([line(found), ...planLines(plan)].join('\n'));
+        console.log(forTerminal([line(found), ...planLines(plan)].join('\n')));
     }
     const { dispute } = prepared;
     const countedLoss = async () => {

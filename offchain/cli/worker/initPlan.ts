@@ -11,6 +11,7 @@ import { Remedied } from '../../process/errors';
 import { newSeed } from '../../process/keyFiles';
 import { assertFreePort } from '../../process/ports';
 import { mayBePublic } from '../../process/publicAddress';
+import { forTerminal } from '../../process/terminal';
 import { manifestText, readProgress, type WorkerFiles, writeWhole } from '../../setup/files';
 import { type MarketPrice, type MarketRules, providerOf, readMarketPrices, readRules } from '../../setup/market';
 import type { ServedModel } from '../../setup/modelServers';
@@ -293,7 +294,7 @@ async function ratesOf(
     questions: Questions,
 ): Promise<{ prices: Map<string, MarketPrice>; rates: Map<string, Rates> }> {
     const ids = models.map(({ id }) => id);
-    const prices = await readMarketPrices(chain, registry, ids, (text) => console.error(text));
+    const prices = await readMarketPrices(chain, registry, ids, (text) => console.error(forTerminal(text)));
     const rates = new Map<string, Rates>();
     for (const model of models) {
         if (!prices.has(model.id)) {

@@ -15,6 +15,7 @@ import {
     type WorkerParts,
 } from '../../worker';
 import { Remedied } from '../../process/errors';
+import { forTerminal } from '../../process/terminal';
 import { readWorkerConfig } from '../../worker/config';
 import { tellFailure } from '../failure';
 import { serveUntil, stopRequested } from '../stop';
@@ -31,7 +32,9 @@ export function addRun(worker: Command, parts: WorkerParts): void {
 
 /** Prints what fails, on standard error. */
 function showFailures(findings: readonly Finding[]): void {
-    findings.filter(({ state }) => state === 'failed').forEach((finding) => console.error(findingText(finding)));
+    findings
+        .filter(({ state }) => state === 'failed')
+        .forEach((finding) => console.error(forTerminal(findingText(finding))));
 }
 
 async function run(file: string, configured: WorkerParts): Promise<void> {
@@ -59,7 +62,7 @@ async function run(file: string, configured: WorkerParts): Promise<void> {
         await serveUntil(stop, worker, () => admin?.close());
     } catch (error) {
         const reason = tellFailure(error);
-        console.error(`The worker stops: ${reason}`);
+        console.error(forTerminal(`The worker stops: ${reason}`));
         tellStopped(config, reason);
         process.exit(1); // at once: nothing may be sent on top of what the disk did not take
     }

@@ -8,6 +8,7 @@ import { tellFailure } from '../failure';
 import { print } from '../output';
 import { CONFIG, type ConfigFlags, JSON_OPTION } from './options';
 import { statusText, type WireStatus } from './statusText';
+import { forTerminal } from '../../process/terminal';
 
 const CLEAR = '\x1b[2J\x1b[H'; // of a terminal: the whole screen, from its top
 const WATCH_SECONDS = 2;
@@ -36,7 +37,7 @@ export function addStatus(worker: Command, parts: WorkerParts): void {
             }
             const begin = process.stdout.isTTY ? CLEAR : '';
             for (;;) {
-                await show(begin).catch((error: unknown) => console.error(tellFailure(error)));
+                await show(begin).catch((error: unknown) => console.error(forTerminal(tellFailure(error))));
                 await sleep((watch === true ? WATCH_SECONDS : watch) * 1000);
             }
         });
