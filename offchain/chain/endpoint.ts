@@ -188,8 +188,8 @@ export class Endpoint {
         text: string,
     ): EndpointAnswer {
         const body = answerOf(text);
-        const said = this.withoutKey(body?.error ?? `answers, but not as a TON HTTP API (${code})`);
-        const message = said.length > MAX_MESSAGE ? `${said.slice(0, MAX_MESSAGE)}…` : said;
+        const whole = this.withoutKey(body?.error ?? `answers, but not as a TON HTTP API (${code})`);
+        const message = whole.length > MAX_MESSAGE ? `${whole.slice(0, MAX_MESSAGE)}…` : whole;
         const status = body !== undefined && body.ok !== true && body.code ? body.code : code;
         if (status === 429) {
             return { kind: 'busy', waitMs: retryAfter(headers['retry-after']), message: `${BUSY} (429): ${message}` };
