@@ -24,6 +24,25 @@ export async function isDispute(
     return disputes.some(({ address }) => address.hash.equals(dispute));
 }
 
+/**
+ * Why a demand gets no answer whatever it is about; undefined if nothing speaks against one. `isDenied`: an endpoint
+ * says that there is no such case. Then nothing is signed for a number that its job has not used yet: the fail of one
+ * far ahead would use up all numbers before it.
+ */
+export async function objectionTo(
+    context: Pick<WorkerContext, 'config' | 'store'>,
+    record: CaseRecord,
+    isDenied: boolean,
+): Promise<string | undefined> {
+    if (!(await isDispute(context, record))) {
+        return 'its account is no Dispute of this provider and release';
+    }
+    const job = isDenied ? await context.store.jobs.get(record.job) : undefined;
+    return job !== undefined && record.number > job.highest
+        ? 'its job has used no such number, and an endpoint denies the case'
+        : undefined;
+}
+
 /** The messages of an answer in orders that the wallet can carry. */
 export async function ordersOf(
     dispute: OpenedContract<Dispute>,

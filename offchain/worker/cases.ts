@@ -10,7 +10,7 @@ import { AnswerSender } from './answerSender';
 import { accountAddress } from './channels';
 import type { ClaimWallet } from './claimSender';
 import type { WorkerContext } from './context';
-import { isDispute, ordersOf } from './caseAnswer';
+import { isDispute, objectionTo, ordersOf } from './caseAnswer';
 import { type AnnouncedCase, CaseMessages } from './caseMessages';
 import { CaseTellers, keyOf, nameOf } from './caseTellers';
 import { type ShownCase, CaseViews } from './caseViews';
@@ -270,8 +270,9 @@ export class Cases {
     private async answer(record: CaseRecord, view: ShownCase, isDenied: boolean): Promise<void> {
         const { source, state } = view;
         const dispute = source.open(Dispute.fromAddress(accountAddress(record.dispute)));
-        if (!(await isDispute(this.context, record))) {
-            this.logOnce(record, 'a demand has no answer: its account is no Dispute of this provider and release');
+        const objection = await objectionTo(this.context, record, isDenied);
+        if (objection !== undefined) {
+            this.logOnce(record, `a demand has no answer: ${objection}`);
             return;
         }
         const file = (await dispute.getFile())!;

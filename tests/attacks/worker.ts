@@ -852,4 +852,12 @@ export const workerAttacks: Attack[] = [
         test: 'An endpoint that lies about what can be claimed and says for ever that the channel is another contract keeps its vouchers from being claimed for a while only',
         removed: 'worker: claims by another endpoint where a channel cannot be read (claimOf)',
     },
+    {
+        source: 'review',
+        attack: 'The first endpoint makes up demands for the highest number of each job: the worker signs a fail of it, and the jobs have no number left.',
+        stoppedBy: 'Nothing is signed for a number that a job has not used yet if another endpoint denies the demand.',
+        file: 'tests/offchain/worker/madeUpCases.spec.ts',
+        test: 'Cases that one endpoint makes up use up no numbers of a job',
+        removed: 'worker: numbers that a job has not used, in demands that an endpoint denies (objectionTo)',
+    },
 ];

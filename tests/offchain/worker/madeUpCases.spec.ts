@@ -3,9 +3,10 @@ import { bytesToNumber, caseStates, Dispute } from '@cocoon-market/wrappers';
 import { type Address, beginCell, Cell, type Sender } from '@ton/core';
 import { storeCaseOpened } from '../../../wrappers/bodies';
 import { FakeChain } from '../support/chain';
+import { TestClient } from '../support/client';
 import { account, caseRound, type Fixture, startFixture } from '../support/worker';
 
-const JOB = Buffer.alloc(32).fill(5, 31);
+const JOB: Buffer = Buffer.alloc(32).fill(5, 31);
 const VALUE = 1_000_000n; // nanoTON that an answer needs, as the endpoints say
 
 let fixture: Fixture;
@@ -21,8 +22,8 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
 const numbers = async () => (await fixture.worker.status()).cases.map(({ number }) => number);
 const answers = () => fixture.wallet.orders.flat();
 
-async function disputeOf(query: number): Promise<Address> {
-    return (await Dispute.ofFault(account(0x22), { class: 'A3', job: JOB, query })).address;
+async function disputeOf(query: number, job = JOB): Promise<Address> {
+    return (await Dispute.ofFault(account(0x22), { class: 'A3', job, query })).address;
 }
 
 /** An endpoint shows an open demand about a query at this account. */
@@ -39,8 +40,8 @@ function show(chain: FakeChain, dispute: Address, query: number, change: object 
     });
 }
 
-function tell(chain: FakeChain, dispute: Address, query: number, at = fixture.chain.now()): void {
-    const named = { job: bytesToNumber(JOB), query: BigInt(query), dispute: bytesToNumber(dispute.hash) };
+function tell(chain: FakeChain, dispute: Address, query: number, at = fixture.chain.now(), job = JOB): void {
+    const named = { job: bytesToNumber(job), query: BigInt(query), dispute: bytesToNumber(dispute.hash) };
     const rest = { faultClass: 3n, node: 0n, date: 1n, answerBy: 2n, amount: 3n, bond: 4n };
     const message = { $$type: 'CaseOpened' as const, serial: BigInt(query), ...named, ...rest };
     const body = beginCell().store(storeCaseOpened(message)).endCell();
@@ -116,6 +117,24 @@ describe('Cases that one endpoint makes up', () => {
         await until(async () => (await numbers()).length > 0);
 
         expect(await numbers()).toHaveLength(1000);
+    });
+
+    it('use up no numbers of a job', async () => {
+        const client = await TestClient.withJob(fixture.worker.url, liar);
+        const { job } = client;
+        const query = 4_000_000_000;
+        const dispute = await disputeOf(query, job);
+        const { receiptKey } = fixture.worker.nodeInfo;
+        const file = { job, query, about: Buffer.alloc(32, 7), firstPiece: 0, receiptKey };
+        show(liar, dispute, query, { getFile: async () => file });
+        tell(liar, dispute, query, undefined, job);
+        await until(async () => (await numbers()).includes(query));
+        await caseRound();
+        await fixture.restart();
+
+        client.url = fixture.worker.url;
+        expect((await client.register()).body.highest).toBe(0);
+        expect(answers()).toEqual([]);
     });
 
     it('cost 64 answers in all', async () => {
