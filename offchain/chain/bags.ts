@@ -1,7 +1,11 @@
 /** Cells in the answers of an endpoint: a few bytes on the wire are two thousand in memory. */
 
+import { Cell } from '@ton/core';
+
 /** Cells that the bags of one answer may have: an account has 65,536 at most. */
 export const MAX_CELLS = 131_072;
+/** Cells that a getter of this project may return, and that code or data of a contract may have: they are hundreds. */
+const MAX_OWN = 4096;
 /** Cells that each transaction of a list may have: a message has 8192 at most. The reader takes one at a time. */
 const MAX_LISTED = 32_768;
 
@@ -13,6 +17,7 @@ const INDEXED = ['68ff65f3', 'acc3a728'];
 /** Why an answer is not used: its bags, in base64, have too many cells. Undefined if they have not. */
 export function excessOfCells(method: string, answer: unknown): string | undefined {
     const isList = method === 'getTransactions';
+    const max = method === 'runGetMethod' ? MAX_OWN : MAX_CELLS;
     const rest = [answer]; // an answer may have many levels
     let cells = 0;
     while (rest.length > 0) {
@@ -22,8 +27,8 @@ export function excessOfCells(method: string, answer: unknown): string | undefin
             if (isList && cells > MAX_LISTED) {
                 return `more than ${MAX_LISTED} cells in a transaction`;
             }
-            if (cells > MAX_CELLS) {
-                return `more than ${MAX_CELLS} cells`;
+            if (cells > max) {
+                return `more than ${max} cells`;
             }
         } else if (typeof value === 'object' && value !== null) {
             for (const one of Object.values(value)) {
@@ -32,6 +37,14 @@ export function excessOfCells(method: string, answer: unknown): string | undefin
         }
     }
     return undefined;
+}
+
+/**
+ * Code or data of an account; undefined if it has none, or more cells than any contract of this project: to read those
+ * of a large one takes a second, in which nothing else is done.
+ */
+export function smallCell(bag: Buffer | null): Cell | undefined {
+    return bag === null || cellsOf(bag) > MAX_OWN ? undefined : Cell.fromBoc(bag)[0];
 }
 
 /** The number of cells by the head of a bag; 0 if it is none. */

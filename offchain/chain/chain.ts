@@ -19,6 +19,7 @@ import { TonClient } from '@ton/ton';
 import { setImmediate } from 'node:timers/promises';
 import { addressText } from '../process/addresses';
 import { ChainApi } from './api';
+import { smallCell } from './bags';
 import type { Urgency } from './budget';
 import { type EndpointSettings, paramOf } from './endpoint';
 import { ChainError } from './errors';
@@ -27,7 +28,7 @@ import { ChainError } from './errors';
 export interface ChainAccount {
     state: 'active' | 'uninitialized' | 'frozen';
     balance: bigint; // nanoTON
-    code: Cell | undefined;
+    code: Cell | undefined; // also undefined if it has more cells than any contract of this project; so is `data`
     data: Cell | undefined;
     at: number; // unix seconds of the chain
 }
@@ -200,8 +201,8 @@ export class TonHttpChain implements Chain {
         return {
             state: state.state,
             balance: state.balance,
-            code: state.code === null ? undefined : Cell.fromBoc(state.code)[0],
-            data: state.data === null ? undefined : Cell.fromBoc(state.data)[0],
+            code: smallCell(state.code),
+            data: smallCell(state.data),
             at: state.timestampt,
         };
     }

@@ -711,6 +711,14 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'review: work beyond the bytes received',
+        attack: 'An endpoint shows every account with data of 64,000 cells, and each reading stops the process for two seconds.',
+        stoppedBy: 'Code and data of more than 4096 cells are not read, and no getter may return more.',
+        file: 'tests/offchain/chain/cells.spec.ts',
+        test: 'The client of the chain does not read code and data of an account that is larger than any contract of this project',
+        removed: 'offchain/chain/bags: `MAX_OWN`',
+    },
+    {
+        source: 'review: work beyond the bytes received',
         attack: 'A client sends a stop string of a megabyte, for which a model server keeps the whole answer back: all of it is made before the first step is paid.',
         stoppedBy: 'A stop string has 256 characters at most.',
         file: 'tests/offchain/worker/admission.spec.ts',

@@ -1,6 +1,7 @@
 /** Answers of an endpoint that are few bytes on the wire, and more cells or entries than memory holds. */
 import { type Localnet, startLocalnet } from '@cocoon-market/localnet';
-import { Address, beginCell, type Contract, type ContractProvider, type Transaction } from '@ton/core';
+import { Address, beginCell, Cell, type Contract, type ContractProvider, type Transaction } from '@ton/core';
+import { Registry } from '@cocoon-market/wrappers';
 import { json } from 'node:stream/consumers';
 import { type Emitted, type EndpointSettings, TonHttpChain } from '../../../offchain/chain';
 import { GLOBAL_ID_PARAM } from '../../../offchain/chain/endpoint';
@@ -103,6 +104,31 @@ describe('The client of the chain', () => {
 
         await expect(list()).rejects.toThrow('more than 32768 cells in a transaction');
         large.close();
+    });
+
+    it('does not read code and data of an account that is larger than any contract of this project', async () => {
+        const small = chainOfCells(4096);
+        const large = chainOfCells(4097);
+        const id = { '@type': 'ton.blockIdExt', workchain: 0, shard: '0', seqno: 1, root_hash: '', file_hash: '' };
+        const last = { '@type': 'internal.transactionId', lt: '1', hash: Buffer.alloc(32).toString('base64') };
+        const state = { balance: '7', state: 'active', last_transaction_id: last, block_id: id, sync_utime: 9 };
+        const { url, close } = await answering({ ...state, code: small, data: large });
+
+        const account = await chainAt({ url, callsPerSecond: 10 }).account(address(1));
+
+        expect(account).toMatchObject({ state: 'active', balance: 7n, code: expect.any(Cell), data: undefined });
+        close();
+    });
+
+    it('believes no getter that returns more than any contract of this project', async () => {
+        const stack = [['cell', { bytes: chainOfCells(4097) }]];
+        const { url, close } = await answering({ gas_used: 1, exit_code: 0, stack });
+        const chain = chainAt({ url, callsPerSecond: 10 });
+
+        const rules = chain.open(Registry.fromAddress(address(1))).getRules();
+
+        await expect(rules).rejects.toThrow('more than 4096 cells');
+        close();
     });
 
     it('repeats only the beginning of an error of megabytes, which would fill a disk with logs', async () => {
