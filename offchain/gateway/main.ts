@@ -69,6 +69,7 @@ export interface GatewayDeps {
     findMs?: number; // between two readings of the registry's events
     watchMs?: number; // between two looks at the nodes of paying jobs
     turnMs?: number; // longest wait of a question for the orders of other processes
+    longBytes?: number; // of long requests that wait or are answered
 }
 
 /** A running gateway. */
@@ -162,7 +163,7 @@ async function serve(config: GatewayConfig, keys: ClientKeys, deps: GatewayDeps)
     const router = new Router(context, { pool, recovery, endings, closing });
     const answers = new Answers();
     const token = new AdminToken();
-    const server = makeServer(context, router, answers);
+    const server = makeServer(context, router, answers, deps.longBytes);
     const catalogue = new Catalogue(Object.keys(config.models), nodes, now);
     addModels(server, config, catalogue);
     addAdmin(server, context, { book, closing, token });

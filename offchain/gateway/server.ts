@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
 import { ChainError } from '../chain/errors';
 import { choicesOf, embeddingBody } from '../link';
-import { createDoor, NoRoom, SMALL_BODY } from '../process/doors';
+import { BytesInUse, createDoor, NoRoom, SMALL_BODY, UNCOUNTED_BODY } from '../process/doors';
 import { JsonError } from '../process/json';
 import { isLoopback, isLoopbackHeader } from '../process/publicAddress';
 import { Answers, CutReason } from './answers';
@@ -33,14 +33,20 @@ import { readCertificate } from './tls';
 
 const MESSAGES = '/v1/messages'; // the one path in the shape of Anthropic's API
 const BODY_BYTES = 8 << 20; // of a request for a model
+const LONG_BYTES = 512 << 20; // of long requests that wait or are answered; of one of several keys half as many
 const NOT_LOCAL =
     'This gateway answers to 127.0.0.1 and localhost only: a proxy before it sets the header Host to one of them, or ' +
     'listen.host is another address';
 const KEY_SHARE = 2; // one of several keys gets at most 1/KEY_SHARE of all queries at once
 const MAX_NAME = 100; // characters of a key in an error
 
-/** The server, not yet listening. */
-export function makeServer(context: GatewayContext, router: Router, answers = new Answers()): FastifyInstance {
+/** The server, not yet listening. `longBytes`: of long requests that wait or are answered. */
+export function makeServer(
+    context: GatewayContext,
+    router: Router,
+    answers = new Answers(),
+    longBytes = LONG_BYTES,
+): FastifyInstance {
     const { config, log, people } = context;
     const { proxies, tls } = config.listen;
     const server = createDoor({ proxies, tls: tls && readCertificate(tls) });
@@ -86,7 +92,7 @@ export function makeServer(context: GatewayContext, router: Router, answers = ne
     addCors(server, config, people);
     addKeyCheck(server, people);
     server.get('/healthz', async () => ({ status: 'ok' }));
-    const parts = { context, router, answers };
+    const parts = { context, router, answers, bodies: new BytesInUse(longBytes) };
     const idempotency = new Idempotency(config.idempotency, undefined, undefined, context.store.claims);
     for (const [path, read] of Object.entries(readers)) {
         server.post(path, { bodyLimit: BODY_BYTES }, idempotent(idempotency, answerAt(read, parts)));
@@ -99,6 +105,7 @@ interface EndpointParts {
     context: GatewayContext;
     router: Router;
     answers: Answers;
+    bodies: BytesInUse; // long ones, of requests that wait or are answered
 }
 
 /** A request that was read, and the writer of its answer. */
@@ -135,10 +142,11 @@ const headOf = (prefix: string, { modelRequest }: ApiCall, created: number) => (
 const shownOf = ({ includeUsage, modelRequest }: ApiCall) => ({ includeUsage, choices: choicesOf(modelRequest) });
 
 /** Answers requests for a model's text, each in the shape that `read` gives. */
-function answerAt(read: (typeof readers)[string], { context, router, answers }: EndpointParts) {
+function answerAt(read: (typeof readers)[string], parts: EndpointParts) {
+    const { context, router } = parts;
     const { config, log, now, people } = context;
     return async (request: FastifyRequest, reply: FastifyReply) => {
-        requireRoom(context, answers, request);
+        requireRoom(parts, request);
         const { call, format } = read(request.body, config);
         nameModel(call, config);
         noteModel(request, call);
@@ -146,7 +154,7 @@ function answerAt(read: (typeof readers)[string], { context, router, answers }: 
         showNotPassedOn(reply, call);
         const silenceMs = config.commentSeconds * 1000;
         const question = { ...questionOf(call.modelRequest, call), preferences: call.preferences, payer };
-        return runAnswer(answers, reply, (signal) =>
+        return runAnswer(parts, reply, (signal) =>
             (call.stream ? answerStream : answerWhole)({
                 ...{
                     question,
@@ -167,10 +175,11 @@ function answerAt(read: (typeof readers)[string], { context, router, answers }: 
     };
 }
 
-function embedAt({ context, router, answers }: EndpointParts) {
+function embedAt(parts: EndpointParts) {
+    const { context, router } = parts;
     const { config, people } = context;
     return async (request: FastifyRequest, reply: FastifyReply) => {
-        requireRoom(context, answers, request);
+        requireRoom(parts, request);
         const call = readCall('embedding', request.body, config);
         const body = call.modelRequest.body as z.output<typeof embeddingBody>;
         nameModel(call, config);
@@ -179,7 +188,7 @@ function embedAt({ context, router, answers }: EndpointParts) {
         showNotPassedOn(reply, call);
         const inputs = typeof body.input === 'string' ? 1 : body.input.length;
         const embeddings = new Embeddings(inputs, body.encoding_format ?? 'float');
-        return runAnswer(answers, reply, async (signal) => {
+        return runAnswer(parts, reply, async (signal) => {
             const begin = (job: GatewayJob, number: number) => void reply.headers(headersOf(job, number));
             const reading = {
                 question: { ...questionOf(call.modelRequest, call), preferences: call.preferences, payer },
@@ -203,23 +212,28 @@ function tooManyVectors(): GatewayError {
 
 /** Runs one answer that is counted, and cut when its client goes away. */
 async function runAnswer(
-    answers: Answers,
+    { context, answers, bodies }: EndpointParts,
     reply: FastifyReply,
     answer: (signal: AbortSignal) => Promise<void>,
 ): Promise<FastifyReply> {
-    const { facts, apiKey } = reply.request;
+    const { facts, apiKey, bodyBytes } = reply.request;
+    // Whoever has the only key has all of it.
+    const client = apiKey !== undefined && context.people.apiKeys.usable > 1 ? apiKey.name : facts.id;
     const { abort, end } = answers.begin(apiKey?.name);
+    let letGo = () => undefined as void;
     reply.raw.once('close', () => {
         if (!reply.raw.writableFinished && facts.isRecorded !== true) {
             abort.abort('client' satisfies CutReason);
         }
     });
     try {
+        letGo = bodyBytes > UNCOUNTED_BODY ? bodies.take(client, bodyBytes) : letGo;
         const answering = untilGone(reply, abort.signal, () => answer(abort.signal));
         facts.answering = answering;
         return await answering;
     } finally {
         end();
+        letGo();
     }
 }
 
@@ -229,7 +243,8 @@ function noteModel({ facts }: FastifyRequest, { stream, modelRequest }: ApiCall)
 }
 
 /** Throws 429 if too many queries run, or too many of one key while others have one, too. */
-function requireRoom({ config, people }: GatewayContext, answers: Answers, { apiKey }: FastifyRequest): void {
+function requireRoom({ context, answers }: EndpointParts, { apiKey }: FastifyRequest): void {
+    const { config, people } = context;
     const { maxQueries } = config;
     if (answers.count >= maxQueries) {
         throw tooMany(`This gateway answers ${maxQueries} queries at once (maxQueries): ask again in a moment`);

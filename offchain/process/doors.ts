@@ -4,6 +4,13 @@ import type { Socket } from 'node:net';
 import { assertPlainJson } from './json';
 import { placeOfAddress, Proxies } from './proxies';
 
+declare module 'fastify' {
+    interface FastifyRequest {
+        /** Of the JSON that it brought; 0 without. */
+        bodyBytes: number;
+    }
+}
+
 const MiB = 1 << 20;
 
 export interface DoorLimits {
@@ -57,10 +64,12 @@ export function createDoor(
     limitConnections(server, limits.connections, listed);
     limitForwarded(server, limits.connections, listed);
     limitBodies(server, limits.bodyBytes, listed);
+    server.decorateRequest('bodyBytes', 0);
     const parse = server.getDefaultJsonParser('error', 'error');
     server.removeContentTypeParser(['application/json']);
     server.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
         const bytes = body as Buffer;
+        request.bodyBytes = bytes.length;
         try {
             assertPlainJson(bytes);
         } catch (error) {

@@ -663,4 +663,11 @@ export const gatewayAttacks: Attack[] = [
         file: 'tests/offchain/gateway/silence.spec.ts',
         test: 'Answers that are cut by an app keep their place of the job until the worker has ended them, and no node is asked too much',
     },
+    {
+        source: 'review',
+        attack: 'An app has a hundred requests of 8 MB wait for a place, which costs it nothing, and fills the memory.',
+        stoppedBy: 'Long requests that wait or are answered have so many bytes, of which one of several keys has half.',
+        file: 'tests/offchain/gateway/keys.spec.ts',
+        test: 'A gateway with API keys gives one of several keys half of the memory for long requests that wait or are answered',
+    },
 ];

@@ -71,6 +71,27 @@ describe('A gateway with API keys', () => {
         expect((await Promise.all(running)).map((one) => one.status)).toEqual([200, 200, 200, 200]);
     });
 
+    it('gives one of several keys half of the memory for long requests that wait or are answered', async () => {
+        await bench.restart({}, { longBytes: 1 << 20 });
+        const { secret } = await admin('keys', { name: 'bob' });
+        const other = await admin('keys', { name: 'eve' });
+        const long = { ...ask, messages: [{ role: 'user', content: 'x '.repeat(150_000) }] };
+        let go!: () => void;
+        const gate = new Promise<void>((resolve) => (go = resolve));
+        bench.worker.scripts.push({ wait: () => gate }, {}, { wait: () => gate });
+        const running = [bench.post(long, bearer(secret))];
+        await until(() => bench.worker.asked.length === 1);
+
+        const { status, body } = await bench.post(long, bearer(secret));
+        expect([status, body.error.code]).toEqual([503, 'too_busy']);
+        expect((await bench.post(ask, bearer(secret))).status).toBe(200); // a short one is not counted
+        running.push(bench.post(long, bearer(other.secret)));
+        await until(() => bench.worker.asked.length === 3);
+        go();
+        expect((await Promise.all(running)).map((one) => one.status)).toEqual([200, 200]);
+        expect((await bench.post(long, bearer(secret))).status).toBe(200);
+    });
+
     it('lets one of several keys have 32 requests refused for nothing, and one more with each answer', async () => {
         const { secret } = await admin('keys', { name: 'bob' });
         const other = await admin('keys', { name: 'eve' });
