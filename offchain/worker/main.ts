@@ -30,6 +30,8 @@ import { readKeys, type WorkerConfig, type WorkerSeeds } from './config';
 import type { WorkerContext } from './context';
 import { Costs } from './costs';
 import { earningsOf, type EarningsView } from './earnings';
+import { diskObstacle } from './diskRoom';
+import { thisMachine } from './doctor/machine';
 import { Drain, type IntakeView } from './drain';
 import { WorkerIntake } from './intake';
 import { NodeOnChain } from './listed';
@@ -57,6 +59,8 @@ export interface WorkerParts {
     store?: WorkerStore;
     seeds?: WorkerSeeds;
     log?: Logger;
+    /** Bytes that can still be written in a folder. */
+    freeBytes?: (folder: string) => number;
     /** Reads the node from the chain; undefined when it does not exist yet. */
     node?: (chain: Chain) => Promise<ComparedNode | undefined>;
     /** Unix seconds. */
@@ -150,6 +154,7 @@ export async function assemble(config: WorkerConfig, parts: WorkerParts): Promis
         now: parts.now ?? unixSeconds,
         steady,
     };
+    context.intake.addObstacle(diskObstacle(config, parts.freeBytes ?? thisMachine.freeBytes, steady));
     const channels = new Channels(chain, codes, config.chain.confirmSeconds, steady);
     const clients = new Clients(config.limits.startSteps);
     const costs = new Costs(context, wallet, steady);

@@ -868,4 +868,13 @@ export const workerAttacks: Attack[] = [
         test: 'Cases that one endpoint makes up use up no numbers of a job',
         removed: 'worker: numbers that a job has not used, in demands that an endpoint denies (objectionTo)',
     },
+    {
+        source: 'review',
+        attack: 'A client fills the disk with vectors and log probabilities, which cost next to nothing, until the worker can store no end of what it has accepted.',
+        stoppedBy:
+            'No new work is taken while the disk has no room for the largest answers of all that may run or wait.',
+        file: 'tests/offchain/worker/intake.spec.ts',
+        test: 'a worker whose disk is nearly full takes no new jobs and queries, lets running queries end, and goes on once there is room',
+        removed: 'worker: the room on its disk among what keeps new work out (diskObstacle)',
+    },
 ];

@@ -16,7 +16,8 @@ import { blocking, type Check, Failure, skipped, warning } from './finding';
 
 // cspell:ignore bavail, ltnp, statfs
 const MiB = 1 << 20;
-const MIN_FREE = 200 * MiB; // bytes of the disk below which a store may soon fail
+/** Bytes of the disk below which a store may soon fail. */
+export const MIN_FREE = 200 * MiB;
 const LOW_FREE = 2048 * MiB;
 
 /** What of this machine a test replaces. */

@@ -187,3 +187,35 @@ describe('a reload', () => {
         });
     });
 });
+
+describe('a worker whose disk is nearly full', () => {
+    const MiB = 1 << 20;
+    let free: number; // bytes
+
+    beforeEach(async () => {
+        free = 10_000 * MiB;
+        let seconds = 0;
+        fixture = await startFixture({}, { freeBytes: () => free, steady: () => ++seconds });
+    });
+
+    it('takes no new jobs and queries, lets running queries end, and goes on once there is room', async () => {
+        const client = await withJob();
+        held();
+        const running = client.ask(1, 'one');
+        await fixture.backend.atPause();
+        free = 700 * MiB; // 200, and 4 for each of 128 that may run or wait
+
+        expect(available()).toBe(false);
+        expect((await client.ask(2, 'two')).refusal).toMatchObject({
+            code: 'paused',
+            message: expect.stringContaining('its disk is nearly full') as string,
+        });
+        await expect(withJob()).rejects.toThrow('its disk is nearly full');
+        fixture.backend.go();
+        expect((await running).result).toBeDefined();
+        free = 713 * MiB;
+        fixture.backend.script = () => [{ type: 'end', finish: 'stop' }];
+
+        expect((await client.ask(3, 'three')).result).toBeDefined();
+    });
+});
