@@ -10,7 +10,8 @@ import type { AccountReader, ChainAccount } from './chain';
 export interface ConfirmationRules {
     reads: number; // readings in a row with the same finding
     seconds: number; // minimal time from the first of them to the last; readings in quick succession count as one
-    silentAgree?: boolean; // an endpoint that gives no answer has no say
+    /** An endpoint that gives no answer has no say, or none in these findings. */
+    silentAgree?: boolean | ((finding: string | undefined) => boolean);
 }
 
 /** Readings that confirm a finding, unless the rules say otherwise. */
@@ -100,9 +101,9 @@ export class Confirmer<Source = AccountReader> {
         findingOf: (answer: T) => string | undefined,
     ): Promise<boolean> {
         const agrees = async (other: Source) => findingOf(await ask(other)) === finding;
+        const { silentAgree = false } = this.rules;
+        const isSilentFine = typeof silentAgree === 'boolean' ? silentAgree : silentAgree(finding);
         const others = this.source.others ?? [];
-        return (
-            await Promise.all(others.map((other) => agrees(other).catch(() => this.rules.silentAgree === true)))
-        ).every(Boolean);
+        return (await Promise.all(others.map((other) => agrees(other).catch(() => isSilentFine)))).every(Boolean);
     }
 }

@@ -4,13 +4,14 @@ import { Address } from '@ton/core';
 import { ChainAccount, Chain, Confirmer, CONFIRM_READS } from '../chain';
 
 const SOON_READS = 10; // while an end is waited for that was asked for
+const DUE = 'due';
 
 type ChannelData = ReturnType<typeof loadChannelData>;
 
 /**
  * What the chain says of a job's channel. A message that takes money out of sight is `unclear` until it was confirmed:
  * that the account is gone, or has paid more than was ever signed. `due`: the time of the refund has come.
- * `dueConfirmed`: several readings agree.
+ * `dueConfirmed`: several readings agree, and every endpoint that answers.
  */
 export type ChannelView =
     | ({ type: 'active'; due: boolean; dueConfirmed: boolean; balance: bigint; at: number } & ChannelData)
@@ -32,8 +33,11 @@ export class JobChannels {
         chain: Chain,
         { confirmSeconds, pollMs, now }: { confirmSeconds: number; pollMs: number; now?: () => number },
     ) {
-        this.slow = new Confirmer(chain, { reads: CONFIRM_READS, seconds: confirmSeconds }, now);
-        this.fast = new Confirmer(chain, { reads: SOON_READS, seconds: ((SOON_READS - 1) * pollMs) / 1000 });
+        // A refund that comes too early costs a fee, so an endpoint that is down keeps none of this gateway's money.
+        const silentAgree = (finding: string | undefined) => finding === DUE;
+        const soon = ((SOON_READS - 1) * pollMs) / 1000;
+        this.slow = new Confirmer(chain, { reads: CONFIRM_READS, seconds: confirmSeconds, silentAgree }, now);
+        this.fast = new Confirmer(chain, { reads: SOON_READS, seconds: soon, silentAgree });
     }
 
     /** The channel as the chain has it. What the chain says for `confirmSeconds` is confirmed. */
@@ -56,11 +60,11 @@ async function readWith(confirmed: Confirmer, { channel, maxPaid }: PaidChannel)
         if (maxPaid !== undefined && paid > maxPaid) {
             return `it has paid ${paid} nanoTON, more than was signed`;
         }
-        return account.at >= refundAt ? 'due' : undefined;
+        return account.at >= refundAt ? DUE : undefined;
     };
     const reading = await confirmed.read(channel, messageOf);
     const { value: account, finding: message } = reading;
-    if (message !== undefined && message !== 'due' && !reading.confirmed) {
+    if (message !== undefined && message !== DUE && !reading.confirmed) {
         return { type: 'unclear', message };
     }
     if (account.data === undefined || message === 'ended') {

@@ -670,4 +670,12 @@ export const gatewayAttacks: Attack[] = [
         file: 'tests/offchain/gateway/keys.spec.ts',
         test: 'A gateway with API keys gives one of several keys half of the memory for long requests that wait or are answered',
     },
+    {
+        source: 'fault kind: one answer believed',
+        attack: 'One of several endpoints is dead for weeks, and no deposit is refunded because it does not agree.',
+        stoppedBy: 'An endpoint that does not answer has no say in whether a refund is due.',
+        file: 'tests/offchain/gateway/words.spec.ts',
+        test: "What one API says of a job's channel is enough for a refund in its time while another endpoint is down, which locks no money",
+        removed: 'offchain/gateway/channels: `silentAgree`',
+    },
 ];

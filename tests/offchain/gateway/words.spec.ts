@@ -1,5 +1,5 @@
 import { beginCell } from '@ton/core';
-import type { ChainAccount } from '../../../offchain/chain';
+import { type ChainAccount, ChainError } from '../../../offchain/chain';
 import { HOUR, useMarket } from '../../support/market';
 import { ask, Bench, BenchOptions, startBench, until } from './support';
 
@@ -94,6 +94,20 @@ describe("What one API says of a job's channel", () => {
         await sweep();
 
         expect(job().phase).toBe('settling');
+    });
+
+    it('is enough for a refund in its time while another endpoint is down, which locks no money', async () => {
+        await start();
+        const { chain } = bench;
+        const down = async () => Promise.reject(new ChainError('the API does not answer'));
+        chain.others = [{ account: down, open: (contract) => chain.open(contract) }];
+        await bench.restart();
+        await bench.gateway.recovery.recovered;
+        await leave();
+        pass(HOUR);
+        await sweep();
+
+        expect(await market().isGone({ address: job().channel })).toBe(true);
     });
 
     it('is not believed while another endpoint shows the channel', async () => {
