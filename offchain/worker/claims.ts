@@ -277,10 +277,9 @@ export class Claims {
         const { config } = this.context;
         const key = keyOf(record);
         const isWorth = (due: bigint) => this.costs.isWorth(due / BigInt(1 + this.sender.failuresOf(key)));
-        const snapshot =
-            !hasLastClaim && isWorth(unconfirmed) && this.sender.mayTry(key)
-                ? await channel.readElsewhere()
-                : undefined;
+        const maxFailures = hasLastClaim ? config.claim.attempts : Infinity; // the channel should be gone
+        const isTried = this.sender.mayTry(key) && this.sender.failuresOf(key) < maxFailures;
+        const snapshot = isTried && isWorth(unconfirmed) ? await channel.readElsewhere() : undefined;
         const due = snapshot === undefined ? 0n : unclaimedOf({ voucher: job.voucher, snapshot });
         if (snapshot === undefined || !isWorth(due)) {
             return undefined;

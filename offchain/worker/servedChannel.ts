@@ -98,8 +98,10 @@ export class ServedChannel {
         const all = await this.channels.readElsewhere(record.channel, terms, record.jobNumber);
         const due = (snapshot: ChannelSnapshot) => unclaimedOf({ voucher: record.voucher, snapshot });
         const order = (a: ChannelSnapshot, b: ChannelSnapshot) => Number(due(b) - due(a) || b.paid - a.paid);
+        // A last claim of this worker ends the channel soon, or was not executed.
+        const isOver = ({ at }: ChannelSnapshot) => at - record.lastClaimAt > LAST_CLAIM_SECONDS;
         const isPossible = ({ paid, refundAt }: ChannelSnapshot) => paid <= promised && refundAt <= terms.end;
-        return all.filter(isPossible).sort(order)[0];
+        return all.filter((one) => isPossible(one) && isOver(one)).sort(order)[0];
     }
 
     private get hasEnded(): boolean {

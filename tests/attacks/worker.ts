@@ -877,4 +877,13 @@ export const workerAttacks: Attack[] = [
         test: 'a worker whose disk is nearly full takes no new jobs and queries, lets running queries end, and goes on once there is room',
         removed: 'worker: the room on its disk among what keeps new work out (diskObstacle)',
     },
+    {
+        source: 'review',
+        attack: 'The first endpoint says that the last claim of a job needs next to no coins, so that the channel refuses it, and then that the channel is gone: its client takes back what the vouchers promised.',
+        stoppedBy:
+            'Ten minutes after a last claim its vouchers are claimed again if another endpoint shows the channel.',
+        file: 'tests/regression/offchain-worker.spec.ts',
+        test: 'An endpoint that lies about what can be claimed and says that the channel is gone after a last claim, which could not pay, keeps its vouchers for a while only',
+        removed: 'worker: claims after a last claim that another endpoint shows as not executed (claimElsewhere)',
+    },
 ];

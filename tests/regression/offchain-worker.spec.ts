@@ -405,6 +405,29 @@ describe('An endpoint that lies about what can be claimed', () => {
         },
     );
 
+    it('and says that the channel is gone after a last claim, which could not pay, keeps its vouchers for a while only', async () => {
+        const { chain, wallet } = fixture;
+        const read = chain.account.bind(chain);
+        const gone = { state: 'uninitialized' as const, balance: 0n, code: undefined, data: undefined };
+        const lying = async (address: Address) =>
+            address.equals(client.channel) ? { ...gone, at: chain.now() } : read(address);
+        const sent = jest.spyOn(wallet, 'send').mockImplementation(async () => {
+            // The order carried what that endpoint called enough, and the channel refused it.
+            (chain as { others?: unknown[] }).others = [{ account: lying }, { account: read }];
+            chain.account = lying;
+        });
+        await client.end();
+        await fixture.worker.claimNow();
+        sent.mockRestore();
+        for (let round = 0; round < 5; round++) {
+            seconds += 300;
+            chain.advance(300);
+            await fixture.worker.claimNow();
+        }
+
+        expect(chain.paidBy(client.channel)).toBe(OWED);
+    });
+
     it('and says that the channel has not paid makes the wallet pay for a few claims only', async () => {
         lie({}, false);
         fixture.chain.change(client.channel, { paid: OWED });
