@@ -48,7 +48,7 @@ export function smallCell(bag: Buffer | null): Cell | undefined {
 }
 
 /** The number of cells by the head of a bag; 0 if it is none. */
-function cellsOf(bag: Buffer): number {
+export function cellsOf(bag: Buffer): number {
     const magic = bag.toString('hex', 0, 4);
     if (bag.length < 12 || (magic !== GENERIC && !INDEXED.includes(magic))) {
         return 0;

@@ -2,6 +2,7 @@
 import { type Address, Cell } from '@ton/core';
 import { setImmediate } from 'node:timers/promises';
 import { ChainApi, ChainError, type ChainSettings, endpointsOf, type TransactionId } from '../chain';
+import { cellsOf, smallCell } from '../chain/bags';
 
 /** A transaction as an endpoint lists it: its name, and the cell whose hash the name must be. */
 export interface RawTransaction extends TransactionId {
@@ -17,7 +18,7 @@ export interface MasterBlock {
 /** An account after its last transaction. */
 export interface StateAfter {
     last: TransactionId | undefined; // undefined before the first
-    code: Cell | undefined;
+    code: Cell | undefined; // also undefined if it is larger than any of this project; so is `data`
     data: Cell | undefined;
 }
 
@@ -43,6 +44,7 @@ export interface Source {
     senderOf(message: MessageId): Promise<RawTransaction | undefined>;
 }
 
+const MAX_CELLS = 65_536; // of the transactions that are in memory at once: anyone may send messages of thousands
 /** Transactions in one call, as many as public endpoints give. */
 export const PAGE = 100;
 
@@ -84,9 +86,14 @@ export class HttpSource implements Source {
         const address = account.toRawString();
         const page = await this.call('getTransactions', { address, limit: PAGE, archival: true, ...start });
         const transactions: RawTransaction[] = [];
+        let cells = 0;
         for (const listed of (page as Listed[]).slice(0, PAGE)) {
             await setImmediate(); // one of thousands of cells takes a tenth of a second, and requests wait meanwhile
             transactions.push(this.rawOf(listed));
+            cells += cellsOf(Buffer.from(listed.data, 'base64'));
+            if (cells > MAX_CELLS) {
+                break; // the others are read with the next page
+            }
         }
         return transactions;
     }
@@ -100,7 +107,7 @@ export class HttpSource implements Source {
         } = answer as Record<'code' | 'data', string> & {
             last_transaction_id: { lt: string; hash: string };
         };
-        const cellOf = (boc: string) => (boc === '' ? undefined : Cell.fromBase64(boc));
+        const cellOf = (boc: string) => smallCell(boc === '' ? null : Buffer.from(boc, 'base64'));
         return {
             last: last.lt === '0' ? undefined : { lt: BigInt(last.lt), hash: Buffer.from(last.hash, 'base64') },
             code: cellOf(code),

@@ -5,6 +5,7 @@ import { Registry } from '@cocoon-market/wrappers';
 import { json } from 'node:stream/consumers';
 import { type Emitted, type EndpointSettings, TonHttpChain } from '../../../offchain/chain';
 import { GLOBAL_ID_PARAM } from '../../../offchain/chain/endpoint';
+import { HttpSource } from '../../../offchain/indexer/source';
 import { unfolding } from '../../support/unfolding';
 import { serverOf } from '../support/server';
 
@@ -128,6 +129,16 @@ describe('The client of the chain', () => {
         const rules = chain.open(Registry.fromAddress(address(1))).getRules();
 
         await expect(rules).rejects.toThrow('more than 4096 cells');
+        close();
+    });
+
+    it('has no more of a page in memory than memory holds, where an index reads large messages of a stranger', async () => {
+        const listed = { data: chainOfCells(30_000), transaction_id: { lt: '1', hash: '' } };
+        const { url, close } = await answering(Array(5).fill(listed));
+
+        const page = await new HttpSource({ network: NETWORK, endpoint: url }).page(address(1));
+
+        expect(page).toHaveLength(3);
         close();
     });
 
