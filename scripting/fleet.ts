@@ -80,7 +80,7 @@ export async function openFleet(session: ScriptSession, flags: FleetFlags): Prom
     const now = await session.now();
     const messages = await session.rehearse(async (actor) => {
         if (stakeDue > 0n) {
-            await addStake(actor, { provider: opened.at, amount: stakeDue, anyCode: true }); // of this market
+            await addStake(actor, { provider: opened.at, amount: stakeDue });
         }
         await applyFleet(actor, { provider: opened.at, oldKeysEndAt: now + KEY_OVERLAP }, { ...plan, close });
     });

@@ -23,6 +23,11 @@ export const anyCodeFlag = {
     ),
 };
 
+/** The flag of the script that adds stake. */
+export const ownCodeFlag = {
+    anyCode: toggle('believe a Provider of a code that this release does not know: it could keep the stake'),
+};
+
 /** Returns what `agreeing` returns. Refuses if the market names codes that this release does not know. */
 export async function requireKnownCodes<T>(agreeing: () => Promise<T>): Promise<T> {
     try {
@@ -63,10 +68,24 @@ export async function findProvider(
     for (let version = (await codesOf(session, registry)).length - 1; version >= 0; version--) {
         const account = await opened.getProviderAddress(owner, BigInt(version));
         if ((await session.account(account)).active) {
+            await requireOwn(session, account, registry, owner);
             return account;
         }
     }
     return undefined;
+}
+
+/**
+ * Refuses an account that an endpoint names, unless its address follows from market, owner and the code of this
+ * release: it would get stake, and say what messages have to bring.
+ */
+async function requireOwn(session: ScriptSession, account: Address, registry: Address, owner: Address): Promise<void> {
+    if (!(await Provider.ofOwner(registry, owner)).address.equals(account)) {
+        throw new ScriptError(
+            `The endpoint names ${session.format(account)} as your Provider, and it is none with the code of this release`,
+            'if you know that it is yours, name it with --provider; nothing was sent',
+        );
+    }
 }
 
 /** Hashes of the codes of Providers that a registry names, by version. */
