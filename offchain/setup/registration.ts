@@ -5,6 +5,8 @@
 import {
     addStake,
     adoptRules,
+    codesOfThisCheckout,
+    formatTon,
     joinMarket,
     listingCell,
     Node,
@@ -17,6 +19,7 @@ import type { Actor } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
 import type { Chain, Transfer } from '../chain';
 import { applyFleet, type FleetPlan, type ManifestNode, planFleet, readFleet, type RegisteredNode } from '../fleet';
+import { addressText } from '../process/addresses';
 import { Remedied } from '../process/errors';
 import { type MarketRules, ownProviderVersion, providerOf } from './market';
 import { messagesOf } from './ownerOrder';
@@ -28,6 +31,7 @@ export interface ListingTarget {
     worker: Address; // the worker's wallet, to which jobs pay
     fund: bigint; // nanoTON that the worker's wallet is brought up to; 0n: nothing
     stake: bigint; // nanoTON at least, however little the nodes require
+    anyCode?: boolean; // their provider may run a code that this release does not know
 }
 
 /** What one message of the owner does. */
@@ -51,6 +55,7 @@ export interface OwnerStep {
 
 type Changes = Pick<OwnerStep, 'parts' | 'messages' | 'later' | 'stake'>;
 
+const MAX_UNKNOWN = 2_000_000_000n; // nanoTON that go to a provider whose code this release does not know
 const FUND_FROM = 3n; // a wallet with more than a third of the target is not funded again
 const KEY_OVERLAP = 14 * 86_400; // seconds that a replaced receipt key still signs, for the jobs that run
 
@@ -106,7 +111,7 @@ async function joining(
 
 async function changing(
     chain: Chain,
-    { owner }: ListingTarget,
+    { owner, anyCode }: ListingTarget,
     {
         provider,
         plan,
@@ -122,10 +127,11 @@ async function changing(
     const { at } = await chain.account(provider);
     const isJailOver = await canLeaveJail(chain, provider, plan, at);
     const messages = await messagesOf(chain, owner, async (actor) => {
-        await (stakeDue > 0n && addStake(actor, { provider, amount: stakeDue, anyCode: true })); // their own
+        await (stakeDue > 0n && addStake(actor, { provider, amount: stakeDue, anyCode: true })); // looked at below
         await (isJailOver && unjail(actor, { provider }));
         await applyFleet(actor, { provider, oldKeysEndAt: at + KEY_OVERLAP }, { ...plan, close: [] });
     });
+    await (anyCode !== true && requireTrusted(chain, provider, messages));
     const parts = [
         ...(stakeDue > 0n ? ['add to the stake'] : []),
         ...(isJailOver ? ['leave jail'] : []),
@@ -136,8 +142,25 @@ async function changing(
         return { parts, messages, later: [], stake: stakeDue };
     }
     const adopting = await agreedMessages(chain, owner, (actor) => adoptRules(actor, { provider }));
+    await (anyCode !== true && requireTrusted(chain, provider, adopting));
     const adopt = { what: 'adopt the present rules of the market', value: adopting[0].value };
     return { parts: [adopt], messages: adopting, later: parts, stake: stakeDue };
+}
+
+/**
+ * Refuses messages that carry much to a provider of another code than this release's. The market may name that code,
+ * and one endpoint could make up that it does: the contract would keep everything.
+ * @throws {Remedied}
+ */
+async function requireTrusted(chain: Chain, provider: Address, messages: readonly Transfer[]): Promise<void> {
+    const { code } = await chain.account(provider);
+    const value = messages.reduce((sum, message) => sum + message.value, 0n);
+    if (value > MAX_UNKNOWN && code?.equals((await codesOfThisCheckout()).provider) !== true) {
+        const text = `The provider ${addressText(provider, chain)} runs a code that this release does not know`;
+        throw new Remedied(
+            `${text}, and ${formatTon(value)} TON would go there: use the release that it was made with, or read that code and give --any-code`,
+        );
+    }
 }
 
 /** Messages with which the owner agrees to the market's rules. */

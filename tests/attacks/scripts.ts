@@ -316,4 +316,20 @@ export const scriptsAttacks: Attack[] = [
         test: 'A message of a stranger with a dictionary that is none keeps no explorer reading it for ever',
         removed: 'wrappers/dictionaries: `entriesOf`',
     },
+    {
+        attack: 'an endpoint names a wallet of its own as the Provider of whoever adds stake',
+        source: 'review: actions and scripts',
+        stoppedBy: 'the address of a Provider must follow from market, owner and code',
+        file: 'tests/deploy/ownProvider.spec.ts',
+        test: 'The Provider that a script finds is no account of a thief that an endpoint names, to which stake would go',
+        removed: 'scripting/provider: `requireOwn`',
+    },
+    {
+        attack: 'an endpoint says that a registry names the code of a contract that keeps all stake, and init finds the owner’s Provider there',
+        source: 'review: actions and scripts',
+        stoppedBy: 'nothing of worth goes to a provider of a code that the release does not know',
+        file: 'tests/offchain/setup/versions.spec.ts',
+        test: 'What init has the owner sign carries no stake to a provider whose code only an endpoint vouches for',
+        removed: 'offchain/setup/registration: `requireTrusted`',
+    },
 ];

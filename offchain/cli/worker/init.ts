@@ -39,6 +39,7 @@ export function addInit(worker: Command): void {
         .option('--region <text>', 'of the listing', 'unknown')
         .option('--uptime <percent>', 'that the listing promises', '99')
         .option('--stake <ton>', 'stake at least so much; default: what the rules require')
+        .option('--any-code', 'also add stake to a provider of a code that this release does not know')
         .option('--fund <ton>', "bring the worker's wallet up to this", formatTon(DEMAND_RESERVE))
         .option('--no-sweep', "do not send to the owner by itself what the worker's wallet does not need")
         .option('--speed <n>', 'tokens a second, for the estimate of earnings; default: one request measures it')

@@ -34,6 +34,7 @@ export interface InitFlags extends MachineFlags {
     region: string;
     uptime: string;
     stake?: string;
+    anyCode?: boolean;
     fund: string;
     wait: string;
     print?: boolean;

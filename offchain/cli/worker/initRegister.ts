@@ -44,7 +44,7 @@ export async function register(
     say: (line: string) => void,
 ): Promise<RegisteredWorker | undefined> {
     const { chain, rules, manifest, owner, worker, fund, stake, receiptKey } = prepared;
-    const target = { owner, nodes: manifest.nodes, worker, fund, stake };
+    const target = { owner, nodes: manifest.nodes, worker, fund, stake, anyCode: flags.anyCode === true };
     const look = () => nextStep(chain, rules, target);
     const now = async () => (await chain.account(owner)).at;
     const earlier = readProgress(files);

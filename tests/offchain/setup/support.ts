@@ -20,7 +20,13 @@ export class OwnedNode {
     ) {}
 
     /** Sets it up. Needs `jest` for what commands print. */
-    static async create(stage: Stage, registry: string, port: number, seed = randomBytes(32)): Promise<OwnedNode> {
+    static async create(
+        stage: Stage,
+        registry: string,
+        port: number,
+        seed = randomBytes(32),
+        flags: string[] = [],
+    ): Promise<OwnedNode> {
         const owner = await stage.wallet(`owner at ${port}`, seed);
         const wallet = join(stage.folder, `owner-${port}.key`);
         writeFileSync(wallet, seed.toString('hex'), { mode: 0o600 });
@@ -29,7 +35,7 @@ export class OwnedNode {
         const place = ['--url', `http://127.0.0.1:${port}`, '--listen', `127.0.0.1:${port}`];
         const machine = ['--backend', 'embedded', '--gpu-model', 'RTX 4090', '--vram', '24'];
         const prices = ['--prompt', '0.2', '--completion', '0.8'];
-        const all = [...market, ...place, ...machine, ...prices, '--wallet', wallet, '--yes'];
+        const all = [...market, ...place, ...machine, ...prices, '--wallet', wallet, '--yes', ...flags];
         await node.hear(['init', '--dir', node.folder, ...all]);
         return node;
     }

@@ -50,7 +50,7 @@ describe('A provider with a code of another version than that of this release', 
         await provider.sendJoin(wallet.sender(), {
             ...{ value: stake + VALUE, stake, payout: wallet.address, codeVersion: 1 },
         });
-        const other = await OwnedNode.create(stage, registry.toRawString(), PORT + 1, seed);
+        const other = await OwnedNode.create(stage, registry.toRawString(), PORT + 1, seed, ['--any-code']);
         const config = readWorkerConfig(other.path('worker.json'));
 
         const account = { registry, owner: own.owner.address };
@@ -66,6 +66,22 @@ describe('A provider with a code of another version than that of this release', 
 });
 
 describe('What init has the owner sign', () => {
+    it('carries no stake to a provider whose code only an endpoint vouches for', async () => {
+        const wallet = await stage.wallet('owner of a code that nobody knows', seedOf('owner of a code'));
+        const provider = stage.chain.open(await Provider.ofOwner(registry, wallet.address, otherCode));
+        const stake = toNano('50');
+        await provider.sendJoin(wallet.sender(), {
+            ...{ value: stake + VALUE, stake, payout: wallet.address, codeVersion: 1 },
+        });
+        const rules = await readRules(stage.chain, registry);
+        const target = { owner: wallet.address, nodes: [], worker: wallet.address, fund: 0n };
+
+        await expect(nextStep(stage.chain, rules, { ...target, stake: toNano('60') })).rejects.toThrow(
+            'runs a code that this release does not know, and 10.',
+        );
+        expect((await nextStep(stage.chain, rules, { ...target, stake })).messages).toEqual([]);
+    });
+
     it('adopts the rules of a market that has a newer node code, and says so before', async () => {
         const governor = stage.actor(await stage.wallet('governor of two node codes'));
         const codes = await codesOfThisCheckout();
