@@ -32,6 +32,7 @@ export interface Claim {
 }
 
 const MAX_TRIES = 8; // channels that are asked for the value of a claim, until one answers
+const FURTHER_TRIES = 2; // channels that are then asked at each of the other endpoints
 const CONFIRM_POLLS = 30;
 const HOUR = 3600;
 const WALLET_RESERVE = 10_000_000n; // nanoTON
@@ -110,22 +111,27 @@ export class ClaimSender {
 
     /**
      * The value that the first channel to answer requires. Throws the last error of the API when none of a few answers.
-     * A hidden channel is asked at the other endpoints too. After a value that was wrong another endpoint is asked.
+     * Some are asked at the other endpoints too, hidden ones first. After a value that was wrong another endpoint is
+     * asked.
      */
     private async requiredValue(claims: readonly Claim[]): Promise<bigint> {
         const { log } = this.context;
         const chain = this.context.chain.as('urgent');
         const { others = [] } = this.context.chain;
         const first = this.doubts === 0 ? chain : (others[this.doubts % others.length] ?? chain);
+        const some = claims.slice(0, MAX_TRIES);
+        const tries = some.flatMap(({ hidden, ...claim }) =>
+            [...new Set([first, ...(hidden ? others : []), chain])].map((source) => ({ ...claim, source })),
+        );
+        // The first endpoint may say it of no channel at all.
+        const further = some.slice(0, FURTHER_TRIES).flatMap((claim) => others.map((source) => ({ ...claim, source })));
         let lastError: unknown;
-        for (const { job, channel, hidden } of claims.slice(0, MAX_TRIES)) {
-            for (const source of new Set([first, ...(hidden ? others : []), chain])) {
-                try {
-                    return await source.open(Channel.fromAddress(accountAddress(channel))).getClaimValue();
-                } catch (error) {
-                    lastError = error;
-                    log.warn({ job: job.toString('hex'), err: error }, 'claims: the value of a claim cannot be read');
-                }
+        for (const { job, channel, source } of [...tries, ...further]) {
+            try {
+                return await source.open(Channel.fromAddress(accountAddress(channel))).getClaimValue();
+            } catch (error) {
+                lastError = error;
+                log.warn({ job: job.toString('hex'), err: error }, 'claims: the value of a claim cannot be read');
             }
         }
         throw lastError;

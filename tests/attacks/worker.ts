@@ -886,4 +886,20 @@ export const workerAttacks: Attack[] = [
         test: 'An endpoint that lies about what can be claimed and says that the channel is gone after a last claim, which could not pay, keeps its vouchers for a while only',
         removed: 'worker: claims after a last claim that another endpoint shows as not executed (claimElsewhere)',
     },
+    {
+        source: 'review',
+        attack: 'The first endpoint answers with an error whenever it is asked what a claim must carry, and nothing is ever claimed.',
+        stoppedBy: 'The other endpoints are asked.',
+        file: 'tests/regression/offchain-worker.spec.ts',
+        test: 'An endpoint that lies about what can be claimed and never says what a claim must carry keeps nothing from being claimed',
+        removed: 'worker: the other endpoints for the value of a claim (requiredValue)',
+    },
+    {
+        source: 'review',
+        attack: 'The first endpoint shows the account of the wallet with a code that cannot be read, so that the worker sends no claim and no answer.',
+        stoppedBy: 'The other endpoints say what the wallet holds.',
+        file: 'tests/regression/offchain-worker.spec.ts',
+        test: 'An endpoint that lies about what can be claimed and shows a wallet that nobody can read keeps nothing from being claimed',
+        removed: 'worker: the other endpoints for a wallet that cannot be read (spendable)',
+    },
 ];

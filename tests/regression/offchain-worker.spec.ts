@@ -452,6 +452,29 @@ describe('An endpoint that lies about what can be claimed', () => {
         expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 1, amount: OWED });
     });
 
+    it('and never says what a claim must carry keeps nothing from being claimed', async () => {
+        const { chain } = fixture;
+        const [account, open] = [chain.account.bind(chain), chain.open.bind(chain)];
+        const getClaimValue = () => Promise.reject(new Error('exit code 11'));
+        chain.open = (contract) => ({ ...open(contract), getClaimValue });
+        (chain as { others?: unknown[] }).others = [
+            { account, open: chain.open },
+            { account, open },
+        ];
+
+        expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 1, amount: OWED });
+    });
+
+    it('and shows a wallet that nobody can read keeps nothing from being claimed', async () => {
+        const { chain, wallet } = fixture;
+        jest.spyOn(wallet, 'balance').mockRejectedValue(new Error('no bag of cells'));
+        const read = chain.account.bind(chain);
+        const unread = () => Promise.reject(new Error('no bag of cells'));
+        (chain as { others?: unknown[] }).others = [{ account: unread }, { account: read }];
+
+        expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 1, amount: OWED });
+    });
+
     it('and says that the wallet is empty keeps nothing from being claimed', async () => {
         const { chain, wallet } = fixture;
         jest.spyOn(wallet, 'balance').mockResolvedValue(0n);
