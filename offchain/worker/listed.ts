@@ -27,8 +27,9 @@ export class NodeOnChain {
     ) {}
 
     /**
-     * Throws unless the node on chain has the worker's keys. Offers that differ are noted. While the chain does not
-     * answer, nothing is compared.
+     * Throws unless the node on chain has the worker's keys, as one endpoint shows it: a lie of another must not keep
+     * vouchers from being claimed and demands from being answered. Offers that differ are noted. While the chain does
+     * not answer, nothing is compared.
      */
     async open(): Promise<void> {
         const { log } = this.context;
@@ -39,15 +40,29 @@ export class NodeOnChain {
                 throw new Error(`${otherKeys}. ${REMEDY}`);
             }
         } catch (error) {
-            if (!(error instanceof ChainError) || error.final) {
+            if (error instanceof ChainError && !error.final) {
+                // Vouchers and accepted queries do not wait for an API.
+                log.warn({ err: error }, 'the chain does not answer, so the node on chain is not compared yet');
+                return;
+            }
+            if (!(await this.isShownElsewhere())) {
                 throw error;
             }
-            // Vouchers and accepted queries do not wait for an API.
-            log.warn({ err: error }, 'the chain does not answer, so the node on chain is not compared yet');
+            this.difference = (error as Error).message;
         }
         if (this.difference !== undefined) {
             log.error(`${this.difference}. The worker takes no new work until they agree. ${REMEDY}`);
         }
+    }
+
+    /** True if one of several endpoints shows the node with the worker's keys. */
+    private async isShownElsewhere(): Promise<boolean> {
+        const others = (this.context.chain.others ?? []).filter((one): one is Chain => one.network !== undefined);
+        const shows = async (other: Chain) => {
+            const node = await this.readNode(other);
+            return node !== undefined && this.differenceOf(node, []) === undefined;
+        };
+        return (await Promise.allSettled(others.map(shows))).some((one) => one.status === 'fulfilled' && one.value);
     }
 
     /** Compares again from time to time, until chain and worker agree. */
@@ -91,8 +106,8 @@ export class NodeOnChain {
     }
 
     /** Undefined if the configuration names no registry. */
-    private readNode(): Promise<ComparedNode | undefined> | undefined {
-        const { chain, config } = this.context;
+    private readNode(chain = this.context.chain): Promise<ComparedNode | undefined> | undefined {
+        const { config } = this.context;
         return this.read === undefined
             ? config.registry && readNode(chain, config.registry, config.node)
             : this.read(chain);

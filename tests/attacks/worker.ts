@@ -902,4 +902,12 @@ export const workerAttacks: Attack[] = [
         test: 'An endpoint that lies about what can be claimed and shows a wallet that nobody can read keeps nothing from being claimed',
         removed: 'worker: the other endpoints for a wallet that cannot be read (spendable)',
     },
+    {
+        source: 'review',
+        attack: 'The first endpoint shows no node, or one with other keys, and the worker does not start: nothing is claimed, and no demand is answered.',
+        stoppedBy: 'The worker starts if another endpoint shows the node, and takes no new work until they agree.',
+        file: 'tests/offchain/worker/jobs.spec.ts',
+        test: 'startWorker starts although the first endpoint shows no node, and takes no new work until that one agrees',
+        removed: 'worker: the other endpoints for its node at the start (NodeOnChain)',
+    },
 ];

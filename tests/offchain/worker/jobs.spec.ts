@@ -1,15 +1,20 @@
+/**
+ * What a worker asks of a job and of itself before it serves.
+ *
+ * Longer than 350 lines because all of it shares one worker and one way to offer it a job.
+ */
 import { channelCode, isWeakKey, libraryOf, signingKey, type Terms } from '@cocoon-market/wrappers';
 import { beginCell } from '@ton/core';
 import { randomBytes } from 'node:crypto';
 import { request } from 'undici';
-import { NodeClosed } from '../../../offchain/chain';
+import { type Chain, NodeClosed } from '../../../offchain/chain';
 import { type ComparedNode, modelHash, paths, sessionHash } from '../../../offchain/link';
 import { SqliteJobs } from '../../../offchain/store/sqliteJobs';
 import { claimOnce, startWorker, statusOnce } from '../../../offchain/worker';
 import { until } from '../gateway/support';
 import { TestClient } from '../support/client';
 import { ECHO, ScriptedBackend } from '../support/backend';
-import { FakeWallet } from '../support/chain';
+import { FakeChain, FakeWallet } from '../support/chain';
 import { account, configFor, type Fixture, SEEDS, startFixture } from '../support/worker';
 import { randomSigningKey } from '../../support/keys';
 
@@ -310,6 +315,25 @@ describe('startWorker', () => {
             }
         },
     );
+
+    it.each([
+        ['shows other keys', async () => ({ ...listed(), receiptKey: randomBytes(32) })],
+        ['shows no node', () => Promise.reject(new Error('There is no node'))],
+    ])('starts although the first endpoint %s, and takes no new work until that one agrees', async (_, lie) => {
+        const [chain, other] = [new FakeChain(), new FakeChain()];
+        chain.others = [chain, other];
+        let isLying = true;
+        const node = (source: Chain) => (source === chain && isLying ? lie() : Promise.resolve(listed()));
+        const worker = await start({ alerts: { seconds: 0.02 } }, { chain, node });
+        try {
+            expect((await worker.status()).readiness).toMatchObject({ ready: false });
+
+            isLying = false;
+            await until(async () => (await worker.status()).readiness!.ready);
+        } finally {
+            await worker.close();
+        }
+    });
 
     it('starts for a closed node, which may hold vouchers and owe answers', async () => {
         const node = async () => {
