@@ -332,4 +332,12 @@ export const scriptsAttacks: Attack[] = [
         test: 'What init has the owner sign carries no stake to a provider whose code only an endpoint vouches for',
         removed: 'offchain/setup/registration: `requireTrusted`',
     },
+    {
+        attack: 'an endpoint asks for stake and funds in turns after the owner has agreed once, until the wallet is empty',
+        source: 'review: actions and scripts',
+        stoppedBy: 'init sends no more than the amount that the owner agreed to',
+        file: 'tests/offchain/setup/agreed.spec.ts',
+        test: 'An owner who agreed to an amount sends no more, whatever the endpoint asks for then',
+        removed: 'offchain/cli/worker/initRegister: `agreed`',
+    },
 ];

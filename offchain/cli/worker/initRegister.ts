@@ -63,6 +63,8 @@ export async function register(
     writeProgress(files, progress);
     prepared.writeFiles(await nodeOf(step, receiptKey), step.provider);
 
+    const agreed = wholeOf(step);
+    let ordered = 0n; // nanoTON
     while (step.messages.length > 0) {
         step.parts.forEach(({ what }) => say(`Next: ${what}`));
         // Messages of one order arrive one by one, and none may be sent twice: all of them are waited for.
@@ -76,6 +78,14 @@ export async function register(
             if (await waitUntil(arrived, { maxMs: IN_FLIGHT * 1000, pollMs: pollMsOf(chain) })) {
                 continue;
             }
+        }
+        // An endpoint could ask for one thing after another.
+        ordered += step.messages.reduce((sum, { value }) => sum + value, 0n);
+        if (ordered > agreed) {
+            throw new Remedied(
+                `The chain now asks for ${tonText(ordered)} in all, more than the ${tonText(agreed)} that you agreed to: ` +
+                    'run this again, and look at its steps',
+            );
         }
         const beforeSend = (at: number) => {
             progress.sent = { parts: will, until: at + IN_FLIGHT };
