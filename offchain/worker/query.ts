@@ -56,6 +56,7 @@ export class RunningQuery implements ActiveQuery {
     private retryAfter: number | undefined; // seconds, of a backend that is busy
     private waits = false; // for its client
     private hasFreeWork = false; // more than a step of its work has no text that a client pays
+    private pending = 0; // tokens that are made and in no delta so far
     private readonly cost: QueryCost;
     private readonly patience: ClientPatience;
     started = false;
@@ -196,8 +197,8 @@ export class RunningQuery implements ActiveQuery {
     }
 
     /**
-     * Maximal nanoTON of a prompt whose answer the client cut before it began, so that nothing is billed; a step if too
-     * much of the answer had no text; else 0.
+     * nanoTON of what was done and nobody pays: at most the prompt if the client cut the answer before a word, and what
+     * was made without text, if that is more than the rest. A little of it is the way of a model.
      */
     private droppedCost(): bigint {
         const { answer, job, query } = this;
@@ -205,16 +206,18 @@ export class RunningQuery implements ActiveQuery {
             return job.terms.step;
         }
         const isFree = !answer.hasWord && this.cutBy === Finish.CutByClient;
-        return isFree ? promptBoundPrice(query.promptBound, job.terms.rates) : 0n;
+        const prompt = isFree ? promptBoundPrice(query.promptBound, job.terms.rates) : 0n;
+        const work = answer.unaccepted(this.pending);
+        return prompt + (work > answer.price() ? work : 0n);
     }
 
     /**
      * Cuts the query once more than a step of the backend's work is such as no client pays, for example tokens without
-     * text. A server may keep some text back, so less is no cause. `pending`: tokens that are in no delta so far.
+     * text. A server may keep some text back, so less is no cause.
      */
-    private checkPayable(pending: number): void {
+    private checkPayable(): void {
         const { step } = this.job.terms;
-        if (this.cutBy === undefined && this.answer.unaccepted(pending) > step) {
+        if (this.cutBy === undefined && this.answer.unaccepted(this.pending) > step) {
             this.hasFreeWork = true;
             this.stop(Finish.CutByWorker);
             const message = 'a query is cut: the model makes tokens without text, which nobody pays';
@@ -265,9 +268,11 @@ export class RunningQuery implements ActiveQuery {
                 return undefined;
             }
             case 'work':
-                this.checkPayable(event.tokens);
+                this.pending = event.tokens;
+                this.checkPayable();
                 return undefined;
             case 'delta':
+                this.pending = 0;
                 return (await this.deliver(this.text.join(event))) ? undefined : { finish: Finish.Length };
             case 'end':
                 for (const rest of this.text.takeRest()) {
@@ -314,7 +319,7 @@ export class RunningQuery implements ActiveQuery {
             return 'full'; // a meter frame took its place
         }
         await this.write(answer.addPart(part));
-        this.checkPayable(0);
+        this.checkPayable();
         return 'sent';
     }
 

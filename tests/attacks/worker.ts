@@ -910,4 +910,20 @@ export const workerAttacks: Attack[] = [
         test: 'startWorker starts although the first endpoint shows no node, and takes no new work until that one agrees',
         removed: 'worker: the other endpoints for its node at the start (NodeOnChain)',
     },
+    {
+        source: 'review: work that is not metered',
+        attack: 'A client has the model make almost a step of tokens without text and leaves before a word, hundreds of times for one step that it has paid.',
+        stoppedBy: 'What was made without text counts as dropped work.',
+        file: 'tests/offchain/worker/nothing.spec.ts',
+        test: 'A client that pays nothing has the model make two steps of tokens without text for one that is paid, in queries that it leaves',
+        removed: 'worker: work without text among what is dropped (droppedCost)',
+    },
+    {
+        source: 'review: work that is not metered',
+        attack: 'A client has the model make almost a step of tokens without text to the end of each answer, which then costs next to nothing.',
+        stoppedBy: 'What was made without text counts as dropped work if it is more than what the answer costs.',
+        file: 'tests/offchain/worker/nothing.spec.ts',
+        test: 'A client that pays nothing has the model make two steps of tokens without text for one that is paid, in queries that it takes to their end',
+        removed: 'worker: work without text among what is dropped (droppedCost)',
+    },
 ];

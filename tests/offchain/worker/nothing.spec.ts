@@ -44,6 +44,29 @@ const held: Step[] = [
     { type: 'end', finish: 'stop' },
 ];
 
+/** A client leaves so many queries before their answer. */
+async function leaveAfterAccept(client: TestClient, count: number): Promise<void> {
+    for (let number = 1; number <= count; number++) {
+        const leave = new AbortController();
+        const { head, sealed } = client.seal(number, 'hello');
+        const headers = { 'content-type': 'application/octet-stream' };
+        const body = encodeQuery(head, sealed);
+        const { body: answer } = await request(client.url + paths.query, {
+            ...{ method: 'POST', headers, body, signal: leave.signal },
+        });
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        leave.abort();
+        await answer.dump().catch(() => undefined);
+        await until(async () => (await fixture.worker.status()).running === 0);
+    }
+}
+
+async function askOften(client: TestClient, count: number): Promise<void> {
+    for (let number = 1; number <= count; number++) {
+        await client.ask(number, 'hello');
+    }
+}
+
 describe('A client that pays nothing', () => {
     it('gets one step of work over three jobs with four queries each, and no more', async () => {
         fixture = await startFixture({ limits: LIMITS });
@@ -60,23 +83,34 @@ describe('A client that pays nothing', () => {
         expect(fixture.backend.requests).toHaveLength(1);
     });
 
+    it.each([
+        ['it leaves', leaveAfterAccept],
+        ['it takes to their end', askOften],
+    ])(
+        'has the model make two steps of tokens without text for one that is paid, in queries that %s',
+        async (_, ask) => {
+            const step = 100_000_000n; // 10,000 tokens
+            fixture = await startFixture({ limits: { ...LIMITS, maxStep: step.toString() }, creditSeconds: 0.05 });
+            const work: Step = { type: 'work', tokens: 9000 };
+            fixture.backend.script = () => [
+                work,
+                ...(ask === leaveAfterAccept ? [{ type: 'pause' } as const] : []),
+                { type: 'end', finish: 'length' },
+            ];
+            const client = await TestClient.withJob(fixture.worker.url, fixture.chain, { step });
+            await client.pay(client.voucher(step, 0));
+
+            await ask(client, 4);
+
+            expect(fixture.backend.requests).toHaveLength(2);
+        },
+    );
+
     it('has the model run once for many queries that it drops before their answer', async () => {
         fixture = await startFixture({ limits: LIMITS });
         fixture.backend.script = () => [{ type: 'pause' }, { type: 'end', finish: 'stop' }];
         const [client] = await jobsOf(1);
-        for (let number = 1; number <= 6; number++) {
-            const leave = new AbortController();
-            const { head, sealed } = client.seal(number, 'hello');
-            const headers = { 'content-type': 'application/octet-stream' };
-            const body = encodeQuery(head, sealed);
-            const { body: answer } = await request(client.url + paths.query, {
-                ...{ method: 'POST', headers, body, signal: leave.signal },
-            });
-            await new Promise((resolve) => setTimeout(resolve, 50));
-            leave.abort();
-            await answer.dump().catch(() => undefined);
-            await until(async () => (await fixture.worker.status()).running === 0);
-        }
+        await leaveAfterAccept(client, 6);
 
         expect((await client.state()).highest).toBe(6);
         expect(fixture.backend.requests).toHaveLength(1);
