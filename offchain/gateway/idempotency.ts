@@ -32,7 +32,7 @@ const hashOf = (text: string): Buffer => createHash('sha256').update(text).diges
 /** One answer as it goes out, and whoever reads it from its beginning. */
 export class Recording {
     private readonly chunks: Buffer[] = [];
-    private readonly waiting: (() => void)[] = [];
+    private readonly waiting = new Set<() => void>();
     private head: { status: number; headers: OutgoingHttpHeaders } | undefined;
     private state: 'running' | 'whole' | 'deleted' | 'broken' = 'running';
     bytes = 0;
@@ -103,7 +103,11 @@ export class Recording {
             }
             for (; sent < this.chunks.length && !raw.destroyed; sent++) {
                 if (!raw.write(this.chunks[sent]) && !raw.destroyed) {
-                    await untilEither(raw, (wake) => raw.once('drain', wake));
+                    await untilEither(
+                        raw,
+                        (wake) => raw.once('drain', wake),
+                        (wake) => raw.off('drain', wake),
+                    );
                 }
             }
             if (this.state === 'whole' && sent === this.chunks.length) {
@@ -111,14 +115,18 @@ export class Recording {
                 return reply;
             }
             if (this.isRunning && sent === this.chunks.length) {
-                await untilEither(raw, (wake) => this.waiting.push(wake));
+                await untilEither(
+                    raw,
+                    (wake) => this.waiting.add(wake),
+                    (wake) => this.waiting.delete(wake),
+                );
             }
         }
         return raw.headersSent ? reply : reply.hijack();
     }
 
     private wake(): void {
-        this.waiting.splice(0).forEach((resolve) => resolve());
+        this.waiting.forEach((resolve) => resolve());
     }
 }
 
@@ -279,11 +287,18 @@ const brokenError = () =>
         },
     );
 
-/** Resolves when `wait` calls what it is handed, or the connection has ended. */
-function untilEither(raw: ServerResponse, wait: (wake: () => void) => void): Promise<void> {
+type Wake = () => void;
+
+/** Resolves when what `wait` is handed is called, or the connection has ended; then `stop` is handed the same. */
+function untilEither(
+    raw: ServerResponse,
+    wait: (wake: Wake) => unknown,
+    stop: (wake: Wake) => unknown,
+): Promise<void> {
     return new Promise((resolve) => {
         const wake = () => {
             raw.off('close', wake);
+            stop(wake);
             resolve();
         };
         raw.once('close', wake);
@@ -330,6 +345,7 @@ export function idempotent(idempotency: Idempotency, handler: Handler): Handler 
         const { recording, isFirst } = idempotency.take(String(key), scope, request.body);
         if (!isFirst) {
             request.facts.isReplayed = true;
+            request.body = undefined; // many may wait for one answer, and only the first of them is counted
             return recording.replay(reply);
         }
         await idempotency.claim(recording);
