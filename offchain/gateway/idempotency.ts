@@ -103,11 +103,7 @@ export class Recording {
             }
             for (; sent < this.chunks.length && !raw.destroyed; sent++) {
                 if (!raw.write(this.chunks[sent]) && !raw.destroyed) {
-                    await untilEither(
-                        raw,
-                        (wake) => raw.once('drain', wake),
-                        (wake) => raw.off('drain', wake),
-                    );
+                    await untilRoom(raw);
                 }
             }
             if (this.state === 'whole' && sent === this.chunks.length) {
@@ -115,18 +111,14 @@ export class Recording {
                 return reply;
             }
             if (this.isRunning && sent === this.chunks.length) {
-                await untilEither(
-                    raw,
-                    (wake) => this.waiting.add(wake),
-                    (wake) => this.waiting.delete(wake),
-                );
+                await untilRoom(raw, this.waiting);
             }
         }
         return raw.headersSent ? reply : reply.hijack();
     }
 
     private wake(): void {
-        this.waiting.forEach((resolve) => resolve());
+        [...this.waiting].forEach((wake) => wake());
     }
 }
 
@@ -287,22 +279,16 @@ const brokenError = () =>
         },
     );
 
-type Wake = () => void;
-
-/** Resolves when what `wait` is handed is called, or the connection has ended; then `stop` is handed the same. */
-function untilEither(
-    raw: ServerResponse,
-    wait: (wake: Wake) => unknown,
-    stop: (wake: Wake) => unknown,
-): Promise<void> {
+/** Resolves when there is room for more, or when one that `waiting` gets is called, or the connection has ended. */
+function untilRoom(raw: ServerResponse, waiting = new Set<() => void>()): Promise<void> {
     return new Promise((resolve) => {
         const wake = () => {
-            raw.off('close', wake);
-            stop(wake);
+            raw.off('close', wake).off('drain', wake);
+            waiting.delete(wake);
             resolve();
         };
-        raw.once('close', wake);
-        wait(wake);
+        raw.once('close', wake).once('drain', wake);
+        waiting.add(wake);
     });
 }
 

@@ -3,7 +3,10 @@
 /** Levels of brackets that JSON may have. Every request of the APIs has fewer than twenty. */
 export const MAX_JSON_DEPTH = 64;
 
-/** Values that JSON may have. A long conversation with many tools has some ten thousand. */
+/**
+ * Values that JSON may have, and lists and objects, each of which takes ten times the memory of its brackets. A long
+ * conversation with many tools has some ten thousand.
+ */
 export const MAX_JSON_VALUES = 100_000;
 
 /** JSON that a parser would take, and that means two things or is too deep. `key`: the one that is wrong. */
@@ -25,11 +28,12 @@ const [COMMA, COLON] = [0x2c, 0x3a];
 
 /**
  * Throws {@link JsonError} if brackets, outside of texts, are more than `maxDepth` deep, if there are more than
- * {@link MAX_JSON_VALUES} values, or if an object has a key twice: parsers keep the last one, so that one of two values
- * would be dropped. What is no JSON at all is left to the parser.
+ * {@link MAX_JSON_VALUES} values, or as many lists and objects, or if an object has a key twice: parsers keep the last
+ * one, so that one of two values would be dropped. What is no JSON at all is left to the parser.
  */
 export function assertPlainJson(json: Buffer, maxDepth = MAX_JSON_DEPTH): void {
     let values = 1;
+    let brackets = 0;
     const keys: (Set<string> | undefined)[] = []; // of the objects around a place; undefined for a list
     let text: Buffer | undefined; // that ended last and may be a key, with its quotes
     for (let at = 0; at < json.length; at++) {
@@ -49,6 +53,9 @@ export function assertPlainJson(json: Buffer, maxDepth = MAX_JSON_DEPTH): void {
                 keys.push(json[at] === OPEN_OBJECT ? new Set() : undefined);
                 if (keys.length > maxDepth) {
                     throw new JsonError(`JSON of more than ${maxDepth} levels`);
+                }
+                if (++brackets > MAX_JSON_VALUES) {
+                    throw new JsonError(`JSON of more than ${MAX_JSON_VALUES} lists and objects`);
                 }
                 break;
             case CLOSE_LIST:

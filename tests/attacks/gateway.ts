@@ -678,4 +678,19 @@ export const gatewayAttacks: Attack[] = [
         test: "What one API says of a job's channel is enough for a refund in its time while another endpoint is down, which locks no money",
         removed: 'offchain/gateway/channels: `silentAgree`',
     },
+    {
+        source: 'review',
+        attack: 'An app repeats one request of 8 MB, with one Idempotency-Key, hundreds of times while it is answered, and fills the memory.',
+        stoppedBy: 'A repetition waits for the answer without its body.',
+        file: 'tests/offchain/gateway/keys.spec.ts',
+        test: 'A request with an Idempotency-Key waits without its body for an answer that still runs, because many may wait',
+    },
+    {
+        source: 'review',
+        attack: 'One request of 7 MB has 60,000 lists, each 56 deep, and stops a gateway for ten seconds.',
+        stoppedBy: 'JSON has a limit of lists and objects, however deep they are.',
+        file: 'tests/offchain/doors/json.spec.ts',
+        test: 'JSON of a stranger is refused one list above the limit, however deep the lists are',
+        removed: 'offchain/process/json: `brackets`',
+    },
 ];

@@ -42,6 +42,7 @@ const MESSAGE_FIELDS = ['annotations', 'audio', 'reasoning_details', 'cache_cont
 
 const MAX_NAME = 100; // characters of a field's name in an error
 const ENVELOPE_VALUES = 2; // that the sealed request has besides its body
+const ENVELOPE_BRACKETS = 1;
 
 export interface ReadOptions {
     extraFields: readonly string[]; // of the configuration: passed on like those of known engines
@@ -56,7 +57,8 @@ export function readCall(endpoint: ModelEndpoint, body: unknown, { extraFields }
         throw badRequest('The body must be a JSON object');
     }
     requireFinite(body, '');
-    if (valuesIn(body) + ENVELOPE_VALUES > MAX_JSON_VALUES) {
+    const { values, brackets } = sizeOf(body);
+    if (values + ENVELOPE_VALUES > MAX_JSON_VALUES || brackets + ENVELOPE_BRACKETS > MAX_JSON_VALUES) {
         const message = 'The request has more values than a node reads: send fewer messages, tools or fields';
         throw badRequest(message, undefined, 'too_many_values');
     }
@@ -232,14 +234,17 @@ function requireFinite(value: unknown, at: string): void {
     }
 }
 
-/** As a node counts them, which would be blamed for a request that it does not read. */
-function valuesIn(body: object): number {
-    const separators = (value: unknown): number => {
-        if (typeof value !== 'object' || value === null) {
-            return 0;
+/** As a node counts values, and lists and objects: it would be blamed for a request that it does not read. */
+function sizeOf(body: object): { values: number; brackets: number } {
+    const size = { values: 1, brackets: 0 };
+    const add = (value: unknown): void => {
+        if (typeof value === 'object' && value !== null) {
+            const items = Object.values(value).filter((item) => item !== undefined);
+            size.values += Math.max(0, items.length - 1);
+            size.brackets += 1;
+            items.forEach(add);
         }
-        const items = Object.values(value).filter((item) => item !== undefined);
-        return items.reduce<number>((sum, item) => sum + separators(item), Math.max(0, items.length - 1));
     };
-    return 1 + separators(body);
+    add(body);
+    return size;
 }

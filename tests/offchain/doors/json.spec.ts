@@ -43,6 +43,15 @@ describe('JSON of a stranger', () => {
         expect(errorOf(values(MAX_JSON_VALUES + 1)).message).toContain('values');
     });
 
+    it('is refused one list above the limit, however deep the lists are', () => {
+        const nested = `[${Array(MAX_JSON_VALUES / 50 - 1)
+            .fill('['.repeat(50) + ']'.repeat(50))
+            .join()}]`;
+        const more = (count: number) => `${nested.slice(0, -1)}${',[]'.repeat(count)}]`;
+        expect(() => read(more(49))).not.toThrow();
+        expect(errorOf(more(50)).message).toContain('lists');
+    });
+
     it('that is none is left to the parser', () => {
         for (const text of ['', '"', '{"a', '}{', ':::', '{"a":1,,"b"', ']]]]']) {
             expect(() => read(text)).not.toThrow();

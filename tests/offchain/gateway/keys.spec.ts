@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { request } from 'undici';
 import { main } from '../../../offchain/cli';
 import { adminHeaders } from '../../../offchain/gateway/adminToken';
+import { Recording } from '../../../offchain/gateway/idempotency';
 import { Reason } from '@cocoon-market/wrappers';
 import { useMarket } from '../../support/market';
 import { Answer, ask, Bench, MODEL, startBench, until } from './support';
@@ -240,6 +241,24 @@ describe('A request with an Idempotency-Key', () => {
         });
         expect(asked()).toBe(1);
         expect(await bench.admin('usage?by=model')).toMatchObject([{ queries: 1, cost: '3020' }]);
+    });
+
+    it('waits without its body for an answer that still runs, because many may wait', async () => {
+        let goOn!: () => void;
+        const gate = new Promise<void>((resolve) => (goOn = resolve));
+        bench.worker.scripts.push({ wait: () => gate });
+        const first = bench.post(ask, key);
+        await until(() => asked() === 1);
+        const replay = jest.spyOn(Recording.prototype, 'replay');
+        const second = bench.post(ask, key);
+        await until(() => replay.mock.calls.length === 1);
+        const [[waiting]] = replay.mock.calls;
+        replay.mockRestore();
+        const { body } = waiting.request;
+        goOn();
+
+        expect(body).toBeUndefined();
+        expect((await second).body).toEqual((await first).body);
     });
 
     it('follows a stream that still runs, and gets it whole when the first connection ends', async () => {

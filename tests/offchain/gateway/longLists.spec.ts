@@ -77,6 +77,21 @@ describe('A request that is sealed has more values than its app wrote, and', () 
         expect(read(MAX_JSON_VALUES - 6)).toThrow(expect.objectContaining({ status: 400, code: 'too_many_values' }));
     });
 
+    const nested = (count: number) => {
+        const parameters = { enum: Array<unknown[]>(count / 2).fill([[]]) };
+        return chat({ tools: [{ type: 'function', function: { name: 'a', parameters } }] });
+    };
+
+    it('a chat with too many lists for a node is refused', () => {
+        const refusal = expect.objectContaining({ status: 400, code: 'too_many_values' });
+        expect(nested(MAX_JSON_VALUES - 8)).toThrow(refusal);
+    });
+
+    it('a chat of many lists that is taken can be read by a node', () => {
+        const { modelRequest } = nested(MAX_JSON_VALUES - 10)() as ReturnType<typeof readCall>;
+        expect(() => assertPlainJson(Buffer.from(JSON.stringify(modelRequest)))).not.toThrow();
+    });
+
     it.each(readers)('%s that is taken can be read by a node', (_, read) => {
         const { modelRequest } = read(MAX_JSON_VALUES - 20)() as ReturnType<typeof readCall>;
         expect(() => assertPlainJson(Buffer.from(JSON.stringify(modelRequest)))).not.toThrow();
