@@ -5,7 +5,6 @@
 import {
     addStake,
     adoptRules,
-    codesOfThisCheckout,
     formatTon,
     joinMarket,
     listingCell,
@@ -80,7 +79,7 @@ export async function nextStep(chain: Chain, rules: MarketRules, target: Listing
     const changes =
         joined === undefined
             ? await joining(chain, rules, target, required)
-            : await changing(chain, target, { provider, plan, stakeDue, isOutdated });
+            : await changing(chain, target, { registry: rules.registry, provider, plan, stakeDue, isOutdated });
     const funding = await fundingOf(chain, target);
     return {
         ...{ provider, present, requiredStake: plan.requiredStake, nextNumber: Number(state?.nextNumber ?? 0n) },
@@ -113,11 +112,13 @@ async function changing(
     chain: Chain,
     { owner, anyCode }: ListingTarget,
     {
+        registry,
         provider,
         plan,
         stakeDue,
         isOutdated,
     }: {
+        registry: Address;
         provider: Address;
         plan: FleetPlan;
         stakeDue: bigint;
@@ -131,7 +132,8 @@ async function changing(
         await (isJailOver && unjail(actor, { provider }));
         await applyFleet(actor, { provider, oldKeysEndAt: at + KEY_OVERLAP }, { ...plan, close: [] });
     });
-    await (anyCode !== true && requireTrusted(chain, provider, messages));
+    const account = { registry, owner, provider };
+    await (anyCode !== true && requireTrusted(chain, account, messages));
     const parts = [
         ...(stakeDue > 0n ? ['add to the stake'] : []),
         ...(isJailOver ? ['leave jail'] : []),
@@ -142,20 +144,24 @@ async function changing(
         return { parts, messages, later: [], stake: stakeDue };
     }
     const adopting = await agreedMessages(chain, owner, (actor) => adoptRules(actor, { provider }));
-    await (anyCode !== true && requireTrusted(chain, provider, adopting));
+    await (anyCode !== true && requireTrusted(chain, account, adopting));
     const adopt = { what: 'adopt the present rules of the market', value: adopting[0].value };
     return { parts: [adopt], messages: adopting, later: parts, stake: stakeDue };
 }
 
 /**
  * Refuses messages that carry much to a provider of another code than this release's. The market may name that code,
- * and one endpoint could make up that it does: the contract would keep everything.
+ * and one endpoint could make up that it does: the contract would keep everything. Only the address proves the code,
+ * because an endpoint that is asked for the code again may name another.
  * @throws {Remedied}
  */
-async function requireTrusted(chain: Chain, provider: Address, messages: readonly Transfer[]): Promise<void> {
-    const { code } = await chain.account(provider);
+async function requireTrusted(
+    chain: Chain,
+    { registry, owner, provider }: { registry: Address; owner: Address; provider: Address },
+    messages: readonly Transfer[],
+): Promise<void> {
     const value = messages.reduce((sum, message) => sum + message.value, 0n);
-    if (value > MAX_UNKNOWN && code?.equals((await codesOfThisCheckout()).provider) !== true) {
+    if (value > MAX_UNKNOWN && !(await Provider.ofOwner(registry, owner)).address.equals(provider)) {
         const text = `The provider ${addressText(provider, chain)} runs a code that this release does not know`;
         throw new Remedied(
             `${text}, and ${formatTon(value)} TON would go there: use the release that it was made with, or read that code and give --any-code`,

@@ -340,4 +340,12 @@ export const scriptsAttacks: Attack[] = [
         test: 'An owner who agreed to an amount sends no more, whatever the endpoint asks for then',
         removed: 'offchain/cli/worker/initRegister: `agreed`',
     },
+    {
+        attack: 'an endpoint names the code of this release, once the code of the owner’s Provider has been looked at',
+        source: 'review: actions and scripts',
+        stoppedBy: 'the address of a Provider, not what an endpoint says of its code, decides whether stake goes there',
+        file: 'tests/offchain/setup/versions.spec.ts',
+        test: 'What init has the owner sign carries no stake to a provider of another code, though the endpoint names that of the release later',
+        removed: 'offchain/setup/registration: `requireTrusted`',
+    },
 ];

@@ -82,6 +82,31 @@ describe('What init has the owner sign', () => {
         expect((await nextStep(stage.chain, rules, { ...target, stake })).messages).toEqual([]);
     });
 
+    it('carries no stake to a provider of another code, though the endpoint names that of the release later', async () => {
+        const wallet = await stage.wallet('owner whom an endpoint deceives', seedOf('owner whom an endpoint deceives'));
+        const provider = stage.chain.open(await Provider.ofOwner(registry, wallet.address, otherCode));
+        const stake = toNano('50');
+        await provider.sendJoin(wallet.sender(), {
+            ...{ value: stake + VALUE, stake, payout: wallet.address, codeVersion: 1 },
+        });
+        const { provider: code } = await codesOfThisCheckout();
+        const found: boolean[] = [];
+        const liar = Object.create(stage.chain, {
+            account: {
+                value: async (address: Address) => {
+                    const account = await stage.chain.account(address);
+                    const isLate = address.equals(provider.address) && found.push(true) > 2;
+                    return isLate ? { ...account, code } : account;
+                },
+            },
+        }) as Chain;
+        const target = { owner: wallet.address, nodes: [], worker: wallet.address, fund: 0n, stake: toNano('60') };
+
+        await expect(nextStep(liar, await readRules(liar, registry), target)).rejects.toThrow(
+            'runs a code that this release does not know, and 10.',
+        );
+    });
+
     it('adopts the rules of a market that has a newer node code, and says so before', async () => {
         const governor = stage.actor(await stage.wallet('governor of two node codes'));
         const codes = await codesOfThisCheckout();
