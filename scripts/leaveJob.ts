@@ -1,5 +1,5 @@
 import { Escrow, leaveJob } from '@cocoon-market/wrappers';
-import { findJob, jobFlag, jobTask, requireJob, script, when } from '../scripting';
+import { findJob, jobFlag, jobTask, requireJob, script, ScriptError, when } from '../scripting';
 
 export const run = script({
     name: 'leaveJob',
@@ -12,6 +12,13 @@ export const run = script({
         const now = await session.now();
         if (Number(refundAt) <= now + Number(notice)) {
             return jobTask(session, opened, `the job ends at ${when(Number(refundAt))} already`);
+        }
+        const own = await Escrow.ofOwner(session.actor);
+        if (!anyCode && !own.address.equals(escrow)) {
+            throw new ScriptError(
+                `The escrow of this job, ${session.format(escrow)}, is not that of ${session.formatWallet(session.actor)}`,
+                'use the words of its client, or the release that deployed it; --any-code believes the endpoint',
+            );
         }
         const { owner } = await session.openContract(Escrow.fromAddress(escrow)).getEscrowState();
         return jobTask(session, opened, {

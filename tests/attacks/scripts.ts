@@ -348,4 +348,12 @@ export const scriptsAttacks: Attack[] = [
         test: 'What init has the owner sign carries no stake to a provider of another code, though the endpoint names that of the release later',
         removed: 'offchain/setup/registration: `requireTrusted`',
     },
+    {
+        attack: 'an endpoint names a contract that keeps everything as the escrow of a job that its client leaves',
+        source: 'review: actions and scripts',
+        stoppedBy: 'the address of the escrow must follow from the wallet that leaves',
+        file: 'tests/wrappers/foreignCode.spec.ts',
+        test: 'A contract of a stranger that asks for all that the wallet has gets nothing by leaveJob, though the endpoint names the code of an escrow there',
+        removed: 'wrappers/actions/client: the address in `leaveJob`',
+    },
 ];

@@ -13,6 +13,7 @@ import {
     clearNode,
     decideCase,
     Dispute,
+    Escrow,
     jobHash,
     leaveJob,
     Node,
@@ -82,6 +83,19 @@ describe('A contract of a stranger that asks for all that the wallet has', () =>
         expect(before - (await wallet.getBalance())).toBe(0n);
         expect(refused).toBeInstanceOf(MarketError);
         expect(refused).toMatchObject({ code: 'foreign-code' });
+    });
+
+    it('gets nothing by leaveJob, though the endpoint names the code of an escrow there', async () => {
+        const { code } = (await Escrow.ofOwner(wallet.address)).init!;
+        const getAccount = async () => ({ newest: undefined, balance: 1n, code, data: Cell.EMPTY });
+        const open = <T extends Contract>(contract: T) =>
+            ('getAccount' in contract ? { getAccount } : actor().open(contract)) as never;
+        const before = await wallet.getBalance();
+
+        const leave = leaveJob({ ...actor(), open }, { escrow: greedy, channel: greedy });
+
+        await expect(leave).rejects.toMatchObject({ code: 'foreign-code' });
+        expect(before - (await wallet.getBalance())).toBe(0n);
     });
 
     it('is no node of which a report is made, though its provider names the right Dispute', async () => {

@@ -5,10 +5,10 @@
 import { Address } from '@ton/core';
 import { setUpValue } from '../bounds';
 import { Channel, channelCode, SignedVoucher } from '../Channel';
-import { codesOfThisCheckout } from '../codes';
 import { Escrow, EscrowSettings } from '../Escrow';
 import { NewJob } from '../signed/orders';
 import { type CodeConsent, readNetworkPrices, requireCode } from '../market/chain';
+import { MarketError } from '../market/errors';
 import type { Prices } from '../prices';
 import { errors } from '../protocol';
 import { RefusedMessage } from '../remedies';
@@ -62,14 +62,21 @@ export async function openJob(actor: Actor, { seqno, job }: { seqno: number; job
 }
 
 /**
- * Asks a job of the actor's escrow to end after its notice.
- * @throws {MarketError} `foreign-code` for an escrow that is not of this release, unless `anyCode`
+ * Asks a job of the actor's escrow to end after its notice. The address of the escrow must follow from the wallet's: an
+ * endpoint that says whose escrow a job is of could name a contract that keeps what it is sent.
+ * @throws {MarketError} `foreign-code` for another escrow than the wallet's of this release, unless `anyCode`
  */
 export async function leaveJob(
     actor: Actor,
     { escrow: address, channel, anyCode }: CodeConsent & { escrow: Address; channel: Address },
 ) {
-    await requireCode(actor, address, [(await codesOfThisCheckout()).escrow], { anyCode });
+    if (anyCode !== true && !(await Escrow.ofOwner(addressOf(actor))).address.equals(address)) {
+        throw new MarketError(
+            'foreign-code',
+            `${address.toString()} is not the escrow of this wallet by the code of this release`,
+            'Send it from the wallet that owns the escrow, with the release that deployed it.',
+        );
+    }
     const escrow = actor.open(Escrow.fromAddress(address));
     await escrow.sendLeaveJob(actor.sender, { value: await escrow.getLeaveJobValue(), channel });
 }
