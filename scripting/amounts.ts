@@ -3,6 +3,7 @@ import { type Actor, pricesOf, sizeOf, storageFee } from '@cocoon-market/wrapper
 import { type Address, beginCell, type Cell } from '@ton/core';
 import { balanceAfter } from './forecast';
 import { ton } from './output';
+import { ScriptError } from './scriptError';
 import type { ScriptSession } from './session';
 import { type ScriptStep, stepTask, type Subject } from './step';
 import type { Task } from './task';
@@ -10,6 +11,7 @@ import type { Task } from './task';
 // Added where the arrival costs something, because prices and rent may change on the way.
 const SLACK = 1_000_000n; // nanoTON
 const OWN_BITS = 512n; // of an account besides its code and data
+const MAX_GAS = 1_000_000_000n; // nanoTON that the arrival may cost; no rent is more than the balance that pays it
 
 /** An account and what it holds. */
 interface Funded {
@@ -25,7 +27,10 @@ interface Funding extends Funded {
     library?: Cell;
 }
 
-/** nanoTON to send so that the account holds `upTo` after rent and gas of the arrival; 0n if it holds that already. */
+/**
+ * nanoTON to send so that the account holds `upTo` after rent and gas of the arrival; 0n if it holds that already.
+ * @throws {ScriptError} if rent and gas are more than they can be: the endpoint names their prices, and what is sent stays
+ */
 export async function missing(
     session: ScriptSession,
     { at, balance, upTo, action, library }: Funding,
@@ -37,6 +42,12 @@ export async function missing(
     const bare = upTo - balance;
     const arrived = await balanceAfter(session, await session.rehearse((actor) => action(actor, bare)), at);
     const lost = rent + (arrived === undefined || arrived > upTo ? 0n : upTo - arrived);
+    if (lost > upTo + MAX_GAS) {
+        throw new ScriptError(
+            `By what the endpoint says, ${ton(lost)} for rent and gas would be lost on the way to ${ton(upTo)}`,
+            'use another endpoint; nothing was sent',
+        );
+    }
     return lost > 0n ? bare + lost + SLACK : bare;
 }
 

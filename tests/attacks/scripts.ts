@@ -356,4 +356,12 @@ export const scriptsAttacks: Attack[] = [
         test: 'A contract of a stranger that asks for all that the wallet has gets nothing by leaveJob, though the endpoint names the code of an escrow there',
         removed: 'wrappers/actions/client: the address in `leaveJob`',
     },
+    {
+        attack: 'an endpoint says that the registry or the library owes a rent of thousands of TON, which stays there, and --yes pays it',
+        source: 'review: actions and scripts',
+        stoppedBy: 'rent and gas add no more to a target than an account can owe',
+        file: 'tests/deploy/amounts.spec.ts',
+        test: 'What is sent so that an account holds an amount is not all that a wallet has, though the endpoint says that a rent is due that no account could pay',
+        removed: 'scripting/amounts: `MAX_GAS`',
+    },
 ];
