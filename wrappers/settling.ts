@@ -28,7 +28,9 @@ export interface WalletContract extends Contract {
     sender(provider: ContractProvider, secretKey: Buffer): Sender;
 }
 
+const SECONDS = 120;
 const PAGE = 16; // transactions
+const MAX_FOLLOWED = 1000; // transactions that one message leads to; a launch of a market leads to a dozen
 
 /** An account as its transactions. */
 class Account implements Contract {
@@ -100,11 +102,15 @@ async function settle(actor: Actor, message: SenderArguments, since: bigint, wai
         info.type === 'internal' && info.src.equals(wallet) && found.hash().equals(body);
     const first = await waitFor(actor, message.to, since, isOurs, waiting);
     const queue = [first];
+    let followed = 0; // an endpoint could make up one message after another
     for (let transaction = queue.shift(); transaction !== undefined; transaction = queue.shift()) {
         await refuseIfFailed(actor, transaction);
         for (const { info } of transaction.outMessages.values()) {
             if (info.type === 'internal' && !info.dest.equals(wallet)) {
                 const { createdLt, src, dest } = info;
+                if (++followed > MAX_FOLLOWED) {
+                    throw new UnseenMessage(dest, waiting.seconds ?? SECONDS);
+                }
                 const isIt = ({ info: other }: Message) =>
                     other.type === 'internal' && other.createdLt === createdLt && other.src.equals(src);
                 queue.push(await waitFor(actor, dest, createdLt, isIt, waiting));
@@ -119,10 +125,10 @@ async function waitFor(
     address: Address,
     since: bigint,
     isIt: (message: Message) => boolean,
-    { seconds = 120, pollMs = 1500 }: WaitLimits,
+    { seconds = SECONDS, pollMs = 1500 }: WaitLimits,
 ): Promise<Transaction> {
     for (const end = Date.now() + seconds * 1000; ;) {
-        const found = await find(actor, address, since, isIt);
+        const found = await find(actor, address, { since, end }, isIt);
         if (found !== undefined) {
             return found;
         }
@@ -133,10 +139,11 @@ async function waitFor(
     }
 }
 
+/** Reads back to `since`, in unix milliseconds until `end`: an endpoint could make up pages without an end. */
 async function find(
     actor: Actor,
     address: Address,
-    since: bigint,
+    { since, end }: { since: bigint; end: number },
     isIt: (message: Message) => boolean,
 ): Promise<Transaction | undefined> {
     const opened = account(actor, address);
@@ -145,7 +152,8 @@ async function find(
         const page: Transaction[] = await opened.getPage(from);
         const found = page.find(({ lt, inMessage }) => lt > since && inMessage && isIt(inMessage));
         const oldest = page.at(-1);
-        if (found !== undefined || oldest === undefined || oldest.prevTransactionLt >= from.lt) {
+        const isLast = oldest === undefined || oldest.prevTransactionLt >= from.lt || Date.now() >= end;
+        if (found !== undefined || isLast) {
             return found;
         }
         const { prevTransactionLt: lt, prevTransactionHash } = oldest;

@@ -364,4 +364,20 @@ export const scriptsAttacks: Attack[] = [
         test: 'What is sent so that an account holds an amount is not all that a wallet has, though the endpoint says that a rent is due that no account could pay',
         removed: 'scripting/amounts: `MAX_GAS`',
     },
+    {
+        attack: 'an endpoint makes up pages or messages without an end for an app that waits for what it sent',
+        source: 'review: actions and scripts',
+        stoppedBy: 'a send is waited for no longer than its limits say, and follows a thousand transactions at most',
+        file: 'tests/wrappers/settling.spec.ts',
+        test: 'Sends reject in time, though the endpoint makes up transactions of the receiver without an end',
+        removed: 'wrappers/settling: `end` in `find`',
+    },
+    {
+        attack: 'an endpoint makes up a history of the registry without a first transaction, which an app reads until its memory is full',
+        source: 'review: actions and scripts',
+        stoppedBy: 'a reading has a million transactions at most, and what says nothing is not kept',
+        file: 'tests/market/history.spec.ts',
+        test: 'A history without an end is refused after a million transactions',
+        removed: 'wrappers/market/history: `MAX_READ`',
+    },
 ];

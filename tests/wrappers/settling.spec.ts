@@ -1,5 +1,5 @@
 /** Sends with the wallets of @ton/ton on a local network: each can be waited for to its named outcome. */
-import { Address, toNano, type Transaction } from '@ton/core';
+import { Address, Cell, toNano, type Transaction } from '@ton/core';
 import { keyPairFromSeed } from '@ton/crypto';
 import { TonClient, WalletContractV3R2, WalletContractV4, WalletContractV5R1 } from '@ton/ton';
 import {
@@ -28,6 +28,7 @@ import {
     withdrawDeposit,
 } from '@cocoon-market/wrappers';
 import { type Localnet, startLocalnet } from '@cocoon-market/localnet';
+import { setImmediate } from 'node:timers/promises';
 import { networkConfig } from '../../localnet/config';
 
 const { publicKey, secretKey } = keyPairFromSeed(Buffer.alloc(32, 3));
@@ -39,6 +40,15 @@ const wallets = {
 const key = signingKey(Buffer.alloc(32, 1));
 const limits = { spendKey: key.publicKey, jobLimit: toNano('2'), dayLimit: toNano('10') };
 const FAST = { pollMs: 20, seconds: 20 };
+
+/** A transaction whose message came from this account, and that sends another one from there. */
+function made(src: Address): Partial<Transaction> {
+    const info = { type: 'internal', src, dest: wallets.V3R2.address, createdLt: 1n };
+    const message = { info, body: Cell.EMPTY };
+    const computePhase = { type: 'vm', success: true, exitCode: 0 };
+    const outMessages = new Map([[0, message]]);
+    return { inMessage: message, outMessages, description: { type: 'generic', computePhase } } as never;
+}
 
 describe('Sends', () => {
     let localnet: Localnet;
@@ -119,6 +129,27 @@ describe('Sends', () => {
 
         await expect(sending).rejects.toThrow(UnseenMessage);
         await expect(sending).rejects.toThrow('It may still arrive');
+    });
+
+    it.each<[string, Partial<Transaction>]>([
+        ['transactions of the receiver', { inMessage: undefined }],
+        ['messages that this one led to', made(wallets.V4.address)],
+    ])('reject in time, though the endpoint makes up %s without an end', async (_, transaction) => {
+        const { address } = wallets.V4;
+        let lt = 2n ** 40n;
+        const account = {
+            getBalance: async () => toNano('10'),
+            getNewest: async () => ({ lt: ++lt, hash: Buffer.alloc(32) }),
+            getPage: async (from: { lt: bigint }) => {
+                await setImmediate();
+                return [{ ...transaction, lt: from.lt, prevTransactionLt: from.lt - 1n, prevTransactionHash: 1n }];
+            },
+        };
+        const open = () => account as never;
+        const limits = { pollMs: 10, seconds: 0.2 };
+        const sending = settling({ open, address, sender: { send: async () => undefined } }, limits).sender;
+
+        await expect(sending.send({ to: wallets.V3R2.address, value: 1n })).rejects.toThrow(UnseenMessage);
     });
 
     it('to an address without a contract reject, and coins for one that is not deployed yet do not', async () => {

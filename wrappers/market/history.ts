@@ -10,6 +10,7 @@ import { MarketError } from './errors';
 
 const PAGE = 100; // transactions
 const ATTEMPTS = 3; // of a page that contradicts what is known
+const MAX_READ = 1_000_000; // transactions in one reading: an endpoint could make up a history without an end
 
 /** What a reading found. */
 export interface ReadHistory<T> {
@@ -34,13 +35,21 @@ export async function readHistory<T>(
     }
     const parts: T[][] = [];
     let next: TransactionName | undefined = newest;
+    let count = 0;
     while (next !== undefined && !(until !== undefined && isSame(next, until))) {
+        if (count >= MAX_READ) {
+            throw contradiction(`the endpoint lists more than ${MAX_READ} transactions of ${address.toString()}`);
+        }
         for (const transaction of await provedPage(client, address, next)) {
             if (until !== undefined && isSame(nameOf(transaction), until)) {
                 return { found: parts.reverse().flat(), newest, isOther: false };
             }
-            parts.push(read(transaction));
+            const part = read(transaction);
+            if (part.length > 0) {
+                parts.push(part);
+            }
             next = previousOf(transaction);
+            count++;
         }
     }
     return { found: parts.reverse().flat(), newest, isOther: until !== undefined && next === undefined };
