@@ -29,7 +29,7 @@ interface Funding extends Funded {
 
 /**
  * nanoTON to send so that the account holds `upTo` after rent and gas of the arrival; 0n if it holds that already.
- * @throws {ScriptError} if rent and gas are more than they can be: the endpoint names their prices, and what is sent stays
+ * @throws {ScriptError} if rent and gas are more than they can be: an endpoint says both, and what is sent stays there
  */
 export async function missing(
     session: ScriptSession,

@@ -1,3 +1,4 @@
+// Longer than 350 lines because it is one list.
 import type { Attack } from './attack';
 
 const API = 'tests/offchain/chain/api.spec.ts';
@@ -352,7 +353,7 @@ export const scriptsAttacks: Attack[] = [
         attack: 'an endpoint names a contract that keeps everything as the escrow of a job that its client leaves',
         source: 'review: actions and scripts',
         stoppedBy: 'the address of the escrow must follow from the wallet that leaves',
-        file: 'tests/wrappers/foreignCode.spec.ts',
+        file: FOREIGN,
         test: 'A contract of a stranger that asks for all that the wallet has gets nothing by leaveJob, though the endpoint names the code of an escrow there',
         removed: 'wrappers/actions/client: the address in `leaveJob`',
     },
