@@ -2,13 +2,16 @@
 import type { Address } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Chain, ChainAccount, ChainReader } from '../chain';
+import { steadySeconds } from '../process/clock';
 import { GatewayError } from './errors';
 import type { EscrowAccount } from './escrow';
 
 const OTHERS_MS = 2000; // that each of several endpoints has for what it is asked beside the first
+const DOUBT_SECONDS = 6 * 3600; // after an order that failed, in which none goes by the first endpoint
 
 export class EscrowSources {
-    private failures = 0; // orders in a row that were not taken, though what was read allowed them
+    private doubts = 0; // how often an endpoint was left for the next
+    private doubtedAt = -Infinity; // seconds, when the last one was
     private readonly first: { chain: Chain; account: EscrowAccount };
 
     /** Orders go before all that is only read. */
@@ -16,26 +19,42 @@ export class EscrowSources {
         this.first = { chain: chain.as('urgent'), account: account.urgent };
     }
 
-    /** The chain by which the next order goes. After one that failed that is another endpoint. */
+    /**
+     * The chain by which the next order goes. After one that failed that is another endpoint for some hours: the first
+     * may be wrong again, and an order that it spoils keeps the others waiting.
+     */
     get chain(): Chain {
         const { alone } = this;
         const { chain } = this.first;
-        return this.failures === 0 ? chain : (alone[this.failures % alone.length] ?? chain);
+        return this.isFirstDoubted ? (alone[this.doubts % alone.length] ?? chain) : chain;
     }
 
     /** The escrow by the same endpoint as {@link chain}. */
     get account(): EscrowAccount {
         const { account } = this.first;
-        return this.failures === 0 ? account : account.by(this.chain);
+        return this.isFirstDoubted ? account.by(this.chain) : account;
     }
 
-    noteTaken(): void {
-        this.failures = 0;
+    /**
+     * Runs one order. If it fails, the next one goes by another endpoint than this one did. What the escrow itself
+     * forbids, by what is read of it, says nothing against an endpoint.
+     */
+    async run<T>(order: () => Promise<T>): Promise<T> {
+        const { doubts } = this;
+        try {
+            return await order();
+        } catch (error) {
+            if (!(error instanceof GatewayError) && this.doubts === doubts) {
+                this.doubt();
+            }
+            throw error;
+        }
     }
 
-    /** What the escrow itself forbids, by what is read of it, says nothing against an endpoint. */
-    noteFailed(error: unknown): void {
-        this.failures += error instanceof GatewayError ? 0 : 1;
+    /** The next thing is asked of another endpoint. */
+    doubt(): void {
+        this.doubts++;
+        this.doubtedAt = steadySeconds();
     }
 
     /** What is read of the escrow; of another endpoint where the first shows what forbids an order. */
@@ -58,6 +77,10 @@ export class EscrowSources {
         const readings = sources.map((one) => inTime((one.as?.('routine') ?? one).account(address)));
         const answers = await Promise.allSettled(readings);
         return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+    }
+
+    private get isFirstDoubted(): boolean {
+        return steadySeconds() - this.doubtedAt < DOUBT_SECONDS;
     }
 
     private get alone(): Chain[] {

@@ -116,10 +116,9 @@ export class SpendAccount {
             await keep(order, lease);
             await this.send(this.cellOf(order), order.deposit, lease);
             await this.waitForChannel(order, lease);
-            this.sources.noteTaken();
             return true;
         };
-        await this.turns.takeFree((lease) => this.noted(openNow(lease)));
+        await this.turns.takeFree((lease) => this.sources.run(() => openNow(lease)));
     }
 
     /**
@@ -161,7 +160,6 @@ export class SpendAccount {
                 failure = error;
                 if (outcome === 'executed') {
                     await this.carryElsewhere(order, lease); // one endpoint may have made its transaction up
-                    this.sources.noteTaken();
                     return;
                 }
                 if (outcome !== 'waiting') {
@@ -179,14 +177,7 @@ export class SpendAccount {
             const message = `It is not known whether the escrow took the order to ${action}: ${reasonOf(failure)}`;
             throw new ChainError(message, undefined, { cause: failure });
         };
-        return this.turns.take((lease) => this.noted(orderNow(lease)));
-    }
-
-    private noted<T>(order: Promise<T>): Promise<T> {
-        return order.catch((error: unknown) => {
-            this.sources.noteFailed(error);
-            throw error;
-        });
+        return this.turns.take((lease) => this.sources.run(() => orderNow(lease)));
     }
 
     /** Waits no longer; an order under way stays on disk for the next start. */
@@ -221,7 +212,8 @@ export class SpendAccount {
             used = newest > seqno;
             return newest;
         };
-        const options = { pauseMs: this.pollMs, numberOf: seqnoOfOrder };
+        // Some endpoint would show the channel. One that is wrong about the escrow keeps no order waiting for ever.
+        const options = { pauseMs: this.pollMs, numberOf: seqnoOfOrder, mayRepeat: true };
         try {
             return { outcome: await outcomeOf(this.chain, sent, next, options), used };
         } catch (error) {
@@ -293,6 +285,9 @@ export class SpendAccount {
         let failure: unknown; // why the chain was not read the last time
         for (let poll = 1; !this.closed; poll++) {
             await sleep(poll === 1 ? 0 : this.pollMs);
+            if (poll % MAX_POLLS === 0) {
+                this.sources.doubt(); // it may show neither the channel nor that time goes by
+            }
             let isShownFirst: boolean;
             try {
                 isShownFirst = isShown(await this.chain.account(channel));

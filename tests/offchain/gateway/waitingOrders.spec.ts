@@ -1,5 +1,6 @@
 /** An order of the escrow whose outcome not every endpoint shows. */
 import { channelCodes, channelData, type EscrowState } from '@cocoon-market/wrappers';
+import { Cell } from '@ton/core';
 import { request } from 'undici';
 import { type ChainAccount, ChainError } from '../../../offchain/chain';
 import { useMarket } from '../../support/market';
@@ -158,6 +159,43 @@ describe('A gateway that waits for an order', () => {
 
             expect(job.phase).toBe('open');
             expect(await market().seqno()).toBe(2);
+        });
+
+        it.each([
+            ['another state of the escrow', (truth: ChainAccount) => ({ ...truth, data: Cell.EMPTY })],
+            ['a time that stands still', (truth: ChainAccount, start: number) => ({ ...truth, at: start })],
+        ])(
+            'opens a job by another endpoint though this one named a number to come, and shows %s',
+            async (_, change) => {
+                lieOfTheEscrow(({ seqno }) => ({ seqno: seqno + 5n }));
+                const { chain } = bench;
+                chain.sendExternal = async () => undefined;
+                const start = market().now;
+                chain.lie = (address, truth) => (isEscrow(address) ? change(truth, start) : truth);
+                const asked = bench.post(ask);
+                let isOver = false;
+                void asked.finally(() => (isOver = true));
+                await until(() => bench.gateway.book.all.some(({ phase }) => phase === 'ordered'));
+                await until(() => {
+                    market().blockchain.now = market().now + 60;
+                    return isOver;
+                }, 20_000);
+
+                expect((await asked).status).toBe(200);
+                expect(await market().seqno()).toBe(1);
+            },
+        );
+
+        it('orders nothing by an endpoint that spoiled an order, also after one that was taken', async () => {
+            lieOfTheEscrow(({ seqno }) => ({ seqno: seqno === 0n ? 0n : seqno - 1n }));
+            for (let job = 0; job < 3; job++) {
+                expect((await bench.gateway.opener.openAnother(MODEL, new Set())).phase).toBe('open');
+                market().blockchain.now = market().now + 10;
+            }
+            const lapsed = bench.log.filter((line) => line.includes('an order was not taken'));
+
+            expect(lapsed).toHaveLength(1);
+            expect(await market().seqno()).toBe(3);
         });
 
         it('keeps the job whose number this endpoint names once more', async () => {
