@@ -7,6 +7,7 @@ export * from './endpoint';
 export * from './errors';
 export * from './node';
 export * from './order';
+export * from './others';
 export * from './provider';
 export * from './stream';
 export * from './time';

@@ -1,7 +1,7 @@
 /** What the chain says of the channels of jobs. */
 import { loadChannelData } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
-import { ChainAccount, Chain, Confirmer, CONFIRM_READS } from '../chain';
+import { answersOf, ChainAccount, Chain, Confirmer, CONFIRM_READS } from '../chain';
 
 const SOON_READS = 10; // while an end is waited for that was asked for
 const DUE = 'due';
@@ -24,13 +24,20 @@ export interface PaidChannel {
     maxPaid: bigint | undefined;
 }
 
+/** What one endpoint says of a channel. */
+export interface ShownChannel {
+    isActive: boolean;
+    due: boolean; // the time of its refund has come
+    isLeft: boolean | undefined; // its refund is no farther than the notice; undefined unless it is active
+}
+
 export class JobChannels {
     private readonly slow: Confirmer;
     private readonly fast: Confirmer;
 
     /** `confirmSeconds`: see the configuration; `now`: seconds of the clock that it is measured with. */
     constructor(
-        chain: Chain,
+        private readonly chain: Chain,
         { confirmSeconds, pollMs, now }: { confirmSeconds: number; pollMs: number; now?: () => number },
     ) {
         // A refund that comes too early costs a fee, so an endpoint that is down keeps none of this gateway's money.
@@ -43,6 +50,27 @@ export class JobChannels {
     /** The channel as the chain has it. What the chain says for `confirmSeconds` is confirmed. */
     read(channel: PaidChannel): Promise<ChannelView> {
         return readWith(this.slow, channel);
+    }
+
+    /** What each of several endpoints says of a channel now; nothing is confirmed. Of one endpoint that is nothing. */
+    compare(channel: Address): Promise<ShownChannel[]> {
+        return answersOf(this.chain, async (one) => {
+            const { state, data, at } = await one.account(channel);
+            if (state !== 'active' || data === undefined) {
+                return { isActive: false, due: false, isLeft: undefined };
+            }
+            const { refundAt, notice } = loadChannelData(data);
+            return { isActive: true, due: at >= refundAt, isLeft: refundAt <= at + notice };
+        });
+    }
+
+    /** True if a channel exists that was believed not to: as the first endpoint says, and most of several. */
+    async hasAppeared(channel: Address): Promise<boolean> {
+        if ((await this.read({ channel, maxPaid: undefined })).type !== 'active') {
+            return false;
+        }
+        const shown = await this.compare(channel);
+        return shown.length === 0 || shown.filter(({ isActive }) => isActive).length * 2 > shown.length;
     }
 
     /** The channel while an end is waited for that was asked for: what the chain says in ten polls is confirmed. */

@@ -6,12 +6,15 @@ import { isCutByNode } from '../payer/check';
 import type { JobPhase } from '../store/gateway';
 import type { ChannelView, JobChannels } from './channels';
 import type { GatewayContext } from './context';
+import { EndingOrders } from './endingOrders';
 import { GatewayError } from './errors';
 import type { GatewayJob } from './job';
 import type { NodeUnfit } from './nodes';
 import type { QueryOutcome } from './query';
 
 const MAX_POLLS = 60;
+const DAY = 86_400; // seconds
+const MAX_UNSEEN = 2; // jobs a day that count against no node, because an endpoint does not show them
 
 /** Seconds that a worker has to end a job before the client leaves without it. */
 export const SETTLE_SECONDS = 900;
@@ -38,12 +41,15 @@ export class Closing {
     private readonly settling = new SingleFlight<number, JobPhase>();
     private readonly settlingSince = new Map<number, number>(); // unix seconds, by job
     private readonly startedAt: number; // unix seconds
+    private unseenAt: number[] = []; // unix seconds, when jobs were left that not every endpoint showed
+    private readonly orders: EndingOrders;
 
     constructor(
         private readonly context: GatewayContext,
         private readonly channels: JobChannels,
     ) {
         this.startedAt = context.now();
+        this.orders = new EndingOrders(context, channels);
     }
 
     /** Pays what is owed, asks the worker to end the job, and waits until the chain shows that it was paid. */
@@ -86,6 +92,20 @@ export class Closing {
     }
 
     /**
+     * The worker does not see the channel, and neither does every endpoint: the job is left. That is the fault of an
+     * endpoint. More often than twice a day it may be the node's, too, for each such job may tie up a deposit.
+     */
+    leaveUnseen(job: GatewayJob): void {
+        const now = this.context.now();
+        this.unseenAt = [...this.unseenAt.filter((at) => at > now - DAY), now];
+        if (this.unseenAt.length > MAX_UNSEEN) {
+            this.leaveRefused(job, 'wrong_channel');
+        } else {
+            this.leaveLater(job, 'an endpoint of the chain and the worker do not see its channel');
+        }
+    }
+
+    /**
      * The node broke the protocol, or failed twice after it was paid: no more money, no more queries, and the job is
      * left.
      */
@@ -122,6 +142,11 @@ export class Closing {
     /** Asks the chain to let the client go after the notice; needs no worker. Nothing more is paid. */
     leave(job: GatewayJob, note = 'left by the client'): Promise<void> {
         return this.leaving.run(job.number, () => this.leaveNow(job, note));
+    }
+
+    /** Leaves or refunds an ending job of which one endpoint hides that it can be. */
+    giveHiddenOrder(job: GatewayJob): Promise<void> {
+        return this.orders.giveHidden(job);
     }
 
     /** Leaves a settling job whose worker has had its time to end it. */
@@ -241,7 +266,7 @@ export class Closing {
         await job.money.stop();
         const channel = await this.channels.read(job.paidChannel);
         if (channel.type === 'active' && channel.refundAt > channel.at + channel.notice) {
-            await this.context.spending.jobOrder(job.parameters, 'leave');
+            await this.orders.leave(job);
         }
     }
 

@@ -1,12 +1,10 @@
 /** By which endpoint of the chain an escrow is read and ordered: the first one may be wrong about it. */
 import type { Address } from '@ton/core';
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { Chain, ChainAccount, ChainReader } from '../chain';
+import { answersOf, answerSoon, type Chain, type ChainAccount } from '../chain';
 import { steadySeconds } from '../process/clock';
 import { GatewayError } from './errors';
 import type { EscrowAccount } from './escrow';
 
-const OTHERS_MS = 2000; // that each of several endpoints has for what it is asked beside the first
 const DOUBT_SECONDS = 6 * 3600; // after an order that failed, in which none goes by the first endpoint
 
 export class EscrowSources {
@@ -66,17 +64,14 @@ export class EscrowSources {
             if (!(error instanceof GatewayError)) {
                 throw error;
             }
-            const others = this.alone.map((one) => inTime(read(account.by(one.as('routine')))));
+            const others = this.alone.map((one) => answerSoon(read(account.by(one.as('routine')))));
             return Promise.any(others).catch(() => Promise.reject(error));
         }
     }
 
-    /** What several endpoints say of an account. Those that do not answer soon have no say. */
-    async accountsAt(address: Address): Promise<ChainAccount[]> {
-        const sources: (ChainReader & Partial<Pick<Chain, 'as'>>)[] = [...(this.chain.others ?? [])];
-        const readings = sources.map((one) => inTime((one.as?.('routine') ?? one).account(address)));
-        const answers = await Promise.allSettled(readings);
-        return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+    /** What several endpoints say of an account. */
+    accountsAt(address: Address): Promise<ChainAccount[]> {
+        return answersOf(this.chain, (one) => one.account(address));
     }
 
     private get isFirstDoubted(): boolean {
@@ -85,18 +80,5 @@ export class EscrowSources {
 
     private get alone(): Chain[] {
         return (this.first.chain.others ?? []).filter((one): one is Chain => one.as !== undefined);
-    }
-}
-
-async function inTime<T>(answer: Promise<T>): Promise<T> {
-    const waits = new AbortController();
-    const late = sleep(OTHERS_MS, undefined, { ref: false, signal: waits.signal }).then(() => {
-        throw new Error('The endpoint did not answer in time');
-    });
-    try {
-        return await Promise.race([answer, late]);
-    } finally {
-        late.catch(() => undefined);
-        waits.abort();
     }
 }

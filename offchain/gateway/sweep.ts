@@ -35,7 +35,7 @@ export class Sweep {
     /** Moves every ending job on: sees what has ended, leaves what was not left yet, refunds what can be. */
     async run(): Promise<void> {
         const { config, log, escrow, store, now } = this.context;
-        const { book, rules } = this.parts;
+        const { book, closing, rules } = this.parts;
         const forgotten = store.forget(now() - config.keepHours * 3600);
         await forgotten.catch(reporting(log, 'error', 'what should be forgotten is still in the store'));
         const unforgotten = reporting(log, 'error', 'old requests are still in the store');
@@ -49,6 +49,9 @@ export class Sweep {
         for (const job of book.all.filter(({ phase }) => ['open', 'settling', 'settled', 'leaving'].includes(phase))) {
             const failed = reporting(log, 'warn', 'an ending job does not move on', { job: job.number });
             await this.moveOn(job).catch(failed);
+            if (job.phase !== 'open' || job.terms.end <= now()) {
+                await closing.giveHiddenOrder(job).catch(failed);
+            }
         }
         await this.lookAtEnded().catch(reporting(log, 'warn', 'ended jobs are not looked at'));
     }
@@ -99,8 +102,7 @@ export class Sweep {
         for (const record of await this.context.store.over(this.lookedAt, ENDED_PER_SWEEP)) {
             this.lookedAt = record;
             const channel = new Address(0, record.channel);
-            const view = await channels.read({ channel, maxPaid: undefined });
-            if (view.type !== 'active') {
+            if (!(await channels.hasAppeared(channel))) {
                 continue;
             }
             const phase = record.phase === 'failed' ? 'open' : record.breachAt ? 'leaving' : 'settling';

@@ -1,7 +1,8 @@
+import { loadChannelData } from '@cocoon-market/wrappers';
 import { beginCell } from '@ton/core';
 import { type ChainAccount, ChainError } from '../../../offchain/chain';
 import { HOUR, useMarket } from '../../support/market';
-import { ask, Bench, BenchOptions, startBench, until } from './support';
+import { ask, Bench, BenchOptions, SandboxChain, startBench, until } from './support';
 
 const NONE = { state: 'uninitialized', balance: 0n, code: undefined, data: undefined } as const;
 
@@ -143,5 +144,70 @@ describe("What one API says of a job's channel", () => {
         await sweep();
 
         expect(bench.chain.sent).toBe(sent);
+    });
+
+    describe('beside another endpoint that tells the truth', () => {
+        const HOURS = 6; // until what only some endpoints show is acted upon
+        const besideTruth = async () => {
+            await start();
+            bench.chain.others = [bench.chain, new SandboxChain(market())];
+        };
+        const sweepFor = async (hours: number) => {
+            for (let time = 0; time < hours * 4; time++) {
+                pass(HOUR / 4);
+                await sweep();
+            }
+        };
+
+        it('again and again, that it is not left, has few orders sent: each costs a fee', async () => {
+            await besideTruth();
+            const { refundAt } = loadChannelData((await bench.chain.truth(job().channel)).data!);
+            lie((truth) => altered(truth, { refundAt }));
+            await leave();
+            const { sent } = bench.chain;
+            await sweepFor(3);
+
+            expect(bench.chain.sent).toBe(sent);
+        });
+
+        it('for ever, that it was left, delays for hours only that it is', async () => {
+            await besideTruth();
+            lie((truth) => altered(truth, { refundAt: truth.at + 60 }));
+            await leave();
+            expect(bench.chain.sent).toBe(1);
+            await sweepFor(HOURS + 1);
+            expect(bench.chain.sent).toBe(2);
+
+            const { refundAt } = loadChannelData((await bench.chain.truth(job().channel)).data!);
+            expect(refundAt).toBeLessThan(market().now + 2 * HOUR);
+        });
+
+        it('for ever, that its refund is not due, delays the deposit for hours only', async () => {
+            await besideTruth();
+            await leave();
+            lie((truth) => altered(truth, { refundAt: truth.at + 60 }));
+            await sweepFor(HOURS + 3);
+
+            expect(await market().isGone({ address: job().channel })).toBe(true);
+        });
+
+        it('that a channel exists, which no other shows, opens no job again and blames no node', async () => {
+            await start();
+            const { chain } = bench;
+            await job().change({ phase: 'failed' });
+            chain.others = [
+                chain,
+                {
+                    account: async (address) => ({ ...(await chain.truth(address)), ...NONE }),
+                    open: chain.open.bind(chain),
+                },
+            ];
+            await sweep();
+
+            expect(job().phase).toBe('failed');
+            chain.others = [chain, new SandboxChain(market())];
+            await sweep();
+            expect(job().phase).toBe('open');
+        });
     });
 });
