@@ -104,6 +104,7 @@ export class GatewayJob {
     usedAt: number; // unix seconds, of the last query; or when this process took the job up
     session: Session | undefined; // undefined until the worker knows the job
     isComplete = false; // true once it is known that the store has every result that the worker has sent
+    isFirstShown = false; // to its worker, which may not see the channel yet: nobody else shows it meanwhile
     refusals = 0; // without signature, since the last result
     private readonly now: () => number;
     private listing: OfferFacts | undefined; // of the node, for the job's model; with the tokenizer of the job

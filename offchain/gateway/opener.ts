@@ -22,6 +22,12 @@ const OPEN_TRIES = 3; // with another seqno when something else used it
 const SEARCH_MS = 15_000; // for the jobs that the chain knows to be found
 const WELCOME_TRIES = 5; // while the worker's API has not seen the channel yet
 
+/** `isSure`: no endpoint that was asked says that its channel does not exist. */
+interface Ordered {
+    job: GatewayJob;
+    isSure: boolean;
+}
+
 export interface JobOpenerParts {
     book: JobBook;
     closing: Closing;
@@ -68,9 +74,9 @@ export class JobOpener {
         const { log } = this.context;
         for (let attempt = 1; ; attempt++) {
             try {
-                const job = await this.order(model, candidate);
-                await this.welcome(job);
-                return job;
+                const ordered = await this.order(model, candidate);
+                await this.welcome(ordered).finally(() => (ordered.job.isFirstShown = false));
+                return ordered.job;
             } catch (error) {
                 const cause = error instanceof OrderLapsed ? (error.cause as GatewayError | undefined) : undefined;
                 if (!(error instanceof OrderLapsed)) {
@@ -113,14 +119,14 @@ export class JobOpener {
         }
     }
 
-    private async order(model: string, candidate: Candidate): Promise<GatewayJob> {
+    private async order(model: string, candidate: Candidate): Promise<Ordered> {
         const { config, network, keys, spending, store, now } = this.context;
         const escrow = this.context.escrow.address.hash;
         const { deposit, notice, lifetime } = config.job;
         const { url: worker, info } = candidate;
         const made: GatewayJob[] = [];
         try {
-            await spending.open(
+            const isSure = await spending.open(
                 (number, at) => {
                     const voucherKey = keys.voucher(escrow, number).publicKey;
                     const terms = termsAt(candidate, { escrow, voucherKey, model, notice, end: at + lifetime });
@@ -152,9 +158,11 @@ export class JobOpener {
                 },
             );
             made[0].isComplete = true;
+            made[0].isFirstShown = true;
             await made[0].change({ phase: 'open', funds: deposit });
-            return made[0];
+            return { job: made[0], isSure };
         } catch (error) {
+            made.forEach((job) => (job.isFirstShown = false));
             if (error instanceof OrderLapsed) {
                 await made[0]?.change({ phase: 'failed', note: reasonOf(error.cause ?? error) });
                 if (error instanceof ChannelUnseen) {
@@ -189,14 +197,22 @@ export class JobOpener {
         return placementOrder(processes, jobsAt, turn);
     }
 
-    private async welcome(job: GatewayJob): Promise<void> {
-        const { log, nodes } = this.context;
+    private async welcome({ job, isSure }: Ordered): Promise<void> {
+        const { log, nodes, spending } = this.context;
         try {
             await this.show(job);
             log.info({ job: job.number, model: job.stored.model, worker: job.stored.worker }, 'job open');
         } catch (error) {
-            nodes.cool(job.stored.worker);
             log.warn({ job: job.number, reason: reasonOf(error) }, 'the worker does not take the job yet');
+            if (!isSure && error instanceof WorkerRefusal && error.code === 'wrong_channel') {
+                spending.doubtEndpoint();
+                this.parts.closing.leaveUnseen(job);
+                throw unavailable(
+                    'The endpoints of the chain do not agree whether a job was opened: ask again',
+                    'chain',
+                );
+            }
+            nodes.cool(job.stored.worker);
             if (error instanceof WorkerRefusal && error.status < 500) {
                 this.parts.closing.leaveRefused(job, error.code);
             } else {

@@ -444,7 +444,7 @@ export class JobPool {
 
     private disconnected(model: string, excluded: Excluded): GatewayJob[] {
         return this.lasting(model, excluded).filter(
-            (job) => !job.isConnected(this.context.now()) && job.available >= this.threshold(job),
+            (job) => !job.isFirstShown && !job.isConnected(this.context.now()) && job.available >= this.threshold(job),
         );
     }
 

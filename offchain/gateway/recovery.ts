@@ -2,6 +2,7 @@
 /** Takes up what was under way when a connection or the gateway itself ended: orders, sessions, vouchers, queries. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { JobState } from '../link';
+import { steadySeconds } from '../process/clock';
 import { Turns } from '../process/doors';
 import { reasonOf } from '../process/errors';
 import { reporting } from '../process/log';
@@ -21,6 +22,7 @@ import { WorkerRefusal } from '../payer/workerErrors';
 /** Pauses between attempts to reach the worker of a job or the chain. A worker's takeover lasts 10 s at most. */
 const RETRY_MS = [50, 200, 500, 1000, 2000, 2000, 2000, 2000, 5000, 5000, 5000, 5000, 15_000, 60_000];
 const MAX_SHOWN = 4; // jobs that are shown to one worker at a time
+const UNSEEN_SECONDS = 60; // that a worker may not see the channel of an order that was taken up
 const START_MS = 5_000; // how long a start waits for workers that do not answer; they are asked again afterwards
 
 export interface RecoveryParts {
@@ -35,6 +37,7 @@ export class Recovery {
     private readonly connecting = new SingleFlight<number, boolean>();
     private readonly turns = new Map<string, Turns>(); // by URL of the worker
     private readonly silent = new WeakSet<GatewayJob>(); // whose worker does not answer
+    private readonly openedAt = new WeakMap<GatewayJob, number>(); // seconds, of orders that were taken up
     private moved: StoredJob[] = []; // to this process, and not in memory yet
     private taking: Promise<void> | undefined;
     private begin!: () => void;
@@ -206,8 +209,7 @@ export class Recovery {
         const { validUntil, deposit } = job.stored;
         try {
             if (job.phase === 'failed') {
-                const channel = await channels.read(job.paidChannel);
-                if (channel.type === 'active') {
+                if (await channels.hasAppeared(job.channel)) {
                     await job.change({ phase: 'open', funds: job.stored.deposit, note: 'appeared late' });
                     book.replace(job);
                 }
@@ -215,6 +217,7 @@ export class Recovery {
             }
             const { parameters, channel } = job;
             await spending.resume({ parameters, deposit, validUntil, channel });
+            this.openedAt.set(job, steadySeconds());
             await job.change({ phase: 'open', funds: deposit });
             book.replace(job); // another order of its number may have its place
         } catch (error) {
@@ -286,6 +289,9 @@ export class Recovery {
                 return true;
             }
             if (!(error instanceof WorkerRefusal && error.status < 500 && error.code !== 'unknown')) {
+                return false;
+            }
+            if (error.code === 'wrong_channel' && steadySeconds() - (this.openedAt.get(job) ?? -Infinity) < UNSEEN_SECONDS) {
                 return false;
             }
             if (job.phase === 'open') {

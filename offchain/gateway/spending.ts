@@ -87,12 +87,13 @@ export class SpendAccount {
     /**
      * Opens one job: `plan` gets the job's number and the chain's time, `keep` must have the order on disk before it
      * resolves, unless another process has the lease of the orders. Resolves once the channel is active with the
-     * expected code and data: then it has the deposit. Throws 503 if other processes order for too long.
+     * expected code and data: then it has the deposit; with false if an endpoint that answers does not show it. Throws
+     * 503 if other processes order for too long.
      */
-    async open<Plan extends Pick<OpenOrder, 'parameters' | 'deposit'>>(
+    open<Plan extends Pick<OpenOrder, 'parameters' | 'deposit'>>(
         plan: (number: number, at: number) => Plan,
         keep: (order: Plan & OpenOrder, lease: HeldLease) => Promise<void>,
-    ): Promise<void> {
+    ): Promise<boolean> {
         const openNow = async (lease: HeldLease) => {
             const prepared = await this.sources.read(async (account) => {
                 const reading = await account.read();
@@ -115,10 +116,9 @@ export class SpendAccount {
             this.turns.note(order.channel, order.validUntil);
             await keep(order, lease);
             await this.send(this.cellOf(order), order.deposit, lease);
-            await this.waitForChannel(order, lease);
-            return true;
+            return this.waitForChannel(order, lease);
         };
-        await this.turns.takeFree((lease) => this.sources.run(() => openNow(lease)));
+        return this.turns.takeFree((lease) => this.sources.run(() => openNow(lease)));
     }
 
     /**
@@ -178,6 +178,11 @@ export class SpendAccount {
             throw new ChainError(message, undefined, { cause: failure });
         };
         return this.turns.take((lease) => this.sources.run(() => orderNow(lease)));
+    }
+
+    /** The endpoint that orders go by may have made something up: the next one goes by another. */
+    doubtEndpoint(): void {
+        this.sources.doubt();
     }
 
     /** Waits no longer; an order under way stays on disk for the next start. */
@@ -274,7 +279,8 @@ export class SpendAccount {
         }
     }
 
-    private async waitForChannel(order: OpenOrder, lease: HeldLease): Promise<void> {
+    /** True if every endpoint that was asked shows the channel. */
+    private async waitForChannel(order: OpenOrder, lease: HeldLease): Promise<boolean> {
         const { parameters, channel, validUntil, deposit } = order;
         const fresh = channelData(this.account.address, parameters).hash();
         const codes = (await channelCodes()).map((code) => code.hash());
@@ -300,7 +306,7 @@ export class SpendAccount {
             const others = isShownFirst || mayBeHidden ? await this.sources.accountsAt(channel) : [];
             const isDenied = isShownFirst && poll <= DENIED_POLLS && !others.every(isShown);
             if ((isShownFirst && !isDenied) || (!isShownFirst && others.some(isShown))) {
-                return;
+                return isShownFirst && others.every(isShown);
             }
             const { outcome, used, error } = await this.outcome(cell, seqnoOf(parameters.job), validUntil);
             failure = error;

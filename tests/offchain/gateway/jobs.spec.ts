@@ -101,6 +101,20 @@ describe('Jobs', () => {
             expect(max).toBeLessThanOrEqual(4);
         });
 
+        it('blames no node whose worker sees a channel later, when another question comes meanwhile', async () => {
+            await start();
+            bench.worker.refuseJob = 'wrong_channel';
+            const first = bench.post(ask);
+            await until(() => jobs().some(({ phase }) => phase === 'open'));
+            const second = bench.post(ask);
+            await until(() => bench.worker.refusedJobs > 1);
+            bench.worker.refuseJob = undefined;
+
+            expect((await Promise.all([first, second])).map(({ status }) => status)).toEqual([200, 200]);
+            expect(jobs().map(({ phase }) => phase)).toEqual(['open']);
+            expect((await bench.admin('status')).spoiled.today).toBe(0);
+        });
+
         it('an order that the API lost is sent again, and opens one job', async () => {
             await start();
             let lost = 0;

@@ -246,6 +246,21 @@ describe('A gateway that starts again', () => {
         expect(await market().seqno()).toBe(1);
     });
 
+    it('an order that was taken up opens its job though the worker sees the channel later, and blames no node', async () => {
+        await start();
+        await bench.post(ask);
+        const [stored] = await bench.gateway.store.jobs();
+        await bench.gateway.store.changeJob(stored.channel, { phase: 'ordered', funds: 0n });
+        bench.worker.refuseJob = 'wrong_channel';
+        await bench.restart();
+        await until(() => bench.worker.refusedJobs > 1);
+        bench.worker.refuseJob = undefined;
+
+        await until(() => job()?.session !== undefined);
+        expect(job().phase).toBe('open');
+        expect((await bench.admin('status')).spoiled.today).toBe(0);
+    });
+
     it('an order that ran out of time is given up', async () => {
         await start();
         await bench.post(ask);

@@ -198,6 +198,25 @@ describe('A gateway that waits for an order', () => {
             expect(await market().seqno()).toBe(3);
         });
 
+        it('blames no node that does not see a channel which this endpoint made up, and asks another for the next', async () => {
+            lieOfTheEscrow(({ seqno }) => ({ seqno: seqno + 5n }));
+            const { chain } = bench;
+            chain.sendExternal = async () => undefined;
+            const [code] = await channelCodes();
+            chain.lie = (address, truth): ChainAccount => {
+                const made = bench.gateway.book.all.find(({ channel }) => channel.equals(address));
+                return made?.number === 20
+                    ? { ...truth, state: 'active', code, data: channelData(market().escrow.address, made.parameters) }
+                    : truth;
+            };
+            bench.worker.refuseJob = 'wrong_channel';
+            expect(await bench.post(ask)).toMatchObject({ status: 503, body: { error: { code: 'chain' } } });
+            bench.worker.refuseJob = undefined;
+
+            expect((await bench.post(ask)).status).toBe(200);
+            expect((await bench.admin('status')).spoiled.today).toBe(0);
+        });
+
         it('keeps the job whose number this endpoint names once more', async () => {
             expect((await bench.post(ask)).status).toBe(200);
             const [job] = bench.gateway.book.all;

@@ -130,6 +130,7 @@ export class FakeWorker {
     refuseVoucher: RefusalCode | undefined;
     refuseJob: RefusalCode | undefined;
     refuseJobStatus = 422; // HTTP
+    refusedJobs = 0; // how often
     proxyPages = 0; // of a proxy, that come instead of stored answers
     dripped = -1; // bytes of stored answers that came one by one and never end; -1: they come as they are
     letGo = 0; // connections held open after the end that the gateway ended
@@ -270,6 +271,7 @@ export class FakeWorker {
     private async register(body: unknown, reply: FastifyReply) {
         const { terms, jobNumber, enc, wire, signature, newest } = jobRequest.parse(body);
         if (this.refuseJob !== undefined) {
+            this.refusedJobs++;
             return this.refuse(reply, this.refuseJob, this.refuseJobStatus);
         }
         const parameters = {
