@@ -166,6 +166,7 @@ describe('Two gateways with one database', () => {
         expect(await spent()).toBeLessThanOrEqual(ceiling);
         expect(await spent()).toBeGreaterThan(ceiling - 100_000n);
         expect(bench.worker.asked.length - asked).toBe(count(200));
+        await until(async () => (await admin(bench.gateway, 'keys'))[0].daily.limit !== null);
         const [atFirst, atSecond] = await Promise.all([bench.gateway, second].map((one) => admin(one, 'keys')));
         expect(atFirst).toEqual(atSecond);
         expect(atFirst[0].daily).toMatchObject({ spent: String(await spent()), reserved: '0' });
