@@ -69,8 +69,8 @@ export class JobChannels {
         if ((await this.read({ channel, maxPaid: undefined })).type !== 'active') {
             return false;
         }
-        const shown = await this.compare(channel);
-        return shown.length === 0 || shown.filter(({ isActive }) => isActive).length * 2 > shown.length;
+        const views = await this.compare(channel);
+        return views.length === 0 || views.filter(({ isActive }) => isActive).length * 2 > views.length;
     }
 
     /** The channel while an end is waited for that was asked for: what the chain says in ten polls is confirmed. */

@@ -35,10 +35,10 @@ export class EndingOrders {
             return;
         }
         this.comparedAt.set(job, now());
-        const shown = await this.channels.compare(job.channel);
-        const isDue = shown.some(({ due }) => due);
+        const views = await this.channels.compare(job.channel);
+        const isDue = views.some(({ due }) => due);
         const since = this.hiddenSince.get(job) ?? now();
-        if (!isDue && !(job.phase === 'leaving' && shown.some(({ isLeft }) => isLeft === false))) {
+        if (!isDue && !(job.phase === 'leaving' && views.some(({ isLeft }) => isLeft === false))) {
             this.hiddenSince.delete(job);
         } else if (now() - since < REPEAT_SECONDS) {
             this.hiddenSince.set(job, since);

@@ -291,7 +291,10 @@ export class Recovery {
             if (!(error instanceof WorkerRefusal && error.status < 500 && error.code !== 'unknown')) {
                 return false;
             }
-            if (error.code === 'wrong_channel' && steadySeconds() - (this.openedAt.get(job) ?? -Infinity) < UNSEEN_SECONDS) {
+            if (
+                error.code === 'wrong_channel' &&
+                steadySeconds() - (this.openedAt.get(job) ?? -Infinity) < UNSEEN_SECONDS
+            ) {
                 return false;
             }
             if (job.phase === 'open') {
