@@ -32,13 +32,20 @@ export class Tasks {
         await sleep(ms, undefined, { signal: this.stopping.signal, ref: false }).catch(() => undefined);
     }
 
-    /** Polls, at least once, until `holds`; false if it did not in so many polls, or before {@link close}. */
-    async until(holds: () => Promise<boolean>, { polls, ms }: { polls: number; ms: number }): Promise<boolean> {
+    /**
+     * Polls, at least once, until `holds`; false if it did not in so many polls, within `maxMs` milliseconds, or before
+     * {@link close}.
+     */
+    async until(
+        holds: () => Promise<boolean>,
+        { polls, ms, maxMs = Infinity }: { polls: number; ms: number; maxMs?: number },
+    ): Promise<boolean> {
+        const end = performance.now() + maxMs;
         for (let poll = 1; ; poll++) {
             if (await holds()) {
                 return true;
             }
-            if (poll === polls || this.isStopping) {
+            if (poll === polls || this.isStopping || performance.now() > end) {
                 return false;
             }
             await this.pause(ms);

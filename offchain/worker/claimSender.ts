@@ -34,6 +34,7 @@ export interface Claim {
 const MAX_TRIES = 8; // channels that are asked for the value of a claim, until one answers
 const FURTHER_TRIES = 2; // channels that are then asked at each of the other endpoints
 const CONFIRM_POLLS = 30;
+const CONFIRM_MS = 300_000; // for the polls of one order: an endpoint that says "not paid" must not delay the next one
 const HOUR = 3600;
 const WALLET_RESERVE = 10_000_000n; // nanoTON
 const MESSAGE_FEES = 3_000_000n; // nanoTON that a message costs the wallet, above every measured level
@@ -78,7 +79,10 @@ export class ClaimSender {
                 break;
             }
             const { batch, polls } = order;
-            await Promise.all(batch.map((claim) => this.confirm(claim, polls, report)));
+            const paid = await Promise.all(batch.map((claim) => this.confirm(claim, polls, report)));
+            if (paid.includes(false)) {
+                this.doubtValue(); // once, whatever the number of claims, so that each endpoint has its turn
+            }
         }
     }
 
@@ -174,20 +178,21 @@ export class ClaimSender {
         }
     }
 
-    private async confirm(claim: Claim, polls: number, report: ClaimReport): Promise<void> {
+    /** True if the channel has paid. */
+    private async confirm(claim: Claim, polls: number, report: ClaimReport): Promise<boolean> {
         const { config, log } = this.context;
         const name = claim.job.toString('hex');
         const settle = () => this.book.use(claim.job, (job) => settleClaim(job, claim)).catch(() => false);
-        if (await this.tasks.until(settle, { polls, ms: config.chain.pollSeconds * 1000 })) {
+        if (await this.tasks.until(settle, { polls, ms: config.chain.pollSeconds * 1000, maxMs: CONFIRM_MS })) {
             this.failures.delete(name);
             report.claimed++;
             report.amount += claim.due;
             log.info({ job: name, amount: claim.due.toString(), last: claim.last }, 'claimed');
-            return;
+            return true;
         }
         report.failed++;
-        this.doubtValue();
         this.noteFailure(name, claim);
+        return false;
     }
 
     private noteFailure(name: string, { due }: Claim): void {

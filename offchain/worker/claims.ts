@@ -1,6 +1,6 @@
 /** Claims vouchers: reads at intervals the channels of jobs that have something due, and claims in batches. */
 import { claimBody } from '@cocoon-market/wrappers';
-import { CONFIRM_READS } from '../chain';
+import { CONFIRM_READS, MAX_TRANSFERS } from '../chain';
 import { PollLoop, Tasks } from '../process/tasks';
 import { unclaimedOf } from '../store/jobSums';
 import type { JobRecord } from '../store/worker';
@@ -12,8 +12,8 @@ import type { WorkerJob } from './job';
 import { LostJobs } from './lostJobs';
 import { type AssertAlone, spendAlone } from './processes';
 
-const PAGE = 500; // jobs read from the store at once
-const READERS = 4; // channels read from the chain at once
+const PAGE = MAX_TRANSFERS; // jobs read from the store at once: one order claims them before the next are read
+const READERS = 8; // channels read from the chain at once: a slow endpoint takes five seconds for each
 const OLD_CLAIMS = 10n; // times the cost of a claim, from which an old voucher is claimed below the threshold
 const HOUR = 3600;
 const DAY = 24 * HOUR;
@@ -100,7 +100,7 @@ export class Claims {
     private async runRound(scope: Scope): Promise<ClaimReport> {
         const { store } = this.context;
         const report: ClaimReport = { claimed: 0, amount: 0n, failed: 0 };
-        const claims: Claim[] = [];
+        const [claims, hidden]: [Claim[], Claim[]] = [[], []];
         const missing: JobRecord[] = [];
         await this.costs.refresh();
         const { onDamaged } = this;
@@ -108,10 +108,15 @@ export class Claims {
         while (page.length > 0 && !this.tasks.isStopping) {
             missing.push(...page.filter((record) => this.isMissingDue(record, scope)));
             const records = page.filter((record) => this.mayMatter(record, scope));
-            claims.push(...(await this.claimsOf(records, scope)));
+            for (const claim of await this.claimsOf(records, scope)) {
+                (claim.hidden ? hidden : claims).push(claim);
+            }
             page = await store.jobs.claimable({ cursor: page.at(-1)!.job, limit: PAGE, onDamaged });
+            if (page.length > 0) {
+                await this.sender.send(claims, report); // all the others may take longer than a notice lasts
+            }
         }
-        await this.sender.send(claims, report);
+        await this.sender.send([...claims, ...hidden], report);
         // Only now, and a few in each round, so that no claim waits for channels that look gone.
         missing.sort((a, b) => this.nextRead.get(keyOf(a))! - this.nextRead.get(keyOf(b))!);
         const late = await this.claimsOf(scope === 'all' ? missing : missing.slice(0, MISSING_READS), scope);

@@ -926,4 +926,28 @@ export const workerAttacks: Attack[] = [
         test: 'A client that pays nothing has the model make two steps of tokens without text for one that is paid, in queries that it takes to their end',
         removed: 'worker: work without text among what is dropped (droppedCost)',
     },
+    {
+        source: 'review',
+        attack: 'The first endpoint says that a claim needs less than it does. Two claims of one order fail, so the next value comes from that endpoint again, for ever.',
+        stoppedBy: 'A value is doubted once for each order, so that each endpoint has its turn.',
+        file: 'tests/regression/offchain-worker.spec.ts',
+        test: 'An endpoint that lies about what can be claimed and says that a claim must carry less than it must keeps none of two channels from being claimed',
+        removed: 'worker: one doubt for each order of claims (ClaimSender.send)',
+    },
+    {
+        source: 'review',
+        attack: 'The first endpoint takes five seconds for each answer: a worker with thousands of jobs claims nothing until all their channels are read, and clients are refunded meanwhile.',
+        stoppedBy: 'What one order can claim is claimed before further channels are read.',
+        file: 'tests/offchain/worker/claims.spec.ts',
+        test: 'claims of some channels do not wait until thousands of others are read',
+        removed: 'worker: claims between two pages of jobs (runRound)',
+    },
+    {
+        source: 'review',
+        attack: 'The first endpoint shows each claim as not paid, and the orders after it wait until thirty readings of hundreds of channels are over.',
+        stoppedBy: 'What becomes of the claims of one order is read for five minutes at most.',
+        file: 'tests/offchain/process/tasks.spec.ts',
+        test: 'Polls of a task end after their time, however many of them remain',
+        removed: 'process: the time in which polls begin (Tasks.until)',
+    },
 ];

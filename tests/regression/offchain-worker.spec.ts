@@ -1,5 +1,5 @@
 // Longer than 350 lines because its cases share one set-up.
-import { termsCell } from '@cocoon-market/wrappers';
+import { Channel, termsCell } from '@cocoon-market/wrappers';
 import { type Address, beginCell, Cell } from '@ton/core';
 import { ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -450,6 +450,29 @@ describe('An endpoint that lies about what can be claimed', () => {
         expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 0 });
 
         expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 1, amount: OWED });
+    });
+
+    it('and says that a claim must carry less than it must keeps none of two channels from being claimed', async () => {
+        const { chain, wallet } = fixture;
+        const other = await withJob();
+        await other.pay(other.voucher(OWED, 0));
+        const [account, open] = [chain.account.bind(chain), chain.open.bind(chain)];
+        const needed = await chain.open(Channel.fromAddress(client.channel)).getClaimValue();
+        chain.open = (contract) => ({ ...open(contract), getClaimValue: async () => needed / 2n });
+        (chain as { others?: unknown[] }).others = [
+            { account, open: chain.open },
+            { account, open },
+        ];
+        const send = wallet.send.bind(wallet);
+        jest.spyOn(wallet, 'send').mockImplementation((transfers, note) =>
+            send(
+                transfers.filter(({ value }) => value >= needed),
+                note,
+            ),
+        );
+        expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 0, failed: 2 });
+
+        expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 2, amount: 2n * OWED });
     });
 
     it('and never says what a claim must carry keeps nothing from being claimed', async () => {

@@ -1,6 +1,11 @@
+// Longer than 350 lines because its cases share one set-up.
 import { opcodes } from '@cocoon-market/wrappers';
 import type { Cell } from '@ton/core';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import pino from 'pino';
+import { openWorkerStore } from '../../../offchain/store/open';
 import { askWorker, serveAdmin } from '../../../offchain/worker';
 import { TestClient } from '../support/client';
 import { account, claimRound, type Fixture, type Overrides, startFixture, TOKEN } from '../support/worker';
@@ -41,6 +46,31 @@ describe('claims', () => {
         expect(await fixture.worker.claimNow()).toEqual({ claimed: 20, amount: 100n, failed: 0 });
         expect(fixture.wallet.orders.map((order) => order.length)).toEqual([20]);
         expect(await fixture.worker.claimNow()).toEqual({ claimed: 0, amount: 0n, failed: 0 });
+    });
+
+    it('of some channels do not wait until thousands of others are read', async () => {
+        const folder = mkdtempSync(join(tmpdir(), 'cocoon-claims-'));
+        const store = await openWorkerStore(join(folder, 'worker.db'));
+        fixture = await startFixture({}, { store });
+        const clients = await Promise.all(Array.from({ length: 2 }, () => withJob()));
+        await Promise.all(clients.map((client) => client.pay(client.voucher(5n, 0))));
+        const claimable = store.jobs.claimable.bind(store.jobs);
+        jest.spyOn(store.jobs, 'claimable').mockImplementation((options) => claimable({ ...options, limit: 1 }));
+        const { chain } = fixture;
+        const read = chain.account.bind(chain);
+        let first: TestClient | undefined;
+        chain.account = async (address) => {
+            const client = clients.find(({ channel }) => channel.equals(address));
+            first ??= client;
+            await (client === undefined || client === first
+                ? undefined
+                : until(() => chain.paidBy(first!.channel) > 0n));
+            return read(address);
+        };
+
+        expect(await fixture.worker.claimNow()).toEqual({ claimed: 2, amount: 10n, failed: 0 });
+        expect(fixture.wallet.orders.map((order) => order.length)).toEqual([1, 1]);
+        rmSync(folder, { recursive: true });
     });
 
     it('are no more than the wallet can pay for', async () => {
