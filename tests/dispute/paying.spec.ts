@@ -1,5 +1,5 @@
 /** Who gets what by each class and ending, from the table in docs/contracts/dispute.md: nobody gains by being asked. */
-import { toNano } from '@ton/core';
+import { CommonMessageInfoInternal, toNano } from '@ton/core';
 import { SendMessageResult } from '@ton/sandbox';
 
 import { computeFee, forwardFee, gas, pricesOf } from '@cocoon-market/wrappers';
@@ -100,7 +100,7 @@ describe.each<PriceLevel>(['2025', '2026', 'tenfold'])('At the prices of %s', (p
 
             const { reporter, insurance } = await open.after();
             const lost = before - (await market().payout.getBalance());
-            expect((await open.dispute.getCaseState()).outcome).toBe(0n);
+            expect(await open.dispute.getCaseState()).toMatchObject({ outcome: 0n, slash: 0n });
             expect(gained).toBeLessThanOrEqual(0n);
             expect(lost).toBeGreaterThanOrEqual(0n);
             expect(lost).toBeLessThan(open.bond / 12n);
@@ -127,6 +127,24 @@ describe.each<PriceLevel>(['2025', '2026', 'tenfold'])('At the prices of %s', (p
         const release = 2n * forwardFee(basechain, { cells: 0n, bits: 467n }); // to the node and back
         const end = computeFee(basechain, gas.GasAnswered) + release;
         expect(valueSent(last, dispute, payout)).toBe(cost + end - rent - reserve / 52n); // a week's rent
+    });
+
+    it.each(['fail', 'voucher'])('A3 answered with a %s: it cost its way, its run and the way back', async (name) => {
+        const { job, payout, blockchain } = market();
+        const { basechain } = pricesOf(blockchain.config);
+        const { dispute, value } = await ask('demand');
+        const via = payout.getSender();
+
+        const sent = await (name === 'fail'
+            ? dispute.sendFail(via, { value, fail: job.fail() })
+            : dispute.sendVoucher(via, { value, result: job.result({ content }), voucher: job.voucher(1) }));
+
+        const [{ inMessage }] = transactionsOn(sent, dispute.address);
+        const twiceForward = 3n * (inMessage!.info as CommonMessageInfoInternal).forwardFee; // the header has two thirds
+        const back = forwardFee(basechain, { cells: 0n, bits: 0n });
+        const { cost } = await dispute.getCaseState();
+        expect(cost).toBeGreaterThan(twiceForward + back);
+        expect(cost).toBeLessThan(twiceForward + back + computeFee(basechain, gas.GasCloseCase));
     });
 
     it('A3 unanswered: the bond is the reporter’s again, and the stake pays', async () => {

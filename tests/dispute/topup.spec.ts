@@ -6,8 +6,10 @@ import { beginCell, toNano } from '@ton/core';
 import { internal } from '@ton/sandbox';
 
 import { caseStates, minSlash, opcodes, pricesOf } from '@cocoon-market/wrappers';
+import { registryChanges } from '../../wrappers/Registry';
 import { caseMarket, expectNoSlash, report, slashesIn, useCases } from '../support/cases';
-import { expectSolvent } from '../support/stake';
+import { valueSent } from '../support/market';
+import { CHANGE_DELAY, expectSolvent, rulesWith } from '../support/stake';
 
 const WAIT = 300;
 const GUILTY = 1;
@@ -61,6 +63,21 @@ describe('A larger loss of the same fault', () => {
         expect(first.amount).toBe(toNano('3'));
         expect(second).toMatchObject({ victim: 1n });
         expect(second.amount).toBe(minSlash(pricesOf(market().blockchain.config)));
+    });
+
+    it('pays the insurance of the rules under which it is reported', async () => {
+        const { blockchain, registry, governor, owner, operator, provider } = market();
+        const value = toNano('3');
+        await shown(1n);
+        const change = registryChanges.rules(rulesWith(operator.address));
+        await registry.sendProposeChange(governor.getSender(), { value, change });
+        blockchain.now! += CHANGE_DELAY;
+        await registry.sendExecuteChange(governor.getSender(), { value });
+        await provider.sendAdopt(owner.getSender(), { value });
+
+        const result = await report(market(), 'excess', excessOf(toNano('1')));
+
+        expect(valueSent(result, provider, operator)).toBe(slashesIn(result)[0].amounts.insurance);
     });
 
     it('is not taken while the end before waits to be sent again; sent again it counts once, and then the larger', async () => {

@@ -229,6 +229,23 @@ describe('SubmitVerdict', () => {
         expect(slashesIn(await judge(open, 500, { members }))).toHaveLength(1);
     });
 
+    it.each([[[0, 1, 2, 3, 4, 5]], [[0, 2, 3, 5, 6, 8]], [[3, 4, 5, 6, 7, 8]]])(
+        'takes members %j of nine',
+        async (members) => {
+            const { blockchain, registry, governor, owner, provider } = market();
+            const value = toNano('3');
+            const change = registryChanges.committee(committeeOf(9, 6));
+            await registry.sendProposeChange(governor.getSender(), { value, change });
+            blockchain.now! += CHANGE_DELAY;
+            await registry.sendExecuteChange(governor.getSender(), { value });
+            await provider.sendAdopt(owner.getSender(), { value });
+            const open = await openCase();
+            await state(open);
+
+            expect(slashesIn(await judge(open, 500, { members }))).toHaveLength(1);
+        },
+    );
+
     it('refuses members out of order, unknown ones, and votes of another length', async () => {
         const open = await openCase();
         await state(open);
