@@ -27,11 +27,13 @@ export interface Followed {
 const ATTEMPTS = 3; // of a page that contradicts the one before
 
 export class Follower {
+    /** `confirm` throws a HistoryError unless every endpoint has this transaction of a log. */
     constructor(
         private readonly source: Source,
         private readonly store: IndexStore,
         private readonly registry: Address,
         private readonly limits: FollowLimits,
+        private readonly confirm: (log: Log, id: TransactionId) => Promise<void>,
     ) {}
 
     /**
@@ -61,6 +63,8 @@ export class Follower {
         const { log } = followed;
         const account = Address.parseRaw(log.account);
         let expected = log.walk?.next;
+        // Transactions, which one endpoint alone could make up without an end.
+        let unconfirmed = log.walk === undefined ? 0 : this.limits.confirmAfter;
         for (;;) {
             const page = await this.page(account, expected, followed);
             if (expected === undefined && !(await this.isNews(followed, page[0], chain))) {
@@ -78,6 +82,11 @@ export class Follower {
             }
             if (stored.walk === undefined) {
                 return;
+            }
+            unconfirmed += read.length;
+            if (unconfirmed >= this.limits.confirmAfter) {
+                await this.confirm(stored, stored.walk.top);
+                unconfirmed = -Infinity;
             }
             expected = stored.walk.next;
         }

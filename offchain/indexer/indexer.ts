@@ -2,6 +2,7 @@
 import { Registry } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { sql } from 'kysely';
+import { ChainError, type TransactionId } from '../chain';
 import { unixSeconds } from '../process/clock';
 import { Remedied } from '../process/errors';
 import { amountFromBytes } from '../store/database';
@@ -36,6 +37,7 @@ export interface BlockMark extends MasterBlock {
 const MAX_UNDO_SECONDS = 3600;
 const FINAL_SECONDS = 3600;
 const MAX_SIZE = 200_000; // transactions
+const CONFIRM_AFTER = 10_000; // transactions
 
 export class Indexer {
     private readonly follower: Follower;
@@ -43,9 +45,9 @@ export class Indexer {
 
     constructor(private readonly parts: IndexerParts) {
         const defaults = { maxUndoSeconds: MAX_UNDO_SECONDS, maxSize: MAX_SIZE, finalSeconds: FINAL_SECONDS };
-        this.limits = { ...defaults, ...parts.limits };
+        this.limits = { ...defaults, confirmAfter: CONFIRM_AFTER, ...parts.limits };
         const { source, store, registry } = parts;
-        this.follower = new Follower(source, store, registry, this.limits);
+        this.follower = new Follower(source, store, registry, this.limits, (log, id) => this.requireWitnesses(log, id));
     }
 
     /**
@@ -122,27 +124,34 @@ export class Indexer {
         if (followed.log.busy) {
             this.notice(`${log.log}: more than ${this.limits.maxSize} transactions, so it is not followed`);
         }
-        await this.requireWitnesses(followed.log);
+        await this.confirm(followed.log);
     }
 
     /** Every endpoint must have the newest transaction, and with it everything before. */
-    private async requireWitnesses({ log, account, done, confirmed }: Log): Promise<void> {
-        const { witnesses = [], store } = this.parts;
-        if (witnesses.length === 0 || done === undefined || confirmed?.equals(done.hash) === true) {
-            return;
+    private async confirm(log: Log): Promise<void> {
+        const { done, confirmed } = log;
+        if (done !== undefined && confirmed?.equals(done.hash) !== true && this.parts.witnesses?.length) {
+            await this.requireWitnesses(log, done);
+            await this.parts.store.confirm(log.log, done);
         }
-        for (const witness of witnesses) {
-            const [found] = await witness.page(Address.parseRaw(account), done).catch((error: Error) => {
+    }
+
+    /** @throws HistoryError unless every endpoint has this transaction of a log; ChainError of one that is silent */
+    private async requireWitnesses({ log, account }: Log, id: TransactionId): Promise<void> {
+        for (const witness of this.parts.witnesses ?? []) {
+            const [found] = await witness.page(Address.parseRaw(account), id).catch((error: Error) => {
+                if (error instanceof ChainError && error.silent) {
+                    throw error; // it says nothing against what was read
+                }
                 throw new HistoryError(`${witness.name} does not confirm the history of ${log}: ${error.message}`);
             });
-            if (found === undefined || !isSame(proveTransaction(Address.parseRaw(account), found), done)) {
+            if (found === undefined || !isSame(proveTransaction(Address.parseRaw(account), found), id)) {
                 throw new HistoryError(
-                    `${witness.name} does not have the transaction of ${log} at lt ${done.lt} ` +
-                        `with the hash ${done.hash.toString('hex')}`,
+                    `${witness.name} does not have the transaction of ${log} at lt ${id.lt} ` +
+                        `with the hash ${id.hash.toString('hex')}`,
                 );
             }
         }
-        await store.confirm(log, done);
     }
 
     /** The masterchain never goes back: an endpoint whose blocks do is not believed. */

@@ -381,4 +381,13 @@ export const scriptsAttacks: Attack[] = [
         test: 'A history without an end is refused after a million transactions',
         removed: 'wrappers/market/history: `MAX_READ`',
     },
+    {
+        attack: 'one endpoint of several makes up a history that fills the disk of an index before the others are asked',
+        source: 'review: actions and scripts',
+        stoppedBy:
+            'after ten thousand transactions of one reading every endpoint must have its newest; else it is dropped',
+        file: 'tests/indexer/market.spec.ts',
+        test: 'an endpoint that another one contradicts is not read to the end of what it lists, and nothing of it is kept',
+        removed: 'offchain/indexer/follower: `confirmAfter`',
+    },
 ];

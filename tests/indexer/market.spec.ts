@@ -2,7 +2,7 @@
 import { Cell, toNano } from '@ton/core';
 import { plainJson } from '../../offchain/indexer/export';
 import { matchDemands, matchNodes, modelHash } from '../../offchain/indexer/match';
-import { HttpSource } from '../../offchain/indexer/source';
+import { HttpSource, type RawTransaction } from '../../offchain/indexer/source';
 import { opcodes } from '@cocoon-market/wrappers';
 import { type JoinedMarket, modelOf, STAKE } from '../support/stake';
 import { PostgresServer } from '../offchain/support/postgres';
@@ -189,6 +189,20 @@ describe('an endpoint', () => {
         const witness = new ChangedSource(new HttpSource(world.settings), () => []);
         const index = await TestIndex.open(world, { witnesses: [witness] });
         await expect(index.pass()).rejects.toThrow('does not have the transaction');
+        await index.close();
+    }, 60_000);
+
+    it('that another one contradicts is not read to the end of what it lists, and nothing of it is kept', async () => {
+        const witness = new ChangedSource(new HttpSource(world.settings), () => []);
+        let pages = 0;
+        const counted = (page: RawTransaction[]) => (pages++, page);
+        const source = new ChangedSource(new HttpSource(world.settings), counted, 2);
+        const index = await TestIndex.open(world, { source, witnesses: [witness], limits: { confirmAfter: 4 } });
+
+        await expect(index.pass()).rejects.toThrow('does not have the transaction');
+
+        expect(pages).toBe(2);
+        expect(await index.store.log(`registry/${world.registry.toRawString()}`)).toMatchObject({ size: 0 });
         await index.close();
     }, 60_000);
 
