@@ -4,6 +4,7 @@ import { beginCell, Cell, type SenderArguments, storeStateInit } from '@ton/core
 import type { Actor } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
 import type { Chain, Transfer } from '../chain';
+import { Remedied } from '../process/errors';
 
 /** The messages that an action of the owner sends. Nothing is sent. */
 export async function messagesOf(
@@ -22,6 +23,26 @@ export async function messagesOf(
         return Promise.resolve();
     };
     await action({ sender: { address: owner, send }, open: (contract) => chain.open(contract) });
+    return messages;
+}
+
+const MAX_ASKED = 1_000_000_000n; // nanoTON, far above what any such message costs
+
+/**
+ * As {@link messagesOf}, of an action that leaves nothing with the provider. The provider's account says what each
+ * message has to bring, and one that an endpoint has made up would ask for all that the wallet has, and keep it.
+ * @throws {Remedied} if it asks for more than such a message can cost
+ */
+export async function cheapMessagesOf(...of: Parameters<typeof messagesOf>): Promise<Transfer[]> {
+    const messages = await messagesOf(...of);
+    const dear = messages.find(({ value }) => value > MAX_ASKED);
+    if (dear !== undefined) {
+        throw new Remedied(
+            `The provider asks for ${formatTon(dear.value)} TON with ${messageName(dear)}, of at most ` +
+                `${formatTon(MAX_ASKED)}: an endpoint or a provider that asks for so much is not to be believed. ` +
+                'Use another endpoint, and look at "provider" in worker.json. Nothing was sent',
+        );
+    }
     return messages;
 }
 

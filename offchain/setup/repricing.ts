@@ -15,7 +15,7 @@ import {
 } from '../fleet';
 import { Remedied } from '../process/errors';
 import { writeWhole } from './files';
-import { messagesOf } from './ownerOrder';
+import { cheapMessagesOf } from './ownerOrder';
 
 /**
  * The file of a manifest whose prices are not on chain yet. It takes the manifest's place once they are, so that a
@@ -94,7 +94,7 @@ export async function repricingOf(
     }
     const plan = planFleet(nodes, present, { rates: [], baseStake: 0n });
     const changes = plan.changes.filter(({ what }) => what === 'offers');
-    const messages = await messagesOf(chain, owner, (actor) =>
+    const messages = await cheapMessagesOf(chain, owner, (actor) =>
         applyFleet(actor, { provider, oldKeysEndAt: 0 }, { register: [], changes, close: [] }),
     );
     return { owner, operator, changes, messages };

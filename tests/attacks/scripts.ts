@@ -390,4 +390,12 @@ export const scriptsAttacks: Attack[] = [
         test: 'an endpoint that another one contradicts is not read to the end of what it lists, and nothing of it is kept',
         removed: 'offchain/indexer/follower: `confirmAfter`',
     },
+    {
+        attack: 'an endpoint makes up a provider at init, and lets it ask for all that the owner’s wallet has when prices change',
+        source: 'review: actions and scripts',
+        stoppedBy: 'a message that stakes nothing carries no more than such a message can cost',
+        file: 'tests/offchain/setup/prices.spec.ts',
+        test: 'cocoon worker prices asks the owner for no more than a change can cost, though the endpoint says that the provider wants it',
+        removed: 'offchain/setup/repricing: `cheapMessagesOf`',
+    },
 ];

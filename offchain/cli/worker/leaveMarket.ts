@@ -18,7 +18,7 @@ import { toWire } from '../../link';
 import { addressText } from '../../process/addresses';
 import { Remedied } from '../../process/errors';
 import { waitUntil } from '../../process/tasks';
-import { messagesOf } from '../../setup/ownerOrder';
+import { cheapMessagesOf } from '../../setup/ownerOrder';
 import { stakeHold } from '../../setup/prospects';
 import { askWorker, statusOnce, sweepOnce, type WorkerConfig, type WorkerParts } from '../../worker';
 import { readMoneyConfig } from '../../worker/config';
@@ -63,7 +63,7 @@ export async function leaveMarket(flags: LeaveFlags, parts: WorkerParts): Promis
         ]);
         const { number, codeVersion } = await node.getNodeState();
         const name = { number: Number(number), codeVersion: Number(codeVersion) };
-        const messages = await messagesOf(chain, wallet?.address ?? owner, (actor) =>
+        const messages = await cheapMessagesOf(chain, wallet?.address ?? owner, (actor) =>
             closeNode(actor, { provider: config.provider, ...name }),
         );
         if (flags.print !== true) {
@@ -89,7 +89,7 @@ export async function leaveMarket(flags: LeaveFlags, parts: WorkerParts): Promis
     const free = stake - requiredStake;
     if (flags.unbond === true && free > 0n) {
         const wallet = await senderOf(chain, flags, [{ role: 'the owner', address: owner }]);
-        const messages: Transfer[] = await messagesOf(chain, owner, (actor) =>
+        const messages: Transfer[] = await cheapMessagesOf(chain, owner, (actor) =>
             unbondStake(actor, { provider: config.provider, amount: free }),
         );
         say(`These messages ask for ${tonText(free)} of stake:`);
@@ -159,7 +159,7 @@ async function withdraw(
         return true;
     }
     const wallet = await senderOf(chain, flags, [{ role: 'the owner', address: owner }]);
-    const messages = await messagesOf(chain, owner, async (actor) => {
+    const messages = await cheapMessagesOf(chain, owner, async (actor) => {
         for (const { slot, amount } of ready) {
             await withdrawStake(actor, { provider: config.provider, slot, amount });
         }

@@ -1,6 +1,9 @@
+import { type Contract, toNano } from '@ton/core';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { Stage } from '../../../demo/stage';
-import { withPrices, readFleet } from '../../../offchain/fleet';
+import type { Chain } from '../../../offchain/chain';
+import { catalogueIds, parseManifest, readFleet, withPrices } from '../../../offchain/fleet';
+import { repricingOf } from '../../../offchain/setup/repricing';
 import { lockFile } from '../../../offchain/store/keyLock';
 import { readWorkerConfig } from '../../../offchain/worker/config';
 import { OwnedNode } from './support';
@@ -56,6 +59,28 @@ describe('cocoon worker prices', () => {
         expect(rates).toMatchObject({ prompt: 250_000_000n, completion: 800_000_000n, reasoning: 900_000_000n });
         expect(text).toContain('node-1, cocoon-tiny: prompt 0.2 → 0.25, cached 0.1 → 0.125, reasoning 0.8 → 0.9');
         expect(text).toContain('The worker has taken them');
+    });
+
+    it('asks the owner for no more than a change can cost, though the endpoint says that the provider wants it', async () => {
+        const { provider } = readWorkerConfig(node.path('worker.json'));
+        const [{ receiptKey }] = await readFleet(stage.chain, provider);
+        const changed = manifest().replace('prompt: 0.2', 'prompt: 0.3');
+        const liar = Object.create(stage.chain, {
+            open: {
+                value: <T extends Contract>(contract: T) =>
+                    new Proxy(stage.chain.open(contract), {
+                        get: (opened, name) =>
+                            name === 'getChangeNodeValue'
+                                ? async () => toNano('1000')
+                                : (Reflect.get(opened, name) as unknown),
+                    }),
+            },
+        }) as Chain;
+        const asked = (chain: Chain) =>
+            repricingOf(chain, { provider, receiptKey }, parseManifest('fleet.yaml', changed, catalogueIds));
+
+        await expect(asked(liar)).rejects.toThrow('asks for 1000 TON with ChangeNode');
+        expect((await asked(stage.chain)).messages[0].value).toBeLessThan(toNano('0.2'));
     });
 
     it('has the prices of cached and reasoning tokens follow as init set them, and says which one stays', async () => {
