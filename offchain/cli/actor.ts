@@ -3,7 +3,7 @@
  * does.
  */
 import { Actor, isTestOnly, readAddress, seedOfWords } from '@cocoon-market/wrappers';
-import { Address } from '@ton/core';
+import { Address, type Sender } from '@ton/core';
 import { Command, Option } from 'commander';
 import { z } from 'zod';
 import { Chain, HotWallet, TonHttpChain } from '../chain';
@@ -13,6 +13,8 @@ import { readSecret, seedOf } from '../process/keyFiles';
 import { readJsonAs } from '../process/settings';
 import { tonText } from './output';
 import { Questions } from './question';
+
+const TENTH = 10n;
 
 export interface ActFlags {
     config: string;
@@ -75,7 +77,7 @@ export async function walletOf(chain: Chain, path: string | undefined): Promise<
 
 /**
  * Sends what `action` sends, once the user agreed to `attached` nanoTON; false for a dry run. Throws when the user does
- * not, or the wallet does not hold so much.
+ * not, the wallet does not hold so much, or the action sends more.
  */
 export async function send(
     chain: Chain,
@@ -91,6 +93,23 @@ export async function send(
         throw new Error(`The wallet ${walletText(wallet.address, chain)} holds less than ${tonText(attached)}`);
     }
     await new Questions(yes).agree(`Send ${tonText(attached)} from ${walletText(wallet.address, chain)}?`);
-    await action({ sender: wallet.sender(), open: (contract) => chain.open(contract) });
+    await action({ sender: upTo(attached, wallet.sender()), open: (contract) => chain.open(contract) });
     return true;
+}
+
+/** A sender that sends no more than the user agreed to. The action asks the chain again for what to attach. */
+function upTo(agreed: bigint, sender: Sender): Sender {
+    let remaining = agreed + agreed / TENTH; // rent may have grown meanwhile
+    return {
+        ...sender,
+        send: async (message) => {
+            remaining -= message.value;
+            if (remaining < 0n) {
+                throw new Error(
+                    `The chain now asks for more than the ${tonText(agreed)} that you agreed to: nothing was sent`,
+                );
+            }
+            await sender.send(message);
+        },
+    };
 }
