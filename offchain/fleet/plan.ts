@@ -53,11 +53,20 @@ export interface FleetPlan {
 }
 
 const AT_ONCE = 8; // calls to the endpoint
+const MAX_REGISTERED = 100_000n; // nodes of one Provider: an endpoint could name a number without an end
 
-/** Nodes of a Provider in the order of their numbers; those whose account has ended are left out. */
+/**
+ * Nodes of a Provider in the order of their numbers; those whose account has ended are left out.
+ * @throws Error if there are more than 100,000
+ */
 export async function readFleet(chain: Pick<Actor, 'open'>, providerAddress: Address): Promise<RegisteredNode[]> {
     const provider = chain.open(Provider.fromAddress(providerAddress));
     const { nextNumber } = await provider.getProviderState();
+    if (nextNumber > MAX_REGISTERED) {
+        throw new Error(
+            `The endpoint says that this provider has registered ${nextNumber} nodes: use another endpoint`,
+        );
+    }
     const { rules } = await provider.getMembershipNow();
     const versions = rules === null ? [] : parseRules(rules).nodeCodes;
     const own = codeId((await Node.ofProvider(providerAddress, 0)).init!.code).hash;

@@ -84,6 +84,7 @@ export interface MarketPrice {
 }
 
 const MAX_EVENTS = 20_000;
+const EVENT_SECONDS = 120; // for these; the newest come first, and an endpoint could list without an end
 const MAX_READ = 40; // nodes of one model, each a few calls to the endpoint
 const MIN_PROVIDERS = 5; // whose median is a suggestion; few could be one person
 
@@ -98,21 +99,7 @@ export async function readMarketPrices(
     models: readonly string[],
     onProgress: (text: string) => void = () => undefined,
 ): Promise<Map<string, MarketPrice>> {
-    const directory = new Directory();
-    let count = 0;
-    for await (const { lt, body, unreadable } of chain.emitted(registry, 0n)) {
-        if (unreadable === undefined) {
-            try {
-                const event = readMarketEvent(body);
-                await (event && directory.take(event, lt));
-            } catch {
-                // An event of somebody else's making says nothing.
-            }
-        }
-        if (++count >= MAX_EVENTS) {
-            break;
-        }
-    }
+    const directory = await readDirectory(chain, registry);
     const prices = new Map<string, MarketPrice>();
     for (const model of models) {
         const hash = modelHash(model);
@@ -132,6 +119,33 @@ export async function readMarketPrices(
         }
     }
     return prices;
+}
+
+/** The nodes that the newest events announce, as many as are read in time. */
+async function readDirectory(chain: Chain, registry: Address): Promise<Directory> {
+    const directory = new Directory();
+    const end = performance.now() + EVENT_SECONDS * 1000;
+    let count = 0;
+    try {
+        for await (const { lt, body, unreadable } of chain.emitted(registry, 0n, { seconds: EVENT_SECONDS })) {
+            if (unreadable === undefined) {
+                try {
+                    const event = readMarketEvent(body);
+                    await (event && directory.take(event, lt));
+                } catch {
+                    // An event of somebody else's making says nothing.
+                }
+            }
+            if (++count >= MAX_EVENTS) {
+                break;
+            }
+        }
+    } catch (error) {
+        if (performance.now() < end) {
+            throw error;
+        }
+    }
+    return directory;
 }
 
 function shuffled<T>(items: readonly T[]): T[] {

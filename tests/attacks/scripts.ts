@@ -354,7 +354,7 @@ export const scriptsAttacks: Attack[] = [
         source: 'review: actions and scripts',
         stoppedBy: 'the address of the escrow must follow from the wallet that leaves',
         file: FOREIGN,
-        test: 'A contract of a stranger that asks for all that the wallet has gets nothing by leaveJob, though the endpoint names the code of an escrow there',
+        test: 'A contract of a stranger that asks for all that the wallet has receives nothing of a client who leaves, though the endpoint names the code of an escrow there',
         removed: 'wrappers/actions/client: the address in `leaveJob`',
     },
     {
@@ -397,5 +397,29 @@ export const scriptsAttacks: Attack[] = [
         file: 'tests/offchain/setup/prices.spec.ts',
         test: 'cocoon worker prices asks the owner for no more than a change can cost, though the endpoint says that the provider wants it',
         removed: 'offchain/setup/repricing: `cheapMessagesOf`',
+    },
+    {
+        attack: 'an endpoint names a small value before the question and all that the wallet has after it',
+        source: 'review: actions and scripts',
+        stoppedBy: 'a command sends no more than the user agreed to, and a tenth for rent',
+        file: 'tests/offchain/agreed.spec.ts',
+        test: 'A command sends nothing, if it is all that the wallet has',
+        removed: 'offchain/cli/actor: `upTo`',
+    },
+    {
+        attack: 'an endpoint lists transactions of a registry without an end, or without events, while init looks for prices',
+        source: 'review: actions and scripts',
+        stoppedBy: 'the events are read for two minutes at most, and what was read until then counts',
+        file: 'tests/offchain/setup/market.spec.ts',
+        test: 'An endpoint that lists without an end keeps init no longer than two minutes at the events of the market',
+        removed: 'offchain/setup/market: `EVENT_SECONDS`',
+    },
+    {
+        attack: 'an endpoint says that a provider has registered more nodes than a command can read',
+        source: 'review: actions and scripts',
+        stoppedBy: 'no more than a hundred thousand nodes of one provider are read',
+        file: 'tests/offchain/setup/market.spec.ts',
+        test: 'An endpoint that lists without an end names no number of nodes that keeps a command reading for ever',
+        removed: 'offchain/fleet/plan: `MAX_REGISTERED`',
     },
 ];

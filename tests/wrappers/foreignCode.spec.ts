@@ -85,7 +85,7 @@ describe('A contract of a stranger that asks for all that the wallet has', () =>
         expect(refused).toMatchObject({ code: 'foreign-code' });
     });
 
-    it('gets nothing by leaveJob, though the endpoint names the code of an escrow there', async () => {
+    it('receives nothing of a client who leaves, though the endpoint names the code of an escrow there', async () => {
         const { code } = (await Escrow.ofOwner(wallet.address)).init!;
         const getAccount = async () => ({ newest: undefined, balance: 1n, code, data: Cell.EMPTY });
         const open = <T extends Contract>(contract: T) =>
