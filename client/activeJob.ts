@@ -36,7 +36,7 @@ export function workerError(error: unknown): unknown {
 const NOTHING = Buffer.alloc(0);
 
 /** A query without an ending, and the money that it may cost. */
-interface Reservation {
+export interface Reservation {
     query: SavedQuery | undefined; // undefined until it is stored
     ceiling: bigint;
     concurrent: number;
@@ -117,6 +117,11 @@ export class ActiveJob {
         const funds = this.stored.funds - RENT < this.stored.maxSpend ? this.stored.funds - RENT : this.stored.maxSpend;
         const remaining = funds - used - reserved;
         return remaining > 0n ? remaining : 0n;
+    }
+
+    /** Bytes of answers that broke off, which are kept until their endings are fetched. */
+    get keptBytes(): number {
+        return [...this.reservations.values()].reduce((sum, { received }) => sum + received.length, 0);
     }
 
     requirePhase(...phases: ClientJobPhase[]): void {

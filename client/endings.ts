@@ -5,13 +5,15 @@ import { sentQueryOf } from '../offchain/payer/check';
 import { Breach, IncomingAnswer, type SignedEnding } from '../offchain/payer/incoming';
 import { isNoEnding, maxStoredBytes, takeStored, undeliveredObjection } from '../offchain/payer/stored';
 import { WorkerRefusal } from '../offchain/payer/workerErrors';
-import type { ActiveJob } from './activeJob';
+import { inParallel } from '../offchain/process/parallel';
+import type { ActiveJob, Reservation } from './activeJob';
 import { counterOf } from './counting';
 import { QueryRefused } from './errors';
 import type { SavedQuery } from './records';
 import type { Receipt } from './types';
 
 const RETRY_MS = [50, 200, 500, 1000, 2000];
+const MAX_FETCHED = 4; // answers at a time: each is in memory until it is read
 
 /** `choices`: answers that were asked for, if that is known. */
 export function incomingOf(
@@ -87,29 +89,37 @@ const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Fetches the endings that nobody waits for, for at most so many milliseconds; one attempt each if 0. */
 export async function fetchEndings(job: ActiveJob, ms: number): Promise<void> {
-    const until = Date.now() + ms;
-    const waiting = [...job.reservations.values()].filter(({ isTaken, query }) => !isTaken && query !== undefined);
-    waiting.forEach((one) => (one.isTaken = true));
-    const fetched = Promise.all(
-        waiting.map(async (reservation) => {
-            try {
-                for (
-                    let attempt = 0;
-                    !(await fetchEnding(job, reservation.query!, { attempt, received: reservation.received }));
-                    attempt++
-                ) {
-                    const wait = RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)];
-                    if (Date.now() + wait > until) {
-                        return;
-                    }
-                    await pause(wait);
-                }
-            } finally {
-                reservation.isTaken = false;
-            }
-        }),
-    );
+    const fetched = fetchAll(job, Date.now() + ms);
     await (ms === 0 ? fetched : inTime(fetched, ms));
+}
+
+async function fetchAll(job: ActiveJob, until: number): Promise<void> {
+    let missing = [...job.reservations.values()].filter(({ isTaken, query }) => !isTaken && query !== undefined);
+    for (let attempt = 0; ; attempt++) {
+        await inParallel(missing, (one) => fetchFree(job, one, attempt), MAX_FETCHED);
+        missing = missing.filter((one) => isMissing(job, one));
+        const wait = RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)];
+        if (missing.length === 0 || Date.now() + wait > until) {
+            return;
+        }
+        await pause(wait);
+    }
+}
+
+const isMissing = ({ reservations }: ActiveJob, one: Reservation): boolean =>
+    one.query !== undefined && reservations.get(one.query.number) === one;
+
+async function fetchFree(job: ActiveJob, reservation: Reservation, attempt: number): Promise<void> {
+    const { query, isTaken, received } = reservation;
+    if (query === undefined || isTaken || !isMissing(job, reservation)) {
+        return;
+    }
+    reservation.isTaken = true;
+    try {
+        await fetchEnding(job, query, { attempt, received });
+    } finally {
+        reservation.isTaken = false;
+    }
 }
 
 /** Waits for a promise, at most so many milliseconds: a worker may send an answer as slowly as it likes. */
@@ -124,7 +134,7 @@ async function inTime(fetched: Promise<unknown>, ms: number): Promise<void> {
     }
 }
 
-/** True once the query has an ending. */
+/** Fetches the ending of a query, if its worker has it. */
 async function fetchEnding(
     job: ActiveJob,
     query: SavedQuery,

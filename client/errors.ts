@@ -6,7 +6,7 @@ export type ClientErrorCode =
     | 'bad_request' // the request is none that a node answers; nothing was sent
     | 'over_limit' // it is above a limit that the caller set; nothing was signed
     | 'low_funds' // the job's money does not cover the query; nothing was sent
-    | 'too_many' // as many queries run as the job's terms allow; nothing was sent
+    | 'too_many' // as many queries run, or lack their endings, as there may be; nothing was sent
     | 'wrong_phase' // the job is not open, or not yet due
     | 'wrong_node' // what the worker says of itself is not what the chain says of its node
     | 'not_set_up' // the escrow does not exist, or has another key or code

@@ -312,4 +312,40 @@ describe('A client and a worker that lies', () => {
         await fetchEndings(state, 50);
         expect(Date.now() - begin).toBeLessThan(2_000);
     });
+
+    it('fetches a few endings at a time from a worker that withholds many', async () => {
+        const { job, state } = await openJob();
+        change = (records) => without(records, RecordType.Result);
+        let [running, most] = [0, 0];
+        answer = async (path, response) => {
+            if (!path.includes('/queries/')) {
+                return response;
+            }
+            most = Math.max(most, ++running);
+            await new Promise(setImmediate);
+            running--;
+            return new Response('<h1>Not Found</h1>', { status: 404 });
+        };
+        for (let query = 0; query < 10; query++) {
+            await expect(job.ask(QUESTION).text()).rejects.toMatchObject({ code: 'broken_off' });
+        }
+        most = 0;
+        await fetchEndings(state, 500);
+        expect([state.reservations.size, most]).toEqual([10, 4]);
+
+        answer = undefined;
+        expect([await job.recover(), (await job.receipts()).length]).toEqual([true, 10]);
+    });
+
+    it('sends nothing more to a worker whose answers without an ending fill the memory', async () => {
+        const { job, state } = await openJob();
+        change = (records) => without(records, RecordType.Result);
+        answer = async (path, response) =>
+            path.includes('/queries/') ? new Response('<h1>Not Found</h1>', { status: 404 }) : response;
+        await expect(job.ask(QUESTION).text()).rejects.toMatchObject({ code: 'broken_off' });
+        state.reservations.get(1)!.received = Buffer.alloc(16 << 20);
+
+        await expect(job.ask(QUESTION).text()).rejects.toMatchObject({ code: 'too_many' });
+        expect(state.stored.highest).toBe(1);
+    });
 });
