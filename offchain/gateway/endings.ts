@@ -18,6 +18,7 @@ import { WorkerDown, WorkerRefusal } from '../payer/workerErrors';
 
 /** Pauses between attempts to reach a worker or the chain, milliseconds. */
 const RETRY_MS = [50, 200, 500, 1000, 2000, 5000, 15_000, 60_000];
+const MAX_LATE = 60; // attempts at a query of a job that has ended: some three quarters of an hour
 const MAX_FETCHED = 4; // answers that one worker hands out at a time: each is in memory until it is read
 
 export class Endings {
@@ -66,6 +67,10 @@ export class Endings {
         const { clock } = this.context.escrow;
         if (query.secret === null) {
             return true; // it has ended, which the task that ended it knows
+        }
+        if (job.phase === 'ended' && attempt >= MAX_LATE) {
+            job.returnLease(number); // nothing more is paid; it is fetched again if the account exists after all
+            return true;
         }
         const { worker } = job.stored;
         const turns = this.turns.get(worker) ?? new Turns(MAX_FETCHED, Infinity);

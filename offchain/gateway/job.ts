@@ -268,6 +268,14 @@ export class GatewayJob {
         return (reservation.lease = new Lease(this, number, reservation.ceiling));
     }
 
+    /** Nobody asks for the ending of a query any more, and what came of its answer may be forgotten. */
+    returnLease(number: number): void {
+        const reservation = this.reservations.get(number);
+        if (reservation !== undefined) {
+            Object.assign(reservation, { lease: undefined, received: 0 });
+        }
+    }
+
     /** The connection of a query ended before its ending came, after so many bytes of its answer. */
     noteBrokenOff(number: number, received: number): void {
         const reservation = this.reservations.get(number);

@@ -742,4 +742,19 @@ export const gatewayAttacks: Attack[] = [
         file: 'tests/offchain/gateway/waitingOrders.spec.ts',
         test: 'A gateway that waits for an order whose first endpoint lies blames no node that does not see a channel which this endpoint made up, and asks another for the next',
     },
+    {
+        source: 'review',
+        attack: 'A node withholds the endings of many queries until its job has ended, and a gateway asks for them for ever.',
+        stoppedBy: 'A query whose job has ended is asked for sixty times.',
+        file: 'tests/offchain/gateway/recovery.spec.ts',
+        test: 'A gateway that starts again asks no longer for the ending of a query whose job has ended, and asks again once its account exists',
+    },
+    {
+        source: 'review',
+        attack: 'A node breaks off each answer of 4 MB that a program asks for, and withholds the endings, until its memory is full.',
+        stoppedBy:
+            'A job whose answers without an ending have 16 MiB takes no other question, and four endings are fetched at a time.',
+        file: 'tests/client/refusals.spec.ts',
+        test: 'A client and a worker that lies sends nothing more to a worker whose answers without an ending fill the memory',
+    },
 ];

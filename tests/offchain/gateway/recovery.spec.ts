@@ -1,6 +1,7 @@
 import { Finish, jobHash, Voucher, voucherFor } from '@cocoon-market/wrappers';
 import { clientKeys, Gateway } from '../../../offchain/gateway';
 import { WorkerClient } from '../../../offchain/gateway/workers';
+import { Tasks } from '../../../offchain/process/tasks';
 import { openGatewayStore } from '../../../offchain/store/sqliteGateway';
 import { join } from 'node:path';
 import { NETWORK, useMarket } from '../../support/market';
@@ -67,6 +68,24 @@ describe('A gateway that starts again', () => {
 
         expect(fetched()).toBe(4);
         bench.worker.dripped = -1;
+    });
+
+    it('asks no longer for the ending of a query whose job has ended, and asks again once its account exists', async () => {
+        await start();
+        await bench.post(ask);
+        bench.worker.scripts.push({ cut: 1, withholds: true });
+        await bench.post(ask);
+        const lease = () => job().takeLease(2);
+        expect(lease()).toBeUndefined();
+        const retried = jest.spyOn(Tasks.prototype, 'pause').mockImplementation(() => new Promise(setImmediate));
+        await job().change({ phase: 'ended' });
+        await until(() => (lease() === undefined ? false : (job().returnLease(2), true)));
+        retried.mockRestore();
+
+        await job().change({ phase: 'open' });
+        bench.worker.only.queries.clear();
+        await bench.gateway.recovery.connect(job());
+        await until(() => job().unfinished.length === 0);
     });
 
     it('reads its store again when that fails once, and answers', async () => {
