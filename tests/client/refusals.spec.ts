@@ -318,9 +318,7 @@ describe('A client and a worker that lies', () => {
         change = (records) => without(records, RecordType.Result);
         let [running, most] = [0, 0];
         answer = async (path, response) => {
-            if (!path.includes('/queries/')) {
-                return response;
-            }
+            if (!path.includes('/queries/')) return response;
             most = Math.max(most, ++running);
             await new Promise(setImmediate);
             running--;
