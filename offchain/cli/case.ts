@@ -1,6 +1,13 @@
 /** A case as the commands print it. */
 import type { CaseFile, CaseState } from '@cocoon-market/wrappers';
-import { caseOutcomes, caseStates, codesOfThisCheckout, Dispute, numberToHex } from '@cocoon-market/wrappers';
+import {
+    caseOutcomes,
+    caseStates,
+    codesOfThisCheckout,
+    Dispute,
+    numberToBytes,
+    numberToHex,
+} from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -19,6 +26,7 @@ export const openCase = (chain: Chain, address: Address) => chain.open(Dispute.f
 
 /**
  * The case at an address. Throws if the account does not run the Dispute of this release, or no case was opened there.
+ * The address proves of which fault it is: an endpoint that says another would have a committee rule on that.
  */
 export async function readCase(chain: Chain, address: Address): Promise<CaseReading> {
     const { state: account, code, at } = await chain.account(address);
@@ -33,6 +41,17 @@ export async function readCase(chain: Chain, address: Address): Promise<CaseRead
     const [state, file] = [await dispute.getCaseState(), await dispute.getFile()];
     if (file === undefined) {
         throw new Error(`No case was opened at ${name}`);
+    }
+    const { provider, job, query, nodeVersion } = state;
+    const fault = {
+        class: file.class,
+        job: numberToBytes(job),
+        query: Number(query),
+        nodeVersion: Number(nodeVersion),
+    };
+    const proved = await Dispute.ofFault(provider, fault);
+    if (!proved.address.equals(address) || !file.job.equals(fault.job) || file.query !== fault.query) {
+        throw new Error(`The endpoint says of ${name} what its address does not prove: use another endpoint`);
     }
     return { state, file, at };
 }

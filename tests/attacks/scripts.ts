@@ -422,4 +422,12 @@ export const scriptsAttacks: Attack[] = [
         test: 'An endpoint that lists without an end names no number of nodes that keeps a command reading for ever',
         removed: 'offchain/fleet/plan: `MAX_REGISTERED`',
     },
+    {
+        attack: 'an endpoint shows the committee a case of another answer than that of the node which would pay',
+        source: 'review: actions and scripts',
+        stoppedBy: 'the address of a Dispute proves provider, class, job and query of its case',
+        file: 'tests/offchain/case.spec.ts',
+        test: 'A case that a committee member reads is none whose state and file name the job of another answer',
+        removed: 'offchain/cli/case: `proved`',
+    },
 ];
