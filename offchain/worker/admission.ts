@@ -234,6 +234,9 @@ function objectionNow({ state, channel, running, terms }: WorkerJob, others: num
     if (state !== 'open' || channel.isLeaving()) {
         return Reason.Leaving;
     }
+    if (channel.isDenied) {
+        return Reason.Unfunded;
+    }
     return running.size + others >= terms.maxParallel ? Reason.TooBusy : undefined;
 }
 

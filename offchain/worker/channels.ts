@@ -26,10 +26,11 @@ export type ReadingCause = 'routine' | 'client';
 
 type UrgentReader = AccountReader & {
     as?(urgency: 'client' | 'stranger'): AccountReader;
-    readonly others?: readonly AccountReader[];
+    readonly others?: readonly (AccountReader & { as?(urgency: 'stranger'): AccountReader })[];
 };
 
 const SILENCE_MS = 15_000; // for which a failure of the API counts; then one query waits for another try
+const MIN_VOTERS = 3; // endpoints, of which most can be right when one lies
 const MAX_UNKNOWN = 8; // channels of strangers that are read at once; as many wait
 
 /** Reads channels and compares them with terms. */
@@ -94,8 +95,8 @@ export class Channels {
     }
 
     /**
-     * A channel that no job of this worker has, for a stranger: it gets few calls of the API, and after all others.
-     * `from`: its address.
+     * A channel that no job of this worker has, for a stranger: it gets few calls of the API, and after all others. One
+     * that most endpoints deny does not exist. `from`: its address.
      */
     async readUnknown(channel: Buffer, terms: Terms, jobNumber: number, from: string): Promise<ChannelReading> {
         const endTurn = await this.turns.take(from);
@@ -103,10 +104,16 @@ export class Channels {
             throw new ChannelUnreadable(new Error('too many unknown channels are read now'));
         }
         const chain = this.chain.as?.('stranger') ?? this.chain;
-        return this.reading(terms, jobNumber, async () => ({
-            value: await chain.account(accountAddress(channel)),
-            confirmed: false,
-        })).finally(endTurn);
+        const read = async () => {
+            const reading = await this.reading(terms, jobNumber, async () => ({
+                value: await chain.account(accountAddress(channel)),
+                confirmed: false,
+            }));
+            const question = { minHeld: reading.exists ? reading.balance : 0n, urgency: 'stranger' } as const;
+            const isDenied = reading.exists && (await this.isDenied(channel, terms, jobNumber, question));
+            return isDenied ? { exists: false as const, confirmed: false, at: reading.at } : reading;
+        };
+        return read().finally(endTurn);
     }
 
     /** The channel as each of the endpoints has it that shows it. */
@@ -118,6 +125,30 @@ export class Channels {
         // One may not answer, or show another contract.
         const readings = await Promise.allSettled((this.chain.others ?? []).map(read));
         return readings.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
+    }
+
+    /**
+     * True if most endpoints that answer, of three or more, show no channel of these terms that holds `minHeld` nanoTON
+     * with what it has paid: the first may have made it up. `urgency`: a stranger asks for a new channel.
+     */
+    async isDenied(
+        channel: Buffer,
+        terms: Terms,
+        jobNumber: number,
+        { minHeld, urgency = 'routine' }: { minHeld: bigint; urgency?: 'routine' | 'stranger' },
+    ): Promise<boolean> {
+        const { others = [] } = this.chain;
+        if (others.length < MIN_VOTERS) {
+            return false; // one of two may lie, whichever says no
+        }
+        const shows = async (source: NonNullable<UrgentReader['others']>[number]) => {
+            const reader = urgency === 'stranger' ? (source.as?.(urgency) ?? source) : source;
+            const account = await reader.account(accountAddress(channel));
+            const reading = account.state === 'active' ? this.tryCheck(account, terms, jobNumber) : undefined;
+            return reading !== undefined && reading.balance + reading.paid >= minHeld;
+        };
+        const votes = (await Promise.allSettled(others.map(shows))).filter((one) => one.status === 'fulfilled');
+        return 2 * votes.filter(({ value }) => !value).length > votes.length;
     }
 
     private async reading(
@@ -135,6 +166,14 @@ export class Channels {
                 throw error;
             }
             throw new ChannelUnreadable(error);
+        }
+    }
+
+    private tryCheck(...args: Parameters<Channels['check']>): ChannelSnapshot | undefined {
+        try {
+            return this.check(...args);
+        } catch {
+            return undefined;
         }
     }
 

@@ -8,12 +8,15 @@ import { Refused } from './refusal';
 
 const ENDED_PAUSES = 12; // times `freshSeconds` between two readings for a job that has ended
 const LAG_SECONDS = 120; // by which a server of the API may be behind another
+const MAX_TRUSTED = 2n; // times `claim.threshold` of vouchers that the word of one endpoint is enough for
 const LAST_CLAIM_SECONDS = 600; // after which a last claim would have ended the channel, had the wallet executed its order
 
 export class ServedChannel {
     private readAt = -Infinity; // milliseconds of performance.now()
     private reading: { cause: ReadingCause; end: Promise<void> } | undefined;
     private missing = false;
+    private denied = false;
+    private comparedAt = -Infinity; // steady seconds
 
     constructor(
         private readonly context: WorkerContext,
@@ -28,6 +31,11 @@ export class ServedChannel {
     /** True while the channel seems to be gone and the job has not ended: nothing new begins, vouchers stay. */
     get isMissing(): boolean {
         return this.missing;
+    }
+
+    /** True while most endpoints do not show that the channel holds what vouchers promise: nothing new begins. */
+    get isDenied(): boolean {
+        return this.denied;
     }
 
     /** Unix seconds of the chain, estimated from the last reading. */
@@ -162,6 +170,25 @@ export class ServedChannel {
             return reading.exists && this.mayRevive ? this.revive(reading) : undefined;
         }
         await (reading.exists ? this.take(reading, record.snapshot) : this.markMissing(reading));
+        await (cause === 'routine' ? this.compare() : undefined);
+    }
+
+    /**
+     * Compares the channel at all endpoints now and then while much is promised and not confirmed as paid: the
+     * first one may show more than there is, and its claims as paid.
+     */
+    private async compare(): Promise<void> {
+        const { config, log, steady } = this.context;
+        const { logName, promised, record, terms, unconfirmed } = this.entry;
+        const isDue = this.denied || steady() - this.comparedAt >= config.marginSeconds / 4;
+        if (this.missing || !isDue || unconfirmed < MAX_TRUSTED * config.claim.threshold) {
+            return;
+        }
+        this.comparedAt = steady();
+        this.denied = await this.channels.isDenied(record.channel, terms, record.jobNumber, { minHeld: promised });
+        if (this.denied) {
+            log.error(logName, 'most endpoints do not show that the channel holds its vouchers: nothing new begins');
+        }
     }
 
     // One answer of an API may be wrong, or a lie that would cost every voucher of the job. So a job ends only when

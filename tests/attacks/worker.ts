@@ -950,4 +950,21 @@ export const workerAttacks: Attack[] = [
         test: 'Polls of a task end after their time, however many of them remain',
         removed: 'process: the time in which polls begin (Tasks.until)',
     },
+    {
+        source: 'review',
+        attack: 'A client and the first endpoint make up a channel: its queries are answered for vouchers that nobody pays, job after job.',
+        stoppedBy: 'A new channel that most of three endpoints or more do not show is none.',
+        file: 'tests/regression/offchain-worker.spec.ts',
+        test: 'One of three endpoints that makes up what channels hold has no job begun in a channel that no other shows',
+        removed: 'worker: what other endpoints say of a new channel (readUnknown)',
+    },
+    {
+        source: 'review',
+        attack: 'The first endpoint shows a million TON in a channel of one, and each claim as paid: its client is served for ever.',
+        stoppedBy:
+            'While much is promised that no other endpoint confirms as paid, most of them must show that the channel covers it.',
+        file: 'tests/regression/offchain-worker.spec.ts',
+        test: 'One of three endpoints that makes up what channels hold has nothing more answered for vouchers above what the others show',
+        removed: 'worker: what other endpoints say of the channel of a job (ServedChannel.compare)',
+    },
 ];

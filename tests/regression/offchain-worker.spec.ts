@@ -1,10 +1,10 @@
 // Longer than 350 lines because its cases share one set-up.
-import { Channel, termsCell } from '@cocoon-market/wrappers';
+import { Channel, Reason, termsCell } from '@cocoon-market/wrappers';
 import { type Address, beginCell, Cell } from '@ton/core';
 import { ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
-import { ChainError } from '../../offchain/chain';
+import { type ChainAccount, ChainError } from '../../offchain/chain';
 import { BytesInUse } from '../../offchain/process/doors';
 import { encodeQuery, paths } from '../../offchain/link';
 import type { Step } from '../offchain/support/backend';
@@ -505,6 +505,54 @@ describe('An endpoint that lies about what can be claimed', () => {
         (chain as { others?: unknown[] }).others = [{ account: async () => ({ balance: 0n }) }, { account: read }];
 
         expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 1, amount: OWED });
+    });
+});
+
+describe('One of three endpoints that makes up what channels hold', () => {
+    /** The first endpoint shows the account of a channel with another balance, and the others as `honest`. */
+    function lie(channel: Address, balance: bigint, honest: (address: Address) => Promise<ChainAccount>): void {
+        const { chain } = fixture;
+        const read = chain.account.bind(chain);
+        chain.account = async (address) => ({ ...(await read(address)), ...(address.equals(channel) && { balance }) });
+        const others = [chain.account, honest, honest].map((account) => ({ account, open: chain.open.bind(chain) }));
+        (chain as { others?: unknown[] }).others = others;
+    }
+
+    it('has no job begun in a channel that no other shows', async () => {
+        fixture = await startFixture();
+        const client = new TestClient(fixture.worker.url, fixture.chain);
+        await client.draft();
+        await client.open();
+        const nothing = { state: 'uninitialized' as const, balance: 0n, code: undefined, data: undefined };
+        lie(client.channel, 10n ** 12n, async () => ({ ...nothing, at: fixture.chain.now() }));
+
+        const { status, body } = await client.register();
+        expect([status, body.error?.code]).toEqual([422, 'wrong_channel']);
+    });
+
+    it('has nothing more answered for vouchers above what the others show', async () => {
+        fixture = await startFixture({ claim: { threshold: '1000' } });
+        const client = await withJob({}, 10n ** 9n);
+        const { chain } = fixture;
+        lie(client.channel, 10n ** 12n, chain.account.bind(chain));
+        await client.pay(client.voucher(2n * 10n ** 9n, 0));
+        await fixture.worker.claimNow();
+
+        expect((await client.ask(1, 'one')).decline).toMatchObject({ reason: Reason.Unfunded });
+    });
+
+    it('stops no job whose vouchers two others cover', async () => {
+        fixture = await startFixture({ claim: { threshold: '1000' } });
+        const client = await withJob({}, 10n ** 9n);
+        const { chain } = fixture;
+        const read = chain.account.bind(chain);
+        const nothing = { state: 'uninitialized' as const, balance: 0n, code: undefined, data: undefined };
+        const others = [read, read, async () => ({ ...nothing, at: chain.now() })].map((account) => ({ account }));
+        (chain as { others?: unknown[] }).others = others;
+        await client.pay(client.voucher(10n ** 8n, 0));
+        await fixture.worker.claimNow();
+
+        expect((await client.ask(1, 'one')).result).toBeDefined();
     });
 });
 
