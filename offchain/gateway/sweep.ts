@@ -46,13 +46,17 @@ export class Sweep {
         }
         await rules.retireUnfit();
         await this.settleExhausted();
-        for (const job of book.all.filter(({ phase }) => ['open', 'settling', 'settled', 'leaving'].includes(phase))) {
+        const isEnding = ({ phase, terms }: GatewayJob) =>
+            ['settling', 'settled', 'leaving'].includes(phase) || (phase === 'open' && terms.end <= now());
+        for (const job of book.all.filter(isEnding)) {
             const failed = reporting(log, 'warn', 'an ending job does not move on', { job: job.number });
             await this.moveOn(job).catch(failed);
-            if (job.phase !== 'open' || job.terms.end <= now()) {
-                await closing.giveHiddenOrder(job).catch(failed);
-            }
         }
+        // Together, because an endpoint may take its time with each.
+        await inParallel(book.all.filter(isEnding), async (job) => {
+            const failed = reporting(log, 'warn', 'an order that an endpoint hides is not given', { job: job.number });
+            await closing.giveHiddenOrder(job).catch(failed);
+        });
         await this.lookAtEnded().catch(reporting(log, 'warn', 'ended jobs are not looked at'));
     }
 
@@ -76,11 +80,8 @@ export class Sweep {
     }
 
     private async moveOn(job: GatewayJob): Promise<void> {
-        const { log, now } = this.context;
+        const { log } = this.context;
         const { channels, closing } = this.parts;
-        if (job.phase === 'open' && job.terms.end > now()) {
-            return;
-        }
         const channel = await channels.read(job.paidChannel);
         if (channel.type === 'ended') {
             await job.change({ phase: 'ended' });
