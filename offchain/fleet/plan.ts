@@ -87,6 +87,15 @@ export async function readFleet(chain: Pick<Actor, 'open'>, providerAddress: Add
     return found.filter((node): node is RegisteredNode => node !== undefined);
 }
 
+/** Throws if an endpoint says that a Provider has registered more nodes than a command can read. */
+export function assertCountable(nextNumber: bigint): void {
+    if (nextNumber > MAX_REGISTERED) {
+        throw new Error(
+            `The endpoint says that this provider has registered ${nextNumber} nodes: use another endpoint`,
+        );
+    }
+}
+
 // The errors of TonClient and the sandbox for an account without code.
 const NO_CODE = /exit_?code: -13|non-active contract/i;
 

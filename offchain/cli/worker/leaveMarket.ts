@@ -14,6 +14,7 @@ import {
 } from '@cocoon-market/wrappers';
 import type { Address } from '@ton/core';
 import { TonHttpChain, type Transfer } from '../../chain';
+import { assertCountable } from '../../fleet';
 import { toWire } from '../../link';
 import { addressText } from '../../process/addresses';
 import { Remedied } from '../../process/errors';
@@ -129,6 +130,7 @@ async function isCleared(chain: TonHttpChain, { node, provider }: WorkerConfig):
     }
     const opened = chain.open(Provider.fromAddress(provider));
     const [{ nextNumber }, { rules }] = [await opened.getProviderState(), await opened.getMembershipNow()];
+    assertCountable(nextNumber);
     const versions = rules === null ? 0 : parseRules(rules).nodeCodes.length;
     for (let number = 0n; number < nextNumber; number++) {
         for (let version = 0n; version < BigInt(versions); version++) {
