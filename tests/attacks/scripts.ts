@@ -430,4 +430,12 @@ export const scriptsAttacks: Attack[] = [
         test: 'A case that a committee member reads is none whose state and file name the job of another answer',
         removed: 'offchain/cli/case: `proved`',
     },
+    {
+        attack: 'an endpoint says that opening a job takes thousands of TON besides its deposit, and the wallet of an app sends them',
+        source: 'review: actions and scripts',
+        stoppedBy: 'a job is opened with no more than 5 TON besides its deposit',
+        file: FOREIGN,
+        test: 'A contract of a stranger that asks for all that the wallet has is not needed by an endpoint that lies: openJob brings no more than a job and a year of rent can cost',
+        removed: 'wrappers/actions/client: `MAX_FEES`',
+    },
 ];

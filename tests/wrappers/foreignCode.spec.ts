@@ -1,7 +1,7 @@
 /**
  * The getters of a contract say what to attach to a message. A stranger's contract would say all that the wallet has.
  */
-import { type Address, Cell, contractAddress, type Contract, toNano } from '@ton/core';
+import { type Address, Cell, contractAddress, type Contract, type Sender, toNano } from '@ton/core';
 import type { Blockchain, SandboxContract, TreasuryContract } from '@ton/sandbox';
 import {
     Accept,
@@ -17,6 +17,7 @@ import {
     jobHash,
     leaveJob,
     Node,
+    openJob,
     postFail,
     postPieces,
     postVoucher,
@@ -96,6 +97,27 @@ describe('A contract of a stranger that asks for all that the wallet has', () =>
 
         await expect(leave).rejects.toMatchObject({ code: 'foreign-code' });
         expect(before - (await wallet.getBalance())).toBe(0n);
+    });
+
+    it('is not needed by an endpoint that lies: openJob brings no more than a job and a year of rent can cost', async () => {
+        const lying = (reserve: bigint) => ({
+            getEscrowState: async () => ({ seqno: 0n }),
+            getOpenFeeOf: async () => toNano('0.05'),
+            getReserve: async () => reserve,
+            sendOpen: async (via: Sender, { value }: { value: bigint }) => via.send({ to: greedy, value }),
+        });
+        const sent: bigint[] = [];
+        const sender = { address: wallet.address, send: async ({ value }: { value: bigint }) => void sent.push(value) };
+        const open = (reserve: bigint) =>
+            openJob(
+                { sender, open: () => lying(reserve) as never },
+                { seqno: 0, job: { deposit: toNano('1') } as never },
+            );
+
+        await open(toNano('0.2'));
+        await expect(open(toNano('1000'))).rejects.toMatchObject({ code: 'unfit-escrow' });
+
+        expect(sent).toEqual([toNano('1.45')]);
     });
 
     it('is no node of which a report is made, though its provider names the right Dispute', async () => {

@@ -9,6 +9,7 @@ import { Escrow, EscrowSettings } from '../Escrow';
 import { NewJob } from '../signed/orders';
 import { type CodeConsent, readNetworkPrices, requireCode } from '../market/chain';
 import { MarketError } from '../market/errors';
+import { formatTon } from '../money';
 import type { Prices } from '../prices';
 import { errors } from '../protocol';
 import { RefusedMessage } from '../remedies';
@@ -46,9 +47,12 @@ export async function depositTo(actor: Actor, { owner, amount }: { owner: Addres
     await escrow.sendDeposit(actor.sender, { value: amount });
 }
 
+const MAX_FEES = 5_000_000_000n; // nanoTON, far above what opening a job and a year of rent have ever cost
+
 /**
  * Opens a job without limits; its deposit comes with the message. `seqno`: the escrow's next.
- * @throws {RefusedMessage} before anything is sent, with ErrStaleSeqno, when the escrow's next seqno is another
+ * @throws {RefusedMessage} before anything is sent, with ErrStaleSeqno, when the escrow's next seqno is another;
+ * {MarketError} `unfit-escrow` if an endpoint says that it takes more than 5 TON besides the deposit
  */
 export async function openJob(actor: Actor, { seqno, job }: { seqno: number; job: NewJob }) {
     const escrow = actor.open(await Escrow.ofOwner(addressOf(actor)));
@@ -57,8 +61,12 @@ export async function openJob(actor: Actor, { seqno, job }: { seqno: number; job
         throw new RefusedMessage(errors.ErrStaleSeqno, 'Escrow', escrow.address, 'Open');
     }
     // An escrow opens nothing below its reserve. What it may lack of that, or owe of rent, comes too, and stays there.
-    const value = job.deposit + (await escrow.getOpenFeeOf(1n)) + 2n * (await escrow.getReserve());
-    await escrow.sendOpen(actor.sender, { value, seqno, jobs: [job] });
+    const fees = (await escrow.getOpenFeeOf(1n)) + 2n * (await escrow.getReserve());
+    if (fees > MAX_FEES) {
+        const reason = `The endpoint says that the escrow takes ${formatTon(fees)} TON besides the deposit`;
+        throw new MarketError('unfit-escrow', reason, 'Use another endpoint.');
+    }
+    await escrow.sendOpen(actor.sender, { value: job.deposit + fees, seqno, jobs: [job] });
 }
 
 /**
