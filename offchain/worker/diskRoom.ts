@@ -16,8 +16,14 @@ const READ_SECONDS = 1; // between two readings
 
 type Settings = Pick<WorkerConfig, 'backends' | 'limits' | 'offers' | 'queue' | 'store'>;
 
-/** Bytes that remain free for what may be accepted at once, each with the largest answer, and for everything else. */
-export function reservedBytes({ backends, limits, offers, queue }: Settings): number {
+/**
+ * Bytes that remain free on this machine: for what may be accepted at once, each with the largest answer, unless a
+ * database on another machine has the answers; and for everything else.
+ */
+export function reservedBytes({ backends, limits, offers, queue, store }: Settings): number {
+    if (isPostgres(store)) {
+        return MIN_FREE;
+    }
     const running = backends.reduce((sum, { maxParallel }) => sum + maxParallel, 0);
     return MIN_FREE + (running + queue.max * offers.length) * limits.maxAnswer;
 }

@@ -11,6 +11,7 @@ import type { WorkerContext } from '../context';
 import type { ModelLoad } from '../backends';
 import type { BackendView } from '../servers';
 import type { ClaimWallet } from '../claimSender';
+import { reservedBytes } from '../diskRoom';
 import { type Check, Failure } from '../doctor/finding';
 import { diskCheck, type Machine, thisMachine } from '../doctor/machine';
 import { nodeCheck, readListed, stakeCheck } from '../doctor/market';
@@ -70,7 +71,8 @@ export class AlertWatch {
     /** One look at everything that is due. What cannot be read leaves its alert as it is. */
     async round(): Promise<void> {
         const { context, machine = thisMachine } = this.parts;
-        const { config, log } = context;
+        const { config, log, offers } = context;
+        const minFree = reservedBytes({ ...config, offers: offers.current }); // with less no new work is taken
         const look = async (alert: AlertName, read: () => Promise<readonly Condition[] | undefined>) => {
             try {
                 const conditions = await read();
@@ -85,7 +87,7 @@ export class AlertWatch {
             look('unclaimed', () => this.nearRefund()),
             look('claims', async () => this.ofClaims()),
             look('demand', async () => (await context.store.cases.open()).map((record) => this.ofCase(record))),
-            look('disk', () => conditionOf(diskCheck(config, machine))),
+            look('disk', () => conditionOf(diskCheck(config, machine, minFree))),
             look('attestation', async () => this.ofAttestation()),
             look('backend', async () => {
                 const { backends, models } = context.backends.view();

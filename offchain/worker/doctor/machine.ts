@@ -171,9 +171,11 @@ function markCheck({ store: path, keyFile, cluster }: WorkerConfig, seeds: Worke
     };
 }
 
+/** `minFree`: bytes that must be free. */
 export function diskCheck(
     { store, keyFile }: Pick<WorkerConfig, 'store' | 'keyFile'>,
     { freeBytes, assertWritable }: Machine,
+    minFree = MIN_FREE,
 ): Check {
     const folders = [...new Set([...(isPostgres(store) ? [] : [dirname(store)]), dirname(keyFile)])];
     return {
@@ -195,7 +197,7 @@ export function diskCheck(
             const free = Math.min(...folders.map(freeBytes));
             const text = `${Math.floor(free / MiB)} MiB are free`;
             const remedy = 'free space: when the disk is full the worker stops, and accepted queries go unanswered';
-            if (free < MIN_FREE) {
+            if (free < minFree) {
                 throw new Failure(`only ${text}`, remedy);
             }
             return free < LOW_FREE ? warning(`only ${text}`, remedy) : text;

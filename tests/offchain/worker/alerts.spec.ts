@@ -253,6 +253,8 @@ describe('A notice', () => {
     });
 });
 
+const MIB = 2 ** 20;
+
 /** A watch over readings that a test sets. */
 function watchOf(
     overrides: Overrides = {},
@@ -402,9 +404,15 @@ describe('A running worker raises', () => {
         expect(await active()).toEqual([]);
     });
 
-    it('a disk that is nearly full', async () => {
-        const machine = { nodeVersion: process.versions.node, freeBytes: () => 1, assertWritable: () => undefined };
-        expect(await watchOf({}, { machine }).active()).toEqual(['disk']);
+    it.each([
+        { bytes: 1, alerts: ['disk'] },
+        { bytes: 712 * MIB - 1, alerts: ['disk'] },
+        { bytes: 712 * MIB, alerts: [] },
+        { bytes: 200 * MIB, alerts: [], overrides: { store: 'postgres://127.0.0.1/worker' } },
+    ])('$alerts for $bytes free bytes: with less than 712 MiB a worker with a file takes no new work', async (on) => {
+        const { bytes, alerts, overrides = {} } = on;
+        const machine = { nodeVersion: process.versions.node, freeBytes: () => bytes, assertWritable: () => undefined };
+        expect(await watchOf(overrides, { machine }).active()).toEqual(alerts);
     });
 
     it.each([
