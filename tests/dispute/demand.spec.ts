@@ -2,7 +2,7 @@
 /** A3: demands for what was accepted, and their three answers. */
 import { beginCell, Cell, toNano } from '@ton/core';
 
-import { errors } from '@cocoon-market/wrappers';
+import { errors, opcodes } from '@cocoon-market/wrappers';
 import { evidenceCell } from '../../wrappers/evidence';
 import { answerRoot, contentHash, PIECE_BYTES, pieceCell, pieceOf, proofCell } from '../../wrappers/signed/answer';
 import { Voucher } from '../../wrappers/signed/payloads';
@@ -19,7 +19,7 @@ import {
     REQUEST,
     useCases,
 } from '../support/cases';
-import { expectConserved, expectRefused } from '../support/chain';
+import { expectConserved, expectRefused, transactionsOn } from '../support/chain';
 import { valueSent } from '../support/market';
 import { changeNode, DAY, expectSolvent, HOUR, keyOf, pairOf } from '../support/stake';
 import { nodeChanges } from '../../wrappers/Node';
@@ -183,6 +183,8 @@ describe('PostPiece', () => {
         [3, 3],
         [4, 4],
         [5, 4],
+        [9, 4],
+        [33, 4],
     ])('an answer of %i pieces is delivered by %i of them, in any order', async (pieces, wanted) => {
         const { answer, result } = answerOf((pieces - 1) * PIECE_BYTES + 1);
         const open = await demand();
@@ -387,6 +389,28 @@ describe('Every answer', () => {
         const args = { value: open.value, result: market().job.result({ index: 5 }), voucher: market().job.voucher(5) };
 
         await expectAnswered(open, () => open.dispute.sendVoucher(via(), args));
+    });
+});
+
+describe('The end of a demand', () => {
+    const answers: Record<string, (open: Open) => ReturnType<typeof post>> = {
+        'a piece': ({ dispute, value }) =>
+            dispute.sendPiece(via(), { value, queryId: 7n, ...answerOf(PIECE_BYTES), index: 0 }),
+        'a fail': ({ dispute, value }) => dispute.sendFail(via(), { value, queryId: 7n, fail: market().job.fail() }),
+        'a voucher': ({ dispute, value }) => {
+            const voucher = market().job.voucher(1);
+            return dispute.sendVoucher(via(), { value, queryId: 7n, result: market().job.result(), voucher });
+        },
+    };
+
+    it.each(Object.keys(answers))('by %s says innocent, and carries the query id of the message', async (name) => {
+        const { provider } = market();
+        const open = await demand();
+
+        const [told] = transactionsOn(await answers[name](open), provider.address);
+
+        const body = told.inMessage!.body.beginParse();
+        expect([body.loadUint(32), body.loadUint(64), body.loadUint(2)]).toEqual([opcodes.CaseClosed, 7, 0]);
     });
 });
 

@@ -65,6 +65,16 @@ describe('A larger loss of the same fault', () => {
         expect(second.amount).toBe(minSlash(pricesOf(market().blockchain.config)));
     });
 
+    it('counts once, as the smaller one before it', async () => {
+        const { blockchain } = market();
+        await shown(1n);
+        blockchain.now! += WAIT;
+        await shown(toNano('1'));
+        blockchain.now! += WAIT;
+
+        await expectNoSlash(market(), () => report(market(), 'excess', excessOf(toNano('1'))));
+    });
+
     it('pays the insurance of the rules under which it is reported', async () => {
         const { blockchain, registry, governor, owner, operator, provider } = market();
         const value = toNano('3');
