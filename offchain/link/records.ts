@@ -38,6 +38,28 @@ export function encodeRecord(type: RecordType, bytes: Buffer): Buffer {
     return Buffer.concat([header, bytes]);
 }
 
+/**
+ * The types of the records that are whole in some bytes, without a copy of any. Throws at a record of unknown type or
+ * above 1 MiB.
+ */
+export function* typesIn(bytes: Buffer): Generator<RecordType> {
+    for (let at = 0; at + HEADER_BYTES <= bytes.length;) {
+        const type = bytes.readUInt8(at);
+        const length = bytes.readUInt32BE(at + 1);
+        requireKnown(type, length);
+        at += HEADER_BYTES + length;
+        if (at <= bytes.length) {
+            yield type;
+        }
+    }
+}
+
+function requireKnown(type: number, length: number): asserts type is RecordType {
+    if (RecordType[type] === undefined || length > MAX_RECORD) {
+        throw new Error('The worker sent a record that this version does not know');
+    }
+}
+
 /** Cuts a stream of bytes into records. */
 export class RecordReader {
     private readonly rest = new ByteQueue();
@@ -50,9 +72,7 @@ export class RecordReader {
             const header = this.rest.peek(HEADER_BYTES);
             const type = header.readUInt8(0);
             const length = header.readUInt32BE(1);
-            if (RecordType[type] === undefined || length > MAX_RECORD) {
-                throw new Error('The worker sent a record that this version does not know');
-            }
+            requireKnown(type, length);
             if (this.rest.length < HEADER_BYTES + length) {
                 break;
             }

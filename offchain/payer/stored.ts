@@ -1,10 +1,12 @@
 /** What is demanded of an answer that is fetched after its connection broke off. */
-import { RecordReader, RecordType } from '../link';
+import { RecordReader, RecordType, typesIn } from '../link';
 import { Breach, type IncomingAnswer, recordsOf, type SignedEnding } from './incoming';
 import type { Ledger } from './ledger';
 import type { WorkerRefusal } from './workerErrors';
 
 const OVERHEAD = 1 << 20; // bytes of records besides the answer
+const FREE_RECORDS = 32; // of any length; a whole answer has fewer besides those of frames
+const MIN_RECORD = 21; // bytes of a record of the answer with its header, on average: see `IncomingAnswer`
 const ENDINGS: readonly RecordType[] = [RecordType.Result, RecordType.Fail, RecordType.Decline];
 
 /** Bytes that a worker may send for a stored answer. */
@@ -15,11 +17,15 @@ export const maxStoredBytes = ({ maxAnswer }: { maxAnswer: number }): number => 
  * it is still being made. Throws {@link Breach}.
  */
 export function takeStored(incoming: IncomingAnswer, bytes: Buffer, received: Buffer): SignedEnding | undefined {
-    const records = recordsOf(new RecordReader(), bytes);
-    // Nothing is opened before: a node that never ends a query is asked for it again and again.
-    if (!records.some(({ type }) => ENDINGS.includes(type))) {
+    const { count, hasEnding } = countOf(bytes);
+    // Nothing is taken apart before: a node that never ends a query is asked for it again and again.
+    if (!hasEnding) {
         return undefined;
     }
+    if (count > FREE_RECORDS + bytes.length / MIN_RECORD) {
+        throw new Breach('the stored answer comes in records that are shorter than frames');
+    }
+    const records = recordsOf(new RecordReader(), bytes);
     records.forEach((record) => incoming.take(record));
     const fetched = incoming.received;
     const common = Math.min(fetched.length, received.length);
@@ -27,6 +33,20 @@ export function takeStored(incoming: IncomingAnswer, bytes: Buffer, received: Bu
         throw new Breach('the stored answer is another than the one that was sent');
     }
     return incoming.ending;
+}
+
+function countOf(bytes: Buffer): { count: number; hasEnding: boolean } {
+    let count = 0;
+    let hasEnding = false;
+    try {
+        for (const type of typesIn(bytes)) {
+            count++;
+            hasEnding ||= ENDINGS.includes(type);
+        }
+    } catch (error) {
+        throw new Breach((error as Error).message);
+    }
+    return { count, hasEnding };
 }
 
 /** True if a refusal says nothing of the query. What is no answer of this protocol comes from a proxy. */

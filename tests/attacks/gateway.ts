@@ -757,4 +757,13 @@ export const gatewayAttacks: Attack[] = [
         file: 'tests/client/refusals.spec.ts',
         test: 'A client and a worker that lies sends nothing more to a worker whose answers without an ending fill the memory',
     },
+    {
+        source: 'review',
+        attack: 'A node hands out five million bytes of empty records for each query that broke off, and a gateway takes each apart for a second, again and again.',
+        stoppedBy:
+            'Records are counted before any is taken apart: without an ending none is, and no more than frames may be.',
+        file: 'tests/offchain/gateway/incoming.spec.ts',
+        test: 'A stored answer of a million records is not taken apart: a node may hand one out for each query, again and again',
+        removed: 'offchain/payer/stored: `typesIn`',
+    },
 ];

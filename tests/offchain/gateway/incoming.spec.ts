@@ -1,3 +1,4 @@
+// Longer than 350 lines because its cases share one set-up.
 import {
     Accept,
     answerRoot,
@@ -346,5 +347,27 @@ describe('A stored answer', () => {
         expect(take).not.toHaveBeenCalled();
         const whole = Buffer.concat([partial, written(result(answer))]);
         expect(takeStored(made, whole, answer[0])).toMatchObject({ type: 'result', result: { price: 200n } });
+    });
+
+    it('of a million records is not taken apart: a node may hand one out for each query, again and again', () => {
+        const many = Buffer.alloc(5 << 20);
+        for (let at = 0; at < many.length; at += 5) {
+            many[at] = RecordType.Answer;
+        }
+        const push = jest.spyOn(RecordReader.prototype, 'push');
+        const endless = takeStored(answerTo({ late: true }), many, Buffer.alloc(0));
+        const ended = () => takeStored(answerTo({ late: true }), written(...frames, result(answer)), Buffer.alloc(0));
+        const short = Buffer.concat([many.subarray(0, 5000), written(result(answer))]);
+
+        expect(endless).toBeUndefined();
+        expect(() => takeStored(answerTo({ late: true }), short, Buffer.alloc(0))).toThrow('shorter than frames');
+        expect(push).not.toHaveBeenCalled();
+        push.mockRestore();
+        expect(ended).toThrow('before its accept');
+    });
+
+    it('with a record of no version is refused, also without an ending', () => {
+        const unknown = Buffer.concat([written(accept()), Buffer.from([99, 0, 0, 0, 0])]);
+        expect(() => takeStored(answerTo({ late: true }), unknown, Buffer.alloc(0))).toThrow(Breach);
     });
 });
