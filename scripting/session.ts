@@ -85,8 +85,7 @@ export class ScriptSession {
 
     /** Unix seconds of an account's newest transaction; undefined where there is none, or the endpoint lists none. */
     async changedAt(address: Address): Promise<number | undefined> {
-        const api = this.provider.api();
-        return api instanceof TonClient ? (await api.getTransactions(address, { limit: 1 }))[0]?.now : undefined;
+        return (await this.network.chain?.newest(address, 1))?.[0]?.now;
     }
 
     /** Unix seconds on chain where the endpoint says them, the machine's otherwise. */
@@ -128,11 +127,7 @@ export class ScriptSession {
 
     /** Why an account refused a message of the actor since logical time `since`, such as `ErrNotGovernor (1003)`. */
     async failureSince(address: Address, since: bigint): Promise<string | undefined> {
-        const api = this.provider.api();
-        if (!(api instanceof TonClient)) {
-            return undefined;
-        }
-        for (const { lt, description, inMessage } of await api.getTransactions(address, { limit: 10 })) {
+        for (const { lt, description, inMessage } of (await this.network.chain?.newest(address, 10)) ?? []) {
             const compute = description.type === 'generic' ? description.computePhase : undefined;
             const own = inMessage?.info.type === 'internal' && inMessage.info.src.equals(this.actor);
             if (own && lt > since && compute?.type === 'vm' && !compute.success) {

@@ -235,6 +235,11 @@ export class TonHttpChain implements Chain {
         }
     }
 
+    /** The newest transactions of an account. Throws for one that cannot be read. */
+    newest(address: Address, limit: number): Promise<Transaction[]> {
+        return this.client.getTransactions(address, { limit });
+    }
+
     async lastTransaction(address: Address): Promise<TransactionId | undefined> {
         const { lastTransaction: last } = await this.client.getContractState(address);
         return last === null ? undefined : { lt: BigInt(last.lt), hash: Buffer.from(last.hash, 'base64') };

@@ -438,4 +438,12 @@ export const scriptsAttacks: Attack[] = [
         test: 'A contract of a stranger that asks for all that the wallet has is not needed by an endpoint that lies: openJob brings no more than a job and a year of rent can cost',
         removed: 'wrappers/actions/client: `MAX_FEES`',
     },
+    {
+        attack: 'an endpoint lists for a script a transaction of a few cells that unfolds to more messages than memory holds',
+        source: 'review: actions and scripts',
+        stoppedBy: 'scripts read transactions through the client that counts entries first',
+        file: 'tests/offchain/chain/cells.spec.ts',
+        test: 'The client of the chain reads no such transaction for a script, which would ask its own client',
+        removed: 'scripting/session: `newest`',
+    },
 ];

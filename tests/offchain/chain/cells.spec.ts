@@ -2,10 +2,12 @@
 import { type Localnet, startLocalnet } from '@cocoon-market/localnet';
 import { Address, beginCell, Cell, type Contract, type ContractProvider, type Transaction } from '@ton/core';
 import { Registry } from '@cocoon-market/wrappers';
+import { TonClient } from '@ton/ton';
 import { json } from 'node:stream/consumers';
 import { type Emitted, type EndpointSettings, TonHttpChain } from '../../../offchain/chain';
 import { GLOBAL_ID_PARAM } from '../../../offchain/chain/endpoint';
 import { HttpSource } from '../../../offchain/indexer/source';
+import { ScriptSession } from '../../../scripting/session';
 import { unfolding } from '../../support/unfolding';
 import { serverOf } from '../support/server';
 
@@ -45,6 +47,21 @@ const answering = (given: unknown) =>
         response.writeHead(200).end(JSON.stringify({ ok: true, result }));
     });
 
+/** A transaction of a few cells with 8192 messages, as an endpoint lists it. */
+function unfoldingTransaction() {
+    const message = beginCell().storeUint(0b11, 2).storeAddress(address(1)).storeUint(0, 100).endCell();
+    const messages = unfolding(15, 13, beginCell().storeRef(message).endCell());
+    const head = beginCell()
+        .storeUint(7, 4)
+        .storeBuffer(address(1).hash)
+        .storeUint(9, 64)
+        .storeUint(0, 256 + 64 + 51);
+    const transaction = head.storeRef(beginCell().storeBit(0).storeMaybeRef(messages).endCell()).endCell();
+    const id = { lt: '9', hash: transaction.hash().toString('base64') };
+    const listed = { data: transaction.toBoc().toString('base64'), utime: 1, transaction_id: id, fee: '0' };
+    return { ...listed, ...{ storage_fee: '0', other_fee: '0', out_msgs: [] } };
+}
+
 describe('The client of the chain', () => {
     let network: Localnet;
 
@@ -73,18 +90,7 @@ describe('The client of the chain', () => {
     });
 
     it('says of a transaction that it cannot be read which has more messages than any memory holds', async () => {
-        const message = beginCell().storeUint(0b11, 2).storeAddress(address(1)).storeUint(0, 100).endCell();
-        const messages = unfolding(15, 13, beginCell().storeRef(message).endCell());
-        const head = beginCell()
-            .storeUint(7, 4)
-            .storeBuffer(address(1).hash)
-            .storeUint(9, 64)
-            .storeUint(0, 256 + 64 + 51);
-        const transaction = head.storeRef(beginCell().storeBit(0).storeMaybeRef(messages).endCell()).endCell();
-        const id = { lt: '9', hash: transaction.hash().toString('base64') };
-        const listed = { data: transaction.toBoc().toString('base64'), utime: 1, transaction_id: id, fee: '0' };
-        const fees = { storage_fee: '0', other_fee: '0', out_msgs: [] };
-        const { url, close } = await answering([{ ...listed, ...fees }]);
+        const { url, close } = await answering([unfoldingTransaction()]);
 
         const chain = chainAt({ url, callsPerSecond: 10 });
         const { value } = await chain.emitted(address(1), 0n).next();
@@ -92,6 +98,19 @@ describe('The client of the chain', () => {
         expect((value as Emitted).unreadable?.message).toBe('Dictionaries have more than 4096 entries');
         const page = chain.open(new Account(address(1))).getPage();
         await expect(page).rejects.toThrow('Dictionaries have more than 4096 entries');
+        close();
+    });
+
+    it('reads no such transaction for a script, which would ask its own client', async () => {
+        const { url, close } = await answering([unfoldingTransaction()]);
+        const chain = chainAt({ url, callsPerSecond: 10 });
+        const provider = { api: () => new TonClient({ endpoint: url }) };
+        const session = Object.assign(Object.create(ScriptSession.prototype) as ScriptSession, {
+            ...{ network: { chain }, provider, actsAs: address(2) },
+        });
+
+        await expect(session.changedAt(address(1))).rejects.toThrow('Dictionaries have more than 4096 entries');
+        await expect(session.failureSince(address(1), 0n)).rejects.toThrow('Dictionaries have more than 4096 entries');
         close();
     });
 
