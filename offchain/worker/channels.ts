@@ -109,8 +109,10 @@ export class Channels {
                 value: await chain.account(accountAddress(channel)),
                 confirmed: false,
             }));
-            const question = { minHeld: reading.exists ? reading.balance : 0n, urgency: 'stranger' } as const;
-            const isDenied = reading.exists && (await this.isDenied(channel, terms, jobNumber, question));
+            const minBalance = reading.exists ? reading.balance : 0n;
+            const says = (snapshot?: ChannelSnapshot) => snapshot === undefined || snapshot.balance < minBalance;
+            const isDenied =
+                reading.exists && (await this.majoritySays(channel, terms, jobNumber, { says, urgency: 'stranger' }));
             return isDenied ? { exists: false as const, confirmed: false, at: reading.at } : reading;
         };
         return read().finally(endTurn);
@@ -128,27 +130,29 @@ export class Channels {
     }
 
     /**
-     * True if most endpoints that answer, of three or more, show no channel of these terms that holds `minHeld` nanoTON
-     * with what it has paid: the first may have made it up. `urgency`: a stranger asks for a new channel.
+     * True if most endpoints that answer, of three or more, say so by how they show the channel: undefined if they show
+     * none of these terms. `urgency`: a stranger asks for a new channel.
      */
-    async isDenied(
+    async majoritySays(
         channel: Buffer,
         terms: Terms,
         jobNumber: number,
-        { minHeld, urgency = 'routine' }: { minHeld: bigint; urgency?: 'routine' | 'stranger' },
+        {
+            says,
+            urgency = 'routine',
+        }: { says: (snapshot?: ChannelSnapshot) => boolean; urgency?: 'routine' | 'stranger' },
     ): Promise<boolean> {
         const { others = [] } = this.chain;
         if (others.length < MIN_VOTERS) {
             return false; // one of two may lie, whichever says no
         }
-        const shows = async (source: NonNullable<UrgentReader['others']>[number]) => {
+        const vote = async (source: NonNullable<UrgentReader['others']>[number]) => {
             const reader = urgency === 'stranger' ? (source.as?.(urgency) ?? source) : source;
             const account = await reader.account(accountAddress(channel));
-            const reading = account.state === 'active' ? this.tryCheck(account, terms, jobNumber) : undefined;
-            return reading !== undefined && reading.balance + reading.paid >= minHeld;
+            return says(account.state === 'active' ? this.tryCheck(account, terms, jobNumber) : undefined);
         };
-        const votes = (await Promise.allSettled(others.map(shows))).filter((one) => one.status === 'fulfilled');
-        return 2 * votes.filter(({ value }) => !value).length > votes.length;
+        const votes = (await Promise.allSettled(others.map(vote))).filter((one) => one.status === 'fulfilled');
+        return 2 * votes.filter(({ value }) => value).length > votes.length;
     }
 
     private async reading(

@@ -233,6 +233,9 @@ export class Claims {
         if (!last && !(this.costs.isWorth(due) && isUrgent)) {
             return this.isUnsure(key, job, due) ? this.claimElsewhere(job) : undefined;
         }
+        if (this.sender.failuresOf(key) >= config.claim.attempts && (await channel.isSettledElsewhere())) {
+            return undefined; // only the first endpoint says that there is something to claim
+        }
         return {
             job: job.id,
             channel: job.record.channel,

@@ -112,6 +112,13 @@ export class ServedChannel {
         return all.filter((one) => isPossible(one) && isOver(one)).sort(order)[0];
     }
 
+    /** True if most of three endpoints or more show that nothing is left to claim. */
+    isSettledElsewhere(): Promise<boolean> {
+        const { promised, record, terms } = this.entry;
+        const says = (snapshot?: ChannelSnapshot) => snapshot === undefined || snapshot.paid >= promised;
+        return this.channels.majoritySays(record.channel, terms, record.jobNumber, { says });
+    }
+
     private get hasEnded(): boolean {
         return this.entry.record.state === 'ended';
     }
@@ -185,7 +192,9 @@ export class ServedChannel {
             return;
         }
         this.comparedAt = steady();
-        this.denied = await this.channels.isDenied(record.channel, terms, record.jobNumber, { minHeld: promised });
+        const says = (snapshot?: ChannelSnapshot) =>
+            snapshot === undefined || snapshot.balance + snapshot.paid < promised;
+        this.denied = await this.channels.majoritySays(record.channel, terms, record.jobNumber, { says });
         if (this.denied) {
             log.error(logName, 'most endpoints do not show that the channel holds its vouchers: nothing new begins');
         }

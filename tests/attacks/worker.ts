@@ -967,4 +967,12 @@ export const workerAttacks: Attack[] = [
         test: 'One of three endpoints that makes up what channels hold has nothing more answered for vouchers above what the others show',
         removed: 'worker: what other endpoints say of the channel of a job (ServedChannel.compare)',
     },
+    {
+        source: 'review',
+        attack: 'The first endpoint shows for ever that a channel has not paid, and the wallet pays for a claim every few minutes.',
+        stoppedBy: 'After a few claims that failed, most of three endpoints or more must show that something is left.',
+        file: 'tests/regression/offchain-worker.spec.ts',
+        test: 'One of three endpoints that makes up what channels hold has the wallet pay for a few claims only of a channel that has paid',
+        removed: 'worker: what other endpoints say after claims that failed (claimOf)',
+    },
 ];

@@ -541,6 +541,27 @@ describe('One of three endpoints that makes up what channels hold', () => {
         expect((await client.ask(1, 'one')).decline).toMatchObject({ reason: Reason.Unfunded });
     });
 
+    it('has the wallet pay for a few claims only of a channel that has paid', async () => {
+        let seconds = 0;
+        const settings = { claim: { threshold: '1000' }, chain: { pollSeconds: 0.001, confirmSeconds: 600 } };
+        fixture = await startFixture(settings, { steady: () => seconds });
+        const client = await withJob();
+        await client.pay(client.voucher(5000n, 0));
+        const { chain } = fixture;
+        const read = chain.account.bind(chain);
+        const unpaid = chain.accounts.get(client.channel.toRawString())!;
+        chain.account = async (address) =>
+            address.equals(client.channel) ? { ...unpaid, at: chain.now() } : read(address);
+        (chain as { others?: unknown[] }).others = [chain.account, read, read].map((account) => ({ account }));
+        chain.change(client.channel, { paid: 5000n });
+        for (let round = 0; round < 8; round++) {
+            seconds += 1300;
+            await fixture.worker.claimNow();
+        }
+
+        expect(fixture.wallet.orders).toHaveLength(5);
+    });
+
     it('stops no job whose vouchers two others cover', async () => {
         fixture = await startFixture({ claim: { threshold: '1000' } });
         const client = await withJob({}, 10n ** 9n);
