@@ -69,9 +69,9 @@ export class EscrowSources {
         }
     }
 
-    /** What several endpoints say of an account. */
-    accountsAt(address: Address): Promise<ChainAccount[]> {
-        return answersOf(this.chain, (one) => one.account(address));
+    /** What several endpoints say of an account, within `ms` if that is given. */
+    accountsAt(address: Address, ms?: number): Promise<ChainAccount[]> {
+        return answersOf(this.chain, (one) => one.account(address), ms);
     }
 
     private get isFirstDoubted(): boolean {

@@ -31,6 +31,7 @@ export const VALID_SECONDS = 120;
 const MAX_POLLS = 60; // until an opened channel shows, or an order shows as taken
 const RESEND_POLLS = 10;
 const DENIED_POLLS = 2 * RESEND_POLLS; // that a channel is not believed which only some endpoints show
+const LAPSE_MS = 15_000; // that each of several endpoints has to show the channel of an order that seems to have lapsed
 const LOG_MS = 60_000; // between two lines of the log while the chain is not read
 
 /** An order to open one job, on its way or about to be. */
@@ -145,14 +146,8 @@ export class SpendAccount {
             const { account, state } = await this.sources.read((one) => one.read());
             const seqno = Number(state.seqno);
             const validUntil = (await this.timeOf(account)) + VALID_SECONDS;
-            const order = jobOrderCell({
-                network: this.chain.network,
-                escrow: this.account.address,
-                seqno,
-                validUntil,
-                job,
-                action,
-            });
+            const head = { network: this.chain.network, escrow: this.account.address, seqno, validUntil };
+            const order = jobOrderCell({ ...head, job, action });
             await this.send(order, 0n, lease);
             let failure: unknown; // why the chain was not read the last time
             for (let poll = 1; poll <= MAX_POLLS && !this.closed; poll++) {
@@ -311,6 +306,10 @@ export class SpendAccount {
             const { outcome, used, error } = await this.outcome(cell, seqnoOf(parameters.job), validUntil);
             failure = error;
             if (outcome === 'lapsed' || outcome === 'overtaken') {
+                // Of an order of long ago one endpoint is believed, which may hide the channel with its deposit.
+                if ((await this.sources.accountsAt(channel, LAPSE_MS)).some(isShown)) {
+                    return false;
+                }
                 throw lapsedOrder(outcome, 'open a job');
             }
             if (used && ++polls > MAX_POLLS) {

@@ -766,4 +766,20 @@ export const gatewayAttacks: Attack[] = [
         test: 'A stored answer of a million records is not taken apart: a node may hand one out for each query, again and again',
         removed: 'offchain/payer/stored: `typesIn`',
     },
+    {
+        source: 'review',
+        attack: 'The first endpoint hides a channel from a gateway that starts again ten minutes after its order, which forgets the deposit.',
+        stoppedBy: 'An order has lapsed only if no endpoint shows its channel, whenever it is looked for.',
+        file: 'tests/offchain/gateway/recovery.spec.ts',
+        test: 'A gateway that starts again an order that was taken long ago is found though the first endpoint hides it',
+        removed: 'offchain/gateway/spending: `LAPSE_MS`',
+    },
+    {
+        source: 'review',
+        attack: 'A node breaks off each answer of a program at once, and begins to hand out four megabytes for each question, until the memory is full.',
+        stoppedBy: 'Four endings of a job are fetched at a time, however many questions ask for them.',
+        file: 'tests/client/refusals.spec.ts',
+        test: 'A client and a worker that lies fetches a few endings at a time over all questions from a worker that begins each and sends no more',
+        removed: 'client/endings: `fetching`',
+    },
 ];

@@ -5,7 +5,7 @@ import { Tasks } from '../../../offchain/process/tasks';
 import { openGatewayStore } from '../../../offchain/store/sqliteGateway';
 import { join } from 'node:path';
 import { NETWORK, useMarket } from '../../support/market';
-import { ask, Bench, BenchOptions, MODEL, SEED, startBench, until } from './support';
+import { ask, Bench, BenchOptions, MODEL, SandboxChain, SEED, startBench, until } from './support';
 
 describe('A gateway that starts again', () => {
     const market = useMarket();
@@ -278,6 +278,30 @@ describe('A gateway that starts again', () => {
         await until(() => job()?.session !== undefined);
         expect(job().phase).toBe('open');
         expect((await bench.admin('status')).spoiled.today).toBe(0);
+    });
+
+    it('an order that was taken long ago is found though the first endpoint hides it', async () => {
+        await start();
+        await bench.post(ask);
+        const [stored] = await bench.gateway.store.jobs();
+        await bench.gateway.store.changeJob(stored.channel, { phase: 'ordered', funds: 0n });
+        market().blockchain.now = market().now + 2 * 3600;
+        const { chain } = bench;
+        const hidden = { state: 'uninitialized' as const, balance: 0n, code: undefined, data: undefined };
+        chain.lie = (address, truth) => (address.hash.equals(stored.channel) ? { ...truth, ...hidden } : truth);
+        chain.taken.length = 0;
+        const open = chain.open.bind(chain);
+        chain.open = ((contract: never) => {
+            const opened = open(contract) as unknown as Record<string, () => Promise<object>>;
+            const getEscrowState = async () => ({ ...(await opened.getEscrowState()), seqno: 0n });
+            return new Proxy(opened, {
+                get: (all, name: string) => (name === 'getEscrowState' ? getEscrowState : all[name]),
+            });
+        }) as never;
+        chain.others = [chain, new SandboxChain(market())];
+        await restart();
+
+        expect(job().phase).toBe('open');
     });
 
     it('an order that ran out of time is given up', async () => {
