@@ -53,6 +53,7 @@ export class ActiveJob {
     readonly link: JobLink;
     readonly abandoned = new AbortController(); // cuts every running query when the node broke the protocol
     readonly reservations = new Map<number, Reservation>();
+    fetching = 0; // endings that are being fetched: each answer is in memory until it is read
     private readonly booked = new Map<number, ResultEntry>(); // results that are not stored yet, by number
     session: Session | undefined;
     counter: TokenCounter;

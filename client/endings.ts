@@ -13,7 +13,7 @@ import type { SavedQuery } from './records';
 import type { Receipt } from './types';
 
 const RETRY_MS = [50, 200, 500, 1000, 2000];
-const MAX_FETCHED = 4; // answers at a time: each is in memory until it is read
+const MAX_FETCHED = 4; // answers of a job at a time
 
 /** `choices`: answers that were asked for, if that is known. */
 export function incomingOf(
@@ -111,14 +111,16 @@ const isMissing = ({ reservations }: ActiveJob, one: Reservation): boolean =>
 
 async function fetchFree(job: ActiveJob, reservation: Reservation, attempt: number): Promise<void> {
     const { query, isTaken, received } = reservation;
-    if (query === undefined || isTaken || !isMissing(job, reservation)) {
-        return;
+    if (query === undefined || isTaken || !isMissing(job, reservation) || job.fetching >= MAX_FETCHED) {
+        return; // the next attempt fetches it, or the next question
     }
     reservation.isTaken = true;
+    job.fetching++;
     try {
         await fetchEnding(job, query, { attempt, received });
     } finally {
         reservation.isTaken = false;
+        job.fetching--;
     }
 }
 

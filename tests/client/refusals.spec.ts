@@ -1,3 +1,4 @@
+// Longer than 350 lines because every lie is told by the same worker.
 /** What a client refuses of a worker that lies, and what it says of each lie. Nothing of a lie is paid. */
 import { type ChatQuestion, type ClientJob, memoryStore, type Store } from '@cocoon-market/client';
 import { Result, signingKey, Voucher, voucherFor } from '@cocoon-market/wrappers';
@@ -332,6 +333,28 @@ describe('A client and a worker that lies', () => {
         expect([state.reservations.size, most]).toEqual([10, 4]);
 
         answer = undefined;
+        expect([await job.recover(), (await job.receipts()).length]).toEqual([true, 10]);
+    });
+
+    it('fetches a few endings at a time over all questions from a worker that begins each and sends no more', async () => {
+        const { job, state } = await openJob();
+        change = (records) => without(records, RecordType.Result);
+        let fetched = 0;
+        let release!: () => void;
+        const released = new Promise<void>((resolve) => (release = resolve));
+        answer = async (path, response) => {
+            if (path.includes('/queries/')) {
+                fetched++;
+                await released;
+            }
+            return response;
+        };
+        for (let query = 0; query < 10; query++) {
+            await expect(job.ask(QUESTION).text()).rejects.toMatchObject({ code: 'broken_off' });
+        }
+        expect([state.reservations.size, fetched]).toEqual([10, 4]);
+
+        release();
         expect([await job.recover(), (await job.receipts()).length]).toEqual([true, 10]);
     });
 
