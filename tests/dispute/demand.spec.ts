@@ -221,10 +221,20 @@ describe('PostPiece', () => {
         const { answer, result } = answerOf(2 * PIECE_BYTES);
         const open = await demand();
 
-        await post(open, answer, result, 0);
-        await post(open, answer, result, 0);
+        await post(open, answer, result, 1);
+        const { cost } = await open.dispute.getCaseState();
+        await post(open, answer, result, 1);
 
-        expect((await open.dispute.getCaseState()).missingPieces).toBe(2n);
+        expect(await open.dispute.getCaseState()).toMatchObject({ missingPieces: 1n, cost });
+    });
+
+    it('behind the four that are demanded is taken, and leaves those missing', async () => {
+        const { answer, result } = answerOf(6 * PIECE_BYTES);
+        const open = await demand();
+
+        await post(open, answer, result, 4);
+
+        expect((await open.dispute.getCaseState()).missingPieces).toBe(15n);
     });
 
     it('is refused in everything that is not as it was signed', async () => {

@@ -1,11 +1,13 @@
 /** Who gets what by each class and ending, from the table in docs/contracts/dispute.md: nobody gains by being asked. */
-import { CommonMessageInfoInternal, toNano } from '@ton/core';
+import { beginCell, Cell, CommonMessageInfoInternal, toNano } from '@ton/core';
 import { SendMessageResult } from '@ton/sandbox';
 
-import { computeFee, forwardFee, gas, pricesOf } from '@cocoon-market/wrappers';
+import { computeFee, forwardFee, gas, opcodes, pricesOf } from '@cocoon-market/wrappers';
 import { networkConfig } from '../../localnet/config';
 import { loadFault } from '../../wrappers/bodies';
-import { answerRoot, contentHash } from '../../wrappers/signed/answer';
+import { evidenceCell } from '../../wrappers/evidence';
+import type { Size } from '../../wrappers/prices';
+import { answerRoot, contentHash, pieceCell, pieceOf, proofCell } from '../../wrappers/signed/answer';
 import { caseMarket, NodeJob, report, REQUEST, useCases, votes } from '../support/cases';
 import { PriceLevel, transactionsOn, withoutValidators } from '../support/chain';
 import { valueSent } from '../support/market';
@@ -145,6 +147,33 @@ describe.each<PriceLevel>(['2025', '2026', 'tenfold'])('At the prices of %s', (p
         const { cost } = await dispute.getCaseState();
         expect(cost).toBeGreaterThan(twiceForward + back);
         expect(cost).toBeLessThan(twiceForward + back + computeFee(basechain, gas.GasCloseCase));
+    });
+
+    it.each<[string, number, Size]>([
+        ['a fail', gas.GasCloseCase, { cells: 4n, bits: 2600n }],
+        ['a piece', gas.GasPostPiece, { cells: 140n, bits: 140_000n }],
+    ])('A3 answered with %s and more: it cost no more than such a message needs', async (name, most, size) => {
+        const { job, payout, blockchain } = market();
+        const { basechain } = pricesOf(blockchain.config);
+        const { dispute, value } = await ask('demand');
+        const more = Array.from({ length: 200 }).reduce<Cell>(
+            (next, _, i) => beginCell().storeUint(i, 1000).storeRef(next).endCell(),
+            Cell.EMPTY,
+        );
+        const head = (opcode: number) => beginCell().storeUint(opcode, 32).storeUint(0, 64);
+        const pieces = head(opcodes.PostPiece)
+            .storeUint(answer.length, 32)
+            .storeUint(0, 32)
+            .storeRef(evidenceCell(job.result({ content })))
+            .storeMaybeRef(proofCell(answer, 0))
+            .storeMaybeRef(pieceCell(pieceOf(answer, 0)));
+        const needed = name === 'a fail' ? head(opcodes.PostFail).storeRef(evidenceCell(job.fail())) : pieces;
+
+        await payout.send({ to: dispute.address, value, body: needed.storeRef(more).endCell() });
+
+        const cap = 2n * forwardFee(basechain, size) + computeFee(basechain, most);
+        const back = forwardFee(basechain, { cells: 0n, bits: 0n });
+        expect((await dispute.getCaseState()).cost).toBe(cap + back);
     });
 
     it('A3 unanswered: the bond is the reporter’s again, and the stake pays', async () => {
