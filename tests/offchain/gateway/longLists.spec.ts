@@ -88,7 +88,7 @@ describe('A request that is sealed has more values than its app wrote, and', () 
     });
 
     it('a chat of many lists that is taken can be read by a node', () => {
-        const { modelRequest } = nested(MAX_JSON_VALUES - 10)() as ReturnType<typeof readCall>;
+        const { modelRequest } = nested(MAX_JSON_VALUES - 10)();
         expect(() => assertPlainJson(Buffer.from(JSON.stringify(modelRequest)))).not.toThrow();
     });
 
