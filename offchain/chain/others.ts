@@ -1,5 +1,5 @@
 /** What each of several endpoints says alone: one of them may be wrong, or hide something. */
-import { setTimeout as sleep } from 'node:timers/promises';
+import { resolvesWithin } from '../process/tasks';
 import type { Chain, ChainReader } from './chain';
 
 const OTHERS_MS = 2000; // that each of several endpoints has for what it is asked beside the first
@@ -20,14 +20,8 @@ export async function answersOf<T>(
 
 /** The answer, if it comes soon enough for one that is asked beside the first. Throws if it does not. */
 export async function answerSoon<T>(answer: Promise<T>, ms = OTHERS_MS): Promise<T> {
-    const waits = new AbortController();
-    const late = sleep(ms, undefined, { ref: false, signal: waits.signal }).then(() => {
+    if (!(await resolvesWithin(answer, ms))) {
         throw new Error('The endpoint did not answer in time');
-    });
-    try {
-        return await Promise.race([answer, late]);
-    } finally {
-        late.catch(() => undefined);
-        waits.abort();
     }
+    return answer;
 }

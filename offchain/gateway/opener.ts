@@ -4,7 +4,7 @@ import { Address } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { toWire } from '../link';
 import { reasonOf } from '../process/errors';
-import { SingleFlight } from '../process/tasks';
+import { resolvesWithin, SingleFlight } from '../process/tasks';
 import { StoredJob } from '../store/gateway';
 import { GatewayError, unavailable } from './errors';
 import type { JobBook } from './book';
@@ -106,12 +106,9 @@ export class JobOpener {
     }
 
     private async requireSearched(): Promise<void> {
-        const waits = new AbortController();
-        const late = sleep(SEARCH_MS, 'late' as const, { signal: waits.signal, ref: false }).catch(() => undefined);
         const { recovery } = this.parts;
-        const first = await Promise.race([recovery.searched.then(() => recovery.ordersResolved), late]);
-        waits.abort();
-        if (first === 'late') {
+        const searched = recovery.searched.then(() => recovery.ordersResolved);
+        if (!(await resolvesWithin(searched, SEARCH_MS))) {
             throw unavailable(
                 "The escrow's orders cannot be read on chain yet, so no job is opened: ask again",
                 'chain',
