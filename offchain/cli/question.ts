@@ -14,7 +14,8 @@ export class Questions {
     /** `yes`: nobody is asked. */
     constructor(private readonly yes: boolean) {}
 
-    private get canAsk(): boolean {
+    /** False if nobody is there: then a flag or a fallback answers. */
+    get canAsk(): boolean {
         return !this.yes && process.stdin.isTTY;
     }
 

@@ -86,7 +86,7 @@ export interface MarketPrice {
 const MAX_EVENTS = 20_000;
 const EVENT_SECONDS = 120; // for these; the newest come first, and an endpoint could list without an end
 const MAX_READ = 40; // nodes of one model, each a few calls to the endpoint
-const MIN_PROVIDERS = 5; // whose median is a suggestion; few could be one person
+const MIN_PROVIDERS = 5; // whose median is a suggestion; fewer could more easily be one person
 
 /**
  * The prices of models in a market: of one node of each provider that events announce, as far as its account says the
@@ -169,7 +169,10 @@ function summaryOf(found: readonly Rates[]): MarketPrice {
     };
 }
 
-/** The prices of a market that may be taken unasked; undefined if too few providers make them, or they are nothing. */
+/**
+ * The prices of a market that an owner may be shown as a suggestion; undefined if too few providers make them, or they
+ * are nothing. Whoever has the stake of five providers sets them, so nothing takes them unseen.
+ */
 export function suggestionOf(market: MarketPrice | undefined): Rates | undefined {
     const isGood =
         market !== undefined &&

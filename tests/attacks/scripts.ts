@@ -407,6 +407,15 @@ export const scriptsAttacks: Attack[] = [
         removed: 'offchain/cli/actor: `upTo`',
     },
     {
+        attack: 'five made-up providers set the median of the market, and the next node is registered with --yes at their price, which nobody looks at',
+        source: 'review: actions and scripts',
+        stoppedBy:
+            'a suggestion of the market is taken at a terminal only; otherwise init shows it, and the flags that accept it',
+        file: 'tests/offchain/setup/init.spec.ts',
+        test: 'cocoon worker init takes no price of five made-up sellers with --yes, and leaves no file and no message',
+        removed: 'offchain/cli/worker/initMachine: `requirePriceFlags`, and `canAsk` in `askRatesOf`',
+    },
+    {
         attack: 'an endpoint lists transactions of a registry without an end, or without events, while init looks for prices',
         source: 'review: actions and scripts',
         stoppedBy: 'the events are read for two minutes at most, and what was read until then counts',

@@ -30,9 +30,9 @@ export function addInit(worker: Command): void {
         .option('--gpus <n>', 'number of GPUs')
         .option('--vram <gb>', 'memory of each GPU')
         .option('--gpu-class <n>', "GPU class of the market's rules; default: by memory and name")
-        .option('--prompt <ton>', "price of a million prompt tokens; default: the market's median")
+        .option('--prompt <ton>', 'price of a million prompt tokens; a terminal shows the median of the market')
         .option('--cached <ton>', 'the same, cached; default: half of it')
-        .option('--completion <ton>', "price of a million answer tokens; default: the market's median")
+        .option('--completion <ton>', 'price of a million answer tokens; a terminal shows the median of the market')
         .option('--reasoning <ton>', 'the same, of reasoning; default: as answers')
         .option('--any-price', 'also a price that is more than ten times another one of the market')
         .option('--name <name>', 'of the node in fleet.yaml', 'node-1')
@@ -44,7 +44,7 @@ export function addInit(worker: Command): void {
         .option('--no-sweep', "do not send to the owner by itself what the worker's wallet does not need")
         .option('--speed <n>', 'tokens a second, for the estimate of earnings; default: one request measures it')
         .option('--start', 'run the worker once the node is on chain');
-    withOwnerFlags(command, 'ask nothing: take flags and suggestions')
+    withOwnerFlags(command, 'ask nothing: take flags and what this machine and the rules suggest; prices need flags')
         .option(...JSON_OPTION)
         .action(async (flags: InitFlags) => {
             // Loaded only now: the other commands start faster without it.

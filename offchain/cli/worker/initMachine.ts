@@ -160,18 +160,73 @@ async function pickModels(questions: Questions, served: readonly ServedModel[]):
 
 const MAX_USUAL = 100_000_000_000n; // nanoTON per million tokens, more than any model costs anywhere
 
-/** The prices of a model: of the flags, else of the market, else of the owner. */
+/**
+ * The prices of each model: of the flags, else of the owner, who is shown what the market suggests.
+ * @throws {Remedied} if a flag is wrong or missing and nobody can be asked. A suggestion is the word of strangers, so
+ * it is never taken unseen
+ */
 export async function askRates(
     questions: Questions,
     flags: MachineFlags,
-    { id }: ServedModel,
-    market: MarketPrice | undefined,
+    models: readonly string[],
+    market: ReadonlyMap<string, MarketPrice>,
+): Promise<Map<string, Rates>> {
+    if (!questions.canAsk) {
+        requirePriceFlags(flags, models, market);
+    }
+    const rates = new Map<string, Rates>();
+    for (const id of models) {
+        rates.set(id, await askRatesOf(questions, flags, id, suggestionOf(market.get(id))));
+    }
+    return rates;
+}
+
+const PRICE_FLAGS = ['prompt', 'completion'] as const;
+
+/** Throws with the suggestions, and the flags that accept them, if a price has no flag. */
+function requirePriceFlags(
+    flags: MachineFlags,
+    models: readonly string[],
+    market: ReadonlyMap<string, MarketPrice>,
+): void {
+    const missing = PRICE_FLAGS.filter((kind) => flags[kind] === undefined);
+    const suggested = models.flatMap((id) => {
+        const rates = suggestionOf(market.get(id));
+        return rates === undefined ? [] : [{ id, rates, providers: market.get(id)!.providers }];
+    });
+    if (missing.length === 0 || suggested.length === 0) {
+        return;
+    }
+    const texts = suggested.map(
+        ({ id, rates, providers }) =>
+            `for ${id} ${missing.map((kind) => `${kind} ${formatTon(rates[kind])}`).join(', ')} ` +
+            `(median of ${providers} providers)`,
+    );
+    const accepting = suggested.map(({ id, rates }) => {
+        const ofOne = missing.map((kind) => `--${kind} ${formatTon(rates[kind])}`).join(' ');
+        return models.length === 1 ? ofOne : `${ofOne} as ${id}`;
+    });
+    const ofAll =
+        models.length === 1
+            ? ''
+            : '; flags price all models alike: at a terminal init asks for each, and "cocoon worker prices" changes one';
+    throw new Remedied(
+        `Missing: ${missing.map((kind) => `--${kind} TON`).join(' and ')}. The market suggests, in TON per million ` +
+            `tokens, ${texts.join('; ')}. Strangers set that, and nobody is here to look at it: nothing was written or sent`,
+        { remedy: `look at it and add ${accepting.join(', or ')}, or prices of your own${ofAll}` },
+    );
+}
+
+async function askRatesOf(
+    questions: Questions,
+    flags: MachineFlags,
+    id: string,
+    median: Rates | undefined,
 ): Promise<Rates> {
-    const median = suggestionOf(market);
     const ask = (kind: keyof Rates, flagText: string | undefined, text: string, fallback: bigint | undefined) =>
         questions.value(flagText, `${text} of ${id}, TON per million tokens`, {
             flag: `--${kind} TON`,
-            ...(fallback !== undefined && { fallback: formatTon(fallback) }),
+            ...(fallback !== undefined && questions.canAsk && { fallback: formatTon(fallback) }),
             read: (answer) => priceIn(answer, kind, median?.[kind], flags.anyPrice === true),
         });
     const prompt = await ask('prompt', flags.prompt, 'Price of prompts', median?.prompt);

@@ -16,6 +16,7 @@ import { manifestText, readProgress, type WorkerFiles, writeWhole } from '../../
 import { type MarketPrice, type MarketRules, providerOf, readMarketPrices, readRules } from '../../setup/market';
 import type { ServedModel } from '../../setup/modelServers';
 import { readKeys, readWorkerConfig, type WorkerConfigInput, type WorkerSeeds, writeKeys } from '../../worker/config';
+import { pricesInManifest } from '../../worker/manifestOffers';
 import { walletOf } from '../actor';
 import type { Questions } from '../question';
 import { endpointOf, type InitFlags, networkNamed, reachableUrl, readFlag, tonFlag, urlOf } from './initFlags';
@@ -121,14 +122,17 @@ async function fresh(
         say('! http shows to every network on the way who connects: https hides it (docs/worker.md, TLS)');
     }
     const { owner, wallet } = await askOwner(flags, chain, questions, undefined);
-    const { prices, rates } = await ratesOf(chain, registry, served.models, flags, questions);
+    const seeds = existsSync(files.keys) ? readKeys(files.keys) : newSeeds();
+    const receiptKey = signingKey(seeds.receiptKey).publicKey;
+    // The prices of a manifest that exists are the owner's own.
+    const { prices, rates } = existsSync(files.manifest)
+        ? { prices: new Map<string, MarketPrice>(), rates: pricesInManifest(files.manifest, receiptKey).rates }
+        : await ratesOf(chain, registry, served.models, flags, questions);
     const speed = await speedOf(
         flags,
         served.server && { ...served, url: served.server.url, name: served.models[0].name },
     );
 
-    const seeds = existsSync(files.keys) ? readKeys(files.keys) : newSeeds();
-    const receiptKey = signingKey(seeds.receiptKey).publicKey;
     const manifest = await manifestOf(files, seeds, () => ({
         ...{ name: flags.name, site: flags.region, hardware, region: flags.region, uptime: flags.uptime },
         endpoint: url,
@@ -295,14 +299,10 @@ async function ratesOf(
 ): Promise<{ prices: Map<string, MarketPrice>; rates: Map<string, Rates> }> {
     const ids = models.map(({ id }) => id);
     const prices = await readMarketPrices(chain, registry, ids, (text) => console.error(forTerminal(text)));
-    const rates = new Map<string, Rates>();
-    for (const model of models) {
-        if (!prices.has(model.id)) {
-            console.error(`No other node sells ${model.id}: the market has no price to follow`);
-        }
-        rates.set(model.id, await askRates(questions, flags, model, prices.get(model.id)));
+    for (const id of ids.filter((each) => !prices.has(each))) {
+        console.error(`No other node sells ${id}: the market has no price to follow`);
     }
-    return { prices, rates };
+    return { prices, rates: await askRates(questions, flags, ids, prices) };
 }
 
 function listenOf(text: string): { host: string; port: number } {

@@ -1,3 +1,4 @@
+// Longer than 350 lines because all runs of init share one market, which takes seconds to start.
 import { parseTon, Provider } from '@cocoon-market/wrappers';
 import { Address, Cell, loadStateInit } from '@ton/core';
 import { randomBytes } from 'node:crypto';
@@ -254,6 +255,36 @@ describe('cocoon worker init', () => {
         restore();
         expect(existsSync(folder)).toBe(false);
         expect(stage.network.transactions).toHaveLength(sent);
+    });
+
+    it('takes no price of five made-up sellers with --yes, and leaves no file and no message', async () => {
+        const newMarket = (await stage.launch()).address.toRawString();
+        for (let seller = 0; seller < 5; seller++) {
+            const [seed, file, address] = [
+                randomBytes(32),
+                `${wallet}-${seller}`,
+                `127.0.0.1:${port() + 1000 + seller}`,
+            ];
+            await stage.wallet('seller', seed);
+            writeFileSync(file, seed.toString('hex'), { mode: 0o600 });
+            const where = { dir: `${folder}-${seller}`, registry: newMarket, wallet: file };
+            await init({ ...where, url: `http://${address}`, listen: address, prompt: '0.001', completion: '0.002' });
+        }
+        const sent = stage.network.transactions.length;
+        const unpriced = { registry: newMarket, prompt: undefined, completion: undefined };
+
+        await expect(init(unpriced)).rejects.toThrow('add --prompt 0.001 --completion 0.002, or prices of your own');
+        expect(existsSync(folder)).toBe(false);
+        expect(stage.network.transactions).toHaveLength(sent);
+    });
+
+    it('takes the prices of a manifest that exists, and asks for none', async () => {
+        await init();
+        ['worker.json', 'worker.init.json'].forEach((name) => rmSync(join(folder, name), { force: true }));
+        lines = [];
+        await init({ prompt: undefined, completion: undefined });
+
+        expect(lines.join('\n')).toMatch(/Price +cocoon-tiny: prompt 0.2, cached 0.1, completion 0.8/);
     });
 
     it('refuses a port that is taken', async () => {

@@ -6,17 +6,49 @@ import { Questions } from '../../../offchain/cli/question';
 import { askRates } from '../../../offchain/cli/worker/initMachine';
 import { readFleet } from '../../../offchain/fleet';
 import { readMarketPrices } from '../../../offchain/setup/market';
+import { answering, leaveTerminal } from './terminal';
 
 const ratesOf = (price: bigint): Rates => ({ prompt: price, cached: price, completion: price, reasoning: price });
 const market = (providers: number, price: bigint) => ({
     ...{ providers, median: ratesOf(price), min: ratesOf(price), max: ratesOf(price) },
 });
-const ask = (flags: object, prices: ReturnType<typeof market>) =>
-    askRates(new Questions(true), flags, { id: 'm', name: 'm', unlisted: false }, prices);
+const unasked = new Questions(true);
+const ask = async (flags: object, prices: ReturnType<typeof market>, questions = unasked) =>
+    (await askRates(questions, flags, ['m'], new Map([['m', prices]]))).get('m')!;
 
 describe('The price that init suggests', () => {
+    afterEach(leaveTerminal);
+
     it('is the median of five providers', async () => {
-        expect((await ask({}, market(5, 200_000_000n))).prompt).toBe(200_000_000n);
+        const rates = await ask({}, market(5, 200_000_000n), answering('', '0.3')); // Enter takes it
+        expect(rates).toMatchObject({ prompt: 200_000_000n, completion: 300_000_000n });
+    });
+
+    it.each([
+        ['no flag', {}, '--prompt 0.2 --completion 0.2'],
+        ['a flag for prompts', { prompt: '0.1' }, '--completion 0.2'],
+        ['a flag for answers', { completion: '0.1' }, '--prompt 0.2'],
+    ])(
+        'is never taken unasked: with --yes and %s it is shown with the flags that accept it',
+        async (_, flags, accept) => {
+            const asked = ask(flags, market(5, 200_000_000n));
+
+            await expect(asked).rejects.toThrow(/for m .* 0\.2 \(median of 5 providers\)\. Strangers set that/);
+            await expect(asked).rejects.toThrow(`look at it and add ${accept}, or prices of your own`);
+        },
+    );
+
+    it('is never taken without a terminal, though nobody says --yes', async () => {
+        process.stdin.isTTY = false;
+        await expect(ask({}, market(5, 200_000_000n), new Questions(false))).rejects.toThrow('Strangers set that');
+    });
+
+    it('is shown for each of several models', async () => {
+        const prices = new Map([1n, 2n].map((price) => [`m${price}`, market(5, price * 100_000_000n)]));
+        const asked = askRates(unasked, {}, ['m1', 'm2'], prices);
+
+        const accept = 'add --prompt 0.1 --completion 0.1 as m1, or --prompt 0.2 --completion 0.2 as m2, or';
+        await expect(asked).rejects.toThrow(accept);
     });
 
     it.each([

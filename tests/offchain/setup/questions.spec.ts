@@ -3,7 +3,6 @@ import { ruleWindows } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import readline from 'node:readline/promises';
 import { workerCommand } from '../../../offchain/cli/worker';
 import { reachableUrl } from '../../../offchain/cli/worker/initFlags';
 import { askModels, askRates } from '../../../offchain/cli/worker/initMachine';
@@ -14,26 +13,10 @@ import mainnet from '../../../params/mainnet.json';
 import testnet from '../../../params/testnet.json';
 import { ECHO } from '../support/backend';
 import { ModelServer } from '../support/modelServer';
+import { answering, heard, leaveTerminal } from './terminal';
 
 const secondsOf = (text: string) => parseInt(text, 10) * (text.endsWith('h') ? 3600 : 60);
-const wasTerminal = process.stdin.isTTY;
-let heard: string[];
-
-/** A person who gives these answers, one after the other. */
-function answering(...answers: string[]): Questions {
-    process.stdin.isTTY = true;
-    heard = [];
-    jest.spyOn(console, 'error').mockImplementation((text: string) => void heard.push(text));
-    jest.spyOn(readline, 'createInterface').mockImplementation(
-        () => ({ question: () => Promise.resolve(answers.shift()), close: () => undefined }) as never,
-    );
-    return new Questions(false);
-}
-
-afterEach(() => {
-    process.stdin.isTTY = wasTerminal;
-    jest.restoreAllMocks();
-});
+afterEach(leaveTerminal);
 
 describe('A question', () => {
     const number = { flag: '--gpus N', read: (text: string) => Promise.resolve(Number.parseInt(text, 10)) };
@@ -81,13 +64,15 @@ describe('init', () => {
 
     it.each(['0.000000001', '100'])('takes a price of %s TON where nobody else sells the model', async (price) => {
         const flags = { prompt: price, completion: price, cached: '0' };
-        await expect(askRates(new Questions(true), flags, EMBEDDED, undefined)).resolves.toMatchObject({ cached: 0n });
+        const rates = await askRates(new Questions(true), flags, [EMBEDDED.id], new Map());
+        expect(rates.get(EMBEDDED.id)).toMatchObject({ cached: 0n });
     });
 
     it.each(['0', '100.000000001'])('takes a price of %s TON only with --any-price', async (price) => {
         const flags = { prompt: '0.2', completion: price };
-        await expect(askRates(new Questions(true), flags, EMBEDDED, undefined)).rejects.toThrow('add --any-price');
-        await askRates(new Questions(true), { ...flags, anyPrice: true }, EMBEDDED, undefined);
+        const ask = (more = {}) => askRates(new Questions(true), { ...flags, ...more }, [EMBEDDED.id], new Map());
+        await expect(ask()).rejects.toThrow('add --any-price');
+        await ask({ anyPrice: true });
     });
 
     it.each(['http://10.0.0.5:18090', 'http://127.0.0.1:18090', 'https://[fd00::1]'])(
