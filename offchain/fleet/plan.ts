@@ -62,11 +62,7 @@ const MAX_REGISTERED = 100_000n; // nodes of one Provider: an endpoint could nam
 export async function readFleet(chain: Pick<Actor, 'open'>, providerAddress: Address): Promise<RegisteredNode[]> {
     const provider = chain.open(Provider.fromAddress(providerAddress));
     const { nextNumber } = await provider.getProviderState();
-    if (nextNumber > MAX_REGISTERED) {
-        throw new Error(
-            `The endpoint says that this provider has registered ${nextNumber} nodes: use another endpoint`,
-        );
-    }
+    assertCountable(nextNumber);
     const { rules } = await provider.getMembershipNow();
     const versions = rules === null ? [] : parseRules(rules).nodeCodes;
     const own = codeId((await Node.ofProvider(providerAddress, 0)).init!.code).hash;

@@ -6,8 +6,9 @@ import { factsOf } from './facts';
 import type { FollowLimits } from './parts';
 import type { Source } from './source';
 import type { Log } from './logRows';
-import type { IndexStore, ReadTransaction, UndoRule } from './store';
+import type { IndexStore, UndoRule } from './store';
 import { HistoryError, isSame, type ProvedTransaction, proveTransaction } from './transaction';
+import type { ReadTransaction } from './writes';
 
 /** How far the chain is. */
 export interface ChainTime {
@@ -63,7 +64,7 @@ export class Follower {
         const { log } = followed;
         const account = Address.parseRaw(log.account);
         let expected = log.walk?.next;
-        // Transactions, which one endpoint alone could make up without an end.
+        // What one endpoint alone could make up without an end.
         let unconfirmed = log.walk === undefined ? 0 : this.limits.confirmAfter;
         for (;;) {
             const page = await this.page(account, expected, followed);
@@ -75,18 +76,19 @@ export class Follower {
             followed.added += stored.size - followed.log.size + undone;
             followed.undone += undone;
             followed.log = stored;
-            if (this.isTooBusy(stored)) {
+            unconfirmed += sizeOf(read);
+            const isBusy = this.isTooBusy(stored);
+            if (isBusy || (stored.walk !== undefined && unconfirmed >= this.limits.confirmAfter)) {
+                await this.confirm(stored, (stored.walk?.top ?? stored.done)!);
+                unconfirmed = -Infinity;
+            }
+            if (isBusy) {
                 await this.store.forget(log.log, { busy: true });
                 followed.log = { ...stored, busy: true, size: 0, done: undefined, walk: undefined };
                 return;
             }
             if (stored.walk === undefined) {
                 return;
-            }
-            unconfirmed += read.length;
-            if (unconfirmed >= this.limits.confirmAfter) {
-                await this.confirm(stored, stored.walk.top);
-                unconfirmed = -Infinity;
             }
             expected = stored.walk.next;
         }
@@ -155,6 +157,13 @@ export class Follower {
             }
         }
     }
+}
+
+const TRANSACTION_SIZE = 10_000; // characters of facts that count as a further transaction
+
+/** How many transactions these are; one that says much counts as several. */
+function sizeOf(read: readonly ReadTransaction[]): number {
+    return read.reduce((sum, { facts }) => sum + 1 + Math.floor(JSON.stringify(facts).length / TRANSACTION_SIZE), 0);
 }
 
 /** The transactions of a page without those that come twice. Throws a HistoryError if one is left out. */

@@ -2,7 +2,7 @@
 import { Registry } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { sql } from 'kysely';
-import { ChainError, type TransactionId } from '../chain';
+import type { TransactionId } from '../chain';
 import { unixSeconds } from '../process/clock';
 import { Remedied } from '../process/errors';
 import { amountFromBytes } from '../store/database';
@@ -14,8 +14,9 @@ import { locateSenders } from './senders';
 import type { FollowLimits, IndexerParts } from './parts';
 import type { MasterBlock } from './source';
 import type { Log } from './logRows';
-import { UNDONE } from './store';
-import { HistoryError, isSame, proveTransaction } from './transaction';
+import { HistoryError } from './transaction';
+import { commonTip, requireWitnesses } from './witnesses';
+import { UNDONE } from './writes';
 
 /** What one pass did. */
 export interface PassReport {
@@ -108,7 +109,7 @@ export class Indexer {
     }
 
     private async followOne(log: Log, chain: ChainTime, report: PassReport): Promise<void> {
-        const followed = await this.follower.follow(log, chain);
+        const followed = await this.follower.follow(await this.settled(log, report), chain);
         report.added += followed.added;
         report.undone += followed.undone;
         report.behind += followed.behind ? 1 : 0;
@@ -136,28 +137,33 @@ export class Indexer {
         }
     }
 
-    /** @throws HistoryError unless every endpoint has this transaction of a log; ChainError of one that is silent */
-    private async requireWitnesses({ log, account }: Log, id: TransactionId): Promise<void> {
-        for (const witness of this.parts.witnesses ?? []) {
-            const [found] = await witness.page(Address.parseRaw(account), id).catch((error: Error) => {
-                if (error instanceof ChainError && error.silent) {
-                    throw error; // it says nothing against what was read
-                }
-                throw new HistoryError(`${witness.name} does not confirm the history of ${log}: ${error.message}`);
-            });
-            if (found === undefined || !isSame(proveTransaction(Address.parseRaw(account), found), id)) {
-                throw new HistoryError(
-                    `${witness.name} does not have the transaction of ${log} at lt ${id.lt} ` +
-                        `with the hash ${id.hash.toString('hex')}`,
-                );
+    /**
+     * A log without what an earlier pass stored and could not confirm, if an endpoint still does not have it. One
+     * endpoint alone would else fill the disk pass by pass, and what it dates back could never be undone.
+     */
+    private async settled(log: Log, report: PassReport): Promise<Log> {
+        try {
+            await this.confirm(log);
+            return log;
+        } catch (error) {
+            if (!(error instanceof HistoryError)) {
+                throw error;
             }
+            const { log: rest, undone } = await this.parts.store.dropUnconfirmed(log.log);
+            report.undone += undone;
+            this.notice(`${error.message}; so ${undone} transactions are dropped`);
+            return rest;
         }
+    }
+
+    private requireWitnesses({ log, account }: Log, id: TransactionId): Promise<void> {
+        return requireWitnesses(this.parts.witnesses ?? [], { what: log, account: Address.parseRaw(account), id });
     }
 
     /** The masterchain never goes back: an endpoint whose blocks do is not believed. */
     private async checkTip(): Promise<{ block: MasterBlock; behind: boolean; firstAt?: number }> {
-        const { source, store } = this.parts;
-        const [tip, mark] = [await source.tip(), await store.mark('block')];
+        const { source, witnesses = [], store } = this.parts;
+        const [tip, mark] = [await commonTip([source, ...witnesses]), await store.mark('block')];
         const earlier = mark === undefined ? undefined : (JSON.parse(mark) as BlockMark);
         if (earlier !== undefined && tip.seqno < earlier.seqno) {
             this.notice(`The endpoint is at block ${tip.seqno}, and was at ${earlier.seqno}`);

@@ -5,9 +5,10 @@ import { isClaimOrEnd } from './facts';
 import { inParallel } from '../process/parallel';
 import type { IndexerParts } from './parts';
 import { HistoryError, proveTransaction } from './transaction';
+import { requireWitnesses } from './witnesses';
 
 /** Finds out which accounts that paid a payout are channels: by the transaction that sent the payment. */
-export async function locateSenders({ source, store, onNotice }: IndexerParts): Promise<number> {
+export async function locateSenders({ source, witnesses = [], store, onNotice }: IndexerParts): Promise<number> {
     let unresolved = 0;
     const { rows } = await sql<{ log: string; subject: string; lt: Buffer; body: string }>`
         SELECT f.log AS log, f.subject AS subject, f.lt AS lt, f.body AS body FROM facts f
@@ -38,6 +39,7 @@ export async function locateSenders({ source, store, onNotice }: IndexerParts): 
                 `The endpoint names a transaction of ${subject} that did not send the message of lt ${createdLt}`,
             );
         }
+        await requireWitnesses(witnesses, { what: subject, account: from, id: sent });
         const channel = isClaimOrEnd(sent) ? 1 : 0;
         await store.run((write) =>
             write

@@ -1,18 +1,14 @@
 /** What the indexer has stored, and the writes that keep it a possible history at every moment. */
-import { type Kysely, sql, type Transaction } from 'kysely';
+import type { Kysely } from 'kysely';
 import { Remedied } from '../process/errors';
 import { amountFromBytes, amountToBytes, type Database } from '../store/database';
 import type { Engine } from '../store/engine';
 import type { TransactionId } from '../chain';
-import type { Fact, LogRole } from './facts';
+import type { LogRole } from './facts';
 import { columnsOf, type Log, logOf, nameOf } from './logRows';
 import type { IndexSchema } from './tables';
-import { HistoryError, isSame, type ProvedTransaction } from './transaction';
-
-/** A transaction with its facts. */
-export interface ReadTransaction extends Omit<ProvedTransaction, 'content'> {
-    facts: readonly Fact[];
-}
+import { HistoryError, isSame } from './transaction';
+import { endOf, insert, loggedAs, markUndone, type ReadTransaction, removeAbove, type IndexWrite } from './writes';
 
 /** Which transactions another history may replace. */
 export interface UndoRule {
@@ -28,11 +24,6 @@ export interface Stored {
 
 /** What reading needs of an index. */
 export type IndexData = Pick<IndexStore, 'db'>;
-
-type Write = Transaction<IndexSchema>;
-
-/** The mark that facts were undone, and accounts that they named may still be followed. */
-export const UNDONE = 'undone';
 
 const LOGS_PER_QUERY = 500;
 
@@ -53,7 +44,7 @@ export class IndexStore {
             .finally(() => this.lock?.destroy());
     }
 
-    run<Result>(write: (transaction: Write) => Promise<Result>): Promise<Result> {
+    run<Result>(write: (transaction: IndexWrite) => Promise<Result>): Promise<Result> {
         return this.engine.writes.run(write);
     }
 
@@ -131,9 +122,7 @@ export class IndexStore {
      */
     append(name: string, page: readonly ReadTransaction[], rule: UndoRule): Promise<Stored> {
         return this.run(async (write) => {
-            const log = logOf(
-                await write.selectFrom('logs').selectAll().where('log', '=', name).executeTakeFirstOrThrow(),
-            );
+            const log = await loggedAs(write, name);
             const walk = log.walk ?? { top: nameOf(page[0]), next: nameOf(page[0]) };
             const { stored, undone, joined, next, done } = await this.join(write, log, page, rule);
             await insert(write, name, stored);
@@ -148,7 +137,7 @@ export class IndexStore {
     }
 
     /** Follows a page down to what is stored, and undoes what is not in it. */
-    private async join(write: Write, log: Log, page: readonly ReadTransaction[], rule: UndoRule) {
+    private async join(write: IndexWrite, log: Log, page: readonly ReadTransaction[], rule: UndoRule) {
         const stored: ReadTransaction[] = [];
         let [done, undone, joined, next] = [log.done, 0, false, nameOf(page[0])];
         const undoTo = async (lt: bigint) => {
@@ -185,9 +174,7 @@ export class IndexStore {
     /** Undoes what a log has after a transaction, or everything. `at`: unix seconds of the newest history. */
     shorten(name: string, to: TransactionId | undefined, at: number, rule: UndoRule): Promise<Stored> {
         return this.run(async (write) => {
-            const log = logOf(
-                await write.selectFrom('logs').selectAll().where('log', '=', name).executeTakeFirstOrThrow(),
-            );
+            const log = await loggedAs(write, name);
             let [done, undone] = [log.done, 0];
             while (done !== undefined && done.lt > (to?.lt ?? -1n)) {
                 done = await this.undo(write, log, done, at, rule);
@@ -202,7 +189,7 @@ export class IndexStore {
 
     /** Removes the last transaction; returns the one before it. */
     private async undo(
-        write: Write,
+        write: IndexWrite,
         log: Log,
         last: TransactionId,
         at: number,
@@ -227,7 +214,34 @@ export class IndexStore {
         await write.deleteFrom('transactions').where('log', '=', log.log).where('lt', '=', lt).execute();
         await write.deleteFrom('senders').where('payout', '=', log.account).where('lt', '>=', lt).execute();
         const previous = amountFromBytes(row.previousLt);
-        return previous <= log.floor ? undefined : { lt: previous, hash: row.previousHash };
+        const rest = previous <= log.floor ? undefined : { lt: previous, hash: row.previousHash };
+        if (log.confirmed?.equals(row.hash) === true) {
+            log.confirmed = rest?.hash ?? null; // an endpoint that has a transaction has the one before
+            await write.updateTable('logs').set({ confirmed: log.confirmed }).where('log', '=', log.log).execute();
+        }
+        return rest;
+    }
+
+    /** Undoes what a log has after the newest transaction that every endpoint has, however old it is. */
+    dropUnconfirmed(name: string): Promise<Stored> {
+        return this.run(async (write) => {
+            const log = await loggedAs(write, name);
+            const common =
+                log.confirmed === null
+                    ? undefined
+                    : await write
+                          .selectFrom('transactions')
+                          .select(['lt', 'hash'])
+                          .where('log', '=', name)
+                          .where('hash', '=', log.confirmed)
+                          .executeTakeFirst();
+            const done = common && { lt: amountFromBytes(common.lt), hash: common.hash };
+            const undone = await removeAbove(write, log, done?.lt);
+            const rest: Log = { ...log, done, walk: undefined, size: log.size - undone };
+            rest.endedAt = await endOf(write, log, [], undone);
+            await write.updateTable('logs').set(columnsOf(rest)).where('log', '=', name).execute();
+            return { log: rest, undone };
+        });
     }
 
     /** Notes that every endpoint has the newest transaction of a log. */
@@ -238,18 +252,8 @@ export class IndexStore {
     /** Gives up a walk, and removes what it stored. */
     async dropWalk(name: string): Promise<void> {
         await this.run(async (write) => {
-            const log = logOf(
-                await write.selectFrom('logs').selectAll().where('log', '=', name).executeTakeFirstOrThrow(),
-            );
-            await markUndone(write);
-            const above = log.done === undefined ? Buffer.alloc(0) : amountToBytes(log.done.lt);
-            await write.deleteFrom('facts').where('log', '=', name).where('lt', '>', above).execute();
-            const dropped = await write
-                .deleteFrom('transactions')
-                .where('log', '=', name)
-                .where('lt', '>', above)
-                .executeTakeFirst();
-            const size = log.size - Number(dropped.numDeletedRows);
+            const log = await loggedAs(write, name);
+            const size = log.size - (await removeAbove(write, log, log.done?.lt));
             const endedAt = await endOf(write, log, [], 1);
             const columns = columnsOf({ ...log, size, endedAt, walk: undefined });
             await write.updateTable('logs').set(columns).where('log', '=', name).execute();
@@ -295,51 +299,4 @@ export class IndexStore {
                 .execute();
         });
     }
-}
-
-async function markUndone(write: Write): Promise<void> {
-    await write
-        .insertInto('marks')
-        .values({ name: UNDONE, value: '' })
-        .onConflict((conflict) => conflict.doNothing())
-        .execute();
-}
-
-async function insert(write: Write, log: string, transactions: readonly ReadTransaction[]): Promise<void> {
-    if (transactions.length === 0) {
-        return;
-    }
-    const rows = transactions.map(({ lt, hash, previous, at }) => ({
-        ...{ log, lt: amountToBytes(lt), hash, at },
-        ...{ previousLt: amountToBytes(previous.lt), previousHash: previous.hash },
-    }));
-    await write.insertInto('transactions').values(rows).execute();
-    const facts = transactions.flatMap(({ lt, at, facts }) =>
-        facts.map(({ kind, subject, object, body }, n) => ({
-            ...{ log, lt: amountToBytes(lt), n, kind, subject, object, at, body: JSON.stringify(body) },
-        })),
-    );
-    if (facts.length > 0) {
-        await write.insertInto('facts').values(facts).execute();
-    }
-}
-
-/** When a channel ended, by the facts that are stored now. */
-async function endOf(
-    write: Write,
-    log: Log,
-    stored: readonly ReadTransaction[],
-    undone: number,
-): Promise<number | null> {
-    const hasNews = undone > 0 || stored.some(({ facts }) => facts.some(({ kind }) => kind === 'ended'));
-    if (log.role !== 'channel' || !hasNews) {
-        return log.endedAt;
-    }
-    const { at } = await write
-        .selectFrom('facts')
-        .select(sql<number | null>`min(at)`.as('at'))
-        .where('log', '=', log.log)
-        .where('kind', '=', 'ended')
-        .executeTakeFirstOrThrow();
-    return at;
 }

@@ -455,4 +455,28 @@ export const scriptsAttacks: Attack[] = [
         test: 'The client of the chain reads no such transaction for a script, which would ask its own client',
         removed: 'scripting/session: `newest`',
     },
+    {
+        attack: 'one endpoint of several adds a little of a made-up history to an index with each reading, and dates it back so that it is never undone',
+        source: 'review: actions and scripts',
+        stoppedBy: 'what an endpoint still does not have at the next reading is dropped, however old it is',
+        file: 'tests/indexer/market.spec.ts',
+        test: 'an endpoint that another one contradicts leaves nothing in the index, however old it says that its transactions are',
+        removed: 'offchain/indexer/indexer: `settled`',
+    },
+    {
+        attack: 'one endpoint of several names a block of the far future once, and an index takes all later blocks for old ones',
+        source: 'review: actions and scripts',
+        stoppedBy: 'the lowest of the newest blocks of all endpoints counts',
+        file: 'tests/indexer/market.spec.ts',
+        test: 'an endpoint that names a block which no other has keeps the blocks of the others out no longer than it does so',
+        removed: 'offchain/indexer/indexer: `commonTip` of the witnesses',
+    },
+    {
+        attack: 'one endpoint of several makes up who paid a payout, and the job of that channel is never in an index',
+        source: 'review: actions and scripts',
+        stoppedBy: 'every endpoint must have the transaction that sent a payment',
+        file: 'tests/indexer/market.spec.ts',
+        test: 'an endpoint that makes up who paid a payout leaves no job out',
+        removed: 'offchain/indexer/senders: `requireWitnesses`',
+    },
 ];

@@ -1,4 +1,8 @@
-/** The index of a market with real contracts: sums, requests, endpoints that lie, texts that deceive. */
+/**
+ * The index of a market with real contracts: sums, requests, endpoints that lie, texts that deceive.
+ *
+ * Longer than 350 lines because all of it reads one market, which takes seconds to make.
+ */
 import { Cell, toNano } from '@ton/core';
 import { plainJson } from '../../offchain/indexer/export';
 import { matchDemands, matchNodes, modelHash } from '../../offchain/indexer/match';
@@ -7,7 +11,7 @@ import { opcodes } from '@cocoon-market/wrappers';
 import { type JoinedMarket, modelOf, STAKE } from '../support/stake';
 import { PostgresServer } from '../offchain/support/postgres';
 import { rebuilt, TestIndex } from './support';
-import { ChangedSource } from './support/lying';
+import { ChangedSource, forgedAfter, ForgingSource, ListingSource } from './support/lying';
 import { World, type WorldClient } from './support/world';
 
 let world: World;
@@ -204,6 +208,72 @@ describe('an endpoint', () => {
         expect(pages).toBe(2);
         expect(await index.store.log(`registry/${world.registry.toRawString()}`)).toMatchObject({ size: 0 });
         await index.close();
+    }, 60_000);
+
+    it('that another one contradicts leaves nothing in the index, however old it says that its transactions are', async () => {
+        const witnesses = [new ListingSource(new HttpSource(world.settings))];
+        const source = new ForgingSource(new HttpSource(world.settings), world.registry, 50);
+        const index = await TestIndex.open(world, { source, witnesses });
+        const sizes: number[] = [];
+        for (let pass = 0; pass < 3; pass++) {
+            await expect(index.pass()).rejects.toThrow('does not have the transaction of registry/');
+            sizes.push((await index.store.log(`registry/${world.registry.toRawString()}`))!.size);
+        }
+        source.isHonest = true;
+        await index.pass();
+
+        expect(new Set(sizes.map((size, pass) => size - 50 * (pass + 1))).size).toBe(1); // not the sum of all passes
+        expect(await index.export()).toBe(await rebuilt(world));
+        await index.close();
+    }, 60_000);
+
+    it('that another one contradicts undoes nothing that both have had', async () => {
+        const witnesses = [new ListingSource(new HttpSource(world.settings))];
+        const source = new ForgingSource(new HttpSource(world.settings), world.registry, 3);
+        source.isHonest = true;
+        const index = await TestIndex.open(world, { source, witnesses });
+        await index.pass();
+        const before = await index.export();
+        source.isHonest = false;
+        await expect(index.pass()).rejects.toThrow('does not have the transaction of registry/');
+        source.isHonest = true;
+        const { undone, added } = await index.pass();
+
+        expect([undone, added]).toEqual([3, 0]);
+        expect(await index.export()).toBe(before);
+        await index.close();
+    }, 60_000);
+
+    it('that names a block which no other has keeps the blocks of the others out no longer than it does so', async () => {
+        const inner = new HttpSource(world.settings);
+        const witness = new ChangedSource(inner);
+        const source = new ChangedSource(inner);
+        source.tip = async () => ({ seqno: 2 ** 31, hash: 'none' });
+        const index = await TestIndex.open(world, { source, witnesses: [witness] });
+        await index.pass();
+        const { seqno } = await inner.tip();
+
+        expect(JSON.parse((await index.store.mark('block'))!)).toMatchObject({ seqno });
+        expect(index.notices).toEqual([]);
+        await index.close();
+    }, 60_000);
+
+    it('that makes up who paid a payout leaves no job out', async () => {
+        const goBack = await world.snapshot();
+        const silent = await world.client('silent');
+        const [job] = await world.open(silent, [provider.payout]);
+        await world.claim(job, toNano('0.1'));
+        const source = new ChangedSource(new HttpSource(world.settings));
+        const witnesses = [new ListingSource(new HttpSource(world.settings))];
+        const index = await TestIndex.open(world, { source, witnesses });
+        source.senderOf = async ({ from }) => forgedAfter(from, { lt: 1n, hash: Buffer.alloc(32) });
+        await expect(index.pass()).rejects.toThrow('does not have the transaction of');
+        source.senderOf = (message) => witnesses[0].senderOf(message);
+        await index.pass();
+
+        expect(await index.export()).toBe(await rebuilt(world));
+        await index.close();
+        await goBack();
     }, 60_000);
 
     it('that lost an old transaction is not followed', async () => {

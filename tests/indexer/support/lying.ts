@@ -1,7 +1,14 @@
 /** An endpoint that does wrong now and then, and dies now and then. */
-import type { Address } from '@ton/core';
+import { type Address, beginCell } from '@ton/core';
 import type { TransactionId } from '../../../offchain/chain';
-import type { MasterBlock, MessageId, RawTransaction, Source, StateAfter } from '../../../offchain/indexer/source';
+import {
+    type MasterBlock,
+    type MessageId,
+    PAGE,
+    type RawTransaction,
+    type Source,
+    type StateAfter,
+} from '../../../offchain/indexer/source';
 
 /** The same numbers from 0 to below 1 for the same seed. */
 export function drawing(seed: number): () => number {
@@ -50,6 +57,55 @@ export class ChangedSource implements Source {
     senderOf(message: MessageId): Promise<RawTransaction | undefined> {
         return this.inner.senderOf(message);
     }
+}
+
+/** An endpoint that has the newest hundred transactions of each account, and says at once that it has no other. */
+export class ListingSource extends ChangedSource {
+    override async page(account: Address, from?: TransactionId): Promise<RawTransaction[]> {
+        const all = await this.all(account, from === undefined);
+        const first =
+            from === undefined ? 0 : all.findIndex(({ lt, hash }) => lt === from.lt && hash.equals(from.hash));
+        return first < 0 ? [] : all.slice(first).slice(0, PAGE);
+    }
+
+    protected all(account: Address, _isNewest: boolean): Promise<RawTransaction[]> {
+        return super.page(account);
+    }
+}
+
+/** An endpoint that lists, of one account, transactions that it has made up after those that there are. */
+export class ForgingSource extends ListingSource {
+    private forged: RawTransaction[] = []; // newest first
+    isHonest = false;
+
+    constructor(
+        inner: Source,
+        private readonly account: Address,
+        private readonly perPass: number, // transactions that it makes up
+    ) {
+        super(inner);
+    }
+
+    protected override async all(account: Address, isNewest: boolean): Promise<RawTransaction[]> {
+        const real = await super.all(account, isNewest);
+        if (this.isHonest || !account.equals(this.account)) {
+            return real;
+        }
+        for (let i = 0; isNewest && i < this.perPass; i++) {
+            this.forged = [forgedAfter(account, this.forged[0] ?? real[0]), ...this.forged];
+        }
+        return [...this.forged, ...real];
+    }
+}
+
+/** A transaction of 1970 that nobody made, which comes after another one of an account. */
+export function forgedAfter(account: Address, { lt, hash }: TransactionId): RawTransaction {
+    const head = beginCell()
+        .storeUint(7, 4)
+        .storeBuffer(account.hash)
+        .storeUint(lt + 1n, 64);
+    const cell = head.storeBuffer(hash).storeUint(lt, 64).storeUint(1, 32).storeUint(0, 15).endCell();
+    return { lt: lt + 1n, hash: cell.hash(), cell };
 }
 
 /** Pages of this endpoint repeat, leave out, reorder and replace transactions by chance; some calls never return. */

@@ -1,0 +1,50 @@
+/** What every endpoint says, where there are several: one alone may make a history up. */
+import type { Address } from '@ton/core';
+import { ChainError, type TransactionId } from '../chain';
+import type { MasterBlock, Source } from './source';
+import { HistoryError, isSame, proveTransaction } from './transaction';
+
+/** A transaction that every endpoint must have. */
+export interface Witnessed {
+    what: string; // whose history it is of, for people
+    account: Address;
+    id: TransactionId;
+}
+
+/**
+ * Asks every endpoint for a transaction. One that has it has all that came before, too.
+ * @throws HistoryError unless every endpoint has it; ChainError of one that is silent
+ */
+export async function requireWitnesses(witnesses: readonly Source[], { what, account, id }: Witnessed): Promise<void> {
+    for (const witness of witnesses) {
+        const [found] = await witness.page(account, id).catch((error: Error) => {
+            if (error instanceof ChainError && error.silent) {
+                throw error; // it says nothing against what was read
+            }
+            throw new HistoryError(`${witness.name} does not confirm the history of ${what}: ${error.message}`);
+        });
+        if (found === undefined || !isSame(proveTransaction(account, found), id)) {
+            throw new HistoryError(
+                `${witness.name} does not have the transaction of ${what} at lt ${id.lt} ` +
+                    `with the hash ${id.hash.toString('hex')}`,
+            );
+        }
+    }
+}
+
+/**
+ * The newest block that every endpoint has: one could name a block that there is not, and all others would be behind
+ * it for ever.
+ * @throws HistoryError if two name it by different hashes; ChainError
+ */
+export async function commonTip(sources: readonly Source[]): Promise<MasterBlock> {
+    const tips = await Promise.all(sources.map((source) => source.tip()));
+    const lowest = tips.reduce((low, tip) => (tip.seqno < low.seqno ? tip : low));
+    const other = tips.find(({ seqno, hash }) => seqno === lowest.seqno && hash !== lowest.hash);
+    if (other !== undefined) {
+        throw new HistoryError(
+            `The endpoints name block ${lowest.seqno} by the hashes ${lowest.hash} and ${other.hash}`,
+        );
+    }
+    return lowest;
+}
