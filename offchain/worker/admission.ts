@@ -82,7 +82,12 @@ export async function admit(
         const { ceiling } = head;
         const counts = await countFor(context, job, { ceiling, modelRequest });
         requireAllowance(job);
-        const decision = typeof counts === 'number' ? counts : decide(context, job, { ceiling, ...counts });
+        const decideNow = () => (typeof counts === 'number' ? counts : decide(context, job, { ceiling, ...counts }));
+        let decision = decideNow();
+        // A client may have topped its channel up, as the first endpoint shows and the others are not asked for yet.
+        if (decision === Reason.Unfunded && (await job.channel.confirm(maxOwed(job, ceiling)))) {
+            decision = decideNow();
+        }
         if (typeof decision === 'number') {
             if (job.unpaid.isEmpty) {
                 throw tooManyDeclines(decision);
@@ -260,11 +265,17 @@ function objectionToCost(job: WorkerJob, { ceiling, modelRequest, promptBound }:
     if (isEmbedding ? promptBoundPrice(promptBound, terms.rates) > ceiling : maxTokens < choicesOf(modelRequest)) {
         return Reason.TooLarge;
     }
-    const ceilings = [...job.running.values()].reduce((sum, running) => sum + running.ceiling, 0n);
     const rent = remainingRent(channel.snapshot.refundAt - channel.chainTime());
-    const isCovered = covers({ ...channel.snapshot, rent }, { results: job.cumulative, ceilings, ceiling });
+    const owed = { results: job.cumulative, ceilings: ceilingsOf(job), ceiling };
+    const isCovered = covers({ ...channel.snapshot, rent }, owed) && channel.isConfirmed(maxOwed(job, ceiling));
     return isCovered ? undefined : Reason.Unfunded;
 }
+
+const ceilingsOf = ({ running }: WorkerJob): bigint =>
+    [...running.values()].reduce((sum, one) => sum + one.ceiling, 0n);
+
+/** nanoTON of all results and every open ceiling, `ceiling` among them. */
+const maxOwed = (job: WorkerJob, ceiling: bigint): bigint => job.cumulative + ceilingsOf(job) + ceiling;
 
 const maxTokensOf = ({ terms }: WorkerJob, { ceiling, modelRequest, promptBound }: Costs): number =>
     Math.min(modelRequest.maxTokens, answerTokens(ceiling, promptBound, terms.rates));

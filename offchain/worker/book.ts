@@ -100,7 +100,7 @@ export class WorkerBook {
         const snapshot = offer && (await this.add(request, { job: id, channel, from }, offer));
         return this.use(id, async (job) => {
             if (snapshot !== undefined) {
-                job.channel.note(snapshot);
+                job.channel.begin(snapshot);
             }
             await job.channel.refresh();
             await job.session.begin(request);

@@ -26,7 +26,7 @@ export type ReadingCause = 'routine' | 'client';
 
 type UrgentReader = AccountReader & {
     as?(urgency: 'client' | 'stranger'): AccountReader;
-    readonly others?: readonly (AccountReader & { as?(urgency: 'stranger'): AccountReader })[];
+    readonly others?: readonly (AccountReader & { as?(urgency: 'client' | 'stranger'): AccountReader })[];
 };
 
 const SILENCE_MS = 15_000; // for which a failure of the API counts; then one query waits for another try
@@ -129,9 +129,19 @@ export class Channels {
         return readings.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
     }
 
+    /** True if there are so many endpoints that most can be right when one lies. */
+    get canVote(): boolean {
+        return (this.chain.others ?? []).length >= MIN_VOTERS;
+    }
+
+    /** True if so many are most of all endpoints. */
+    isMajority(count: number): boolean {
+        return 2 * count > (this.chain.others ?? []).length;
+    }
+
     /**
      * True if most endpoints that answer, of three or more, say so by how they show the channel: undefined if they show
-     * none of these terms. `urgency`: a stranger asks for a new channel.
+     * none of these terms. `urgency`: a stranger asks for a new channel, or a client causes it.
      */
     async majoritySays(
         channel: Buffer,
@@ -140,14 +150,14 @@ export class Channels {
         {
             says,
             urgency = 'routine',
-        }: { says: (snapshot?: ChannelSnapshot) => boolean; urgency?: 'routine' | 'stranger' },
+        }: { says: (snapshot?: ChannelSnapshot) => boolean; urgency?: 'routine' | 'client' | 'stranger' },
     ): Promise<boolean> {
         const { others = [] } = this.chain;
-        if (others.length < MIN_VOTERS) {
+        if (!this.canVote) {
             return false; // one of two may lie, whichever says no
         }
         const vote = async (source: NonNullable<UrgentReader['others']>[number]) => {
-            const reader = urgency === 'stranger' ? (source.as?.(urgency) ?? source) : source;
+            const reader = urgency === 'routine' ? source : (source.as?.(urgency) ?? source);
             const account = await reader.account(accountAddress(channel));
             return says(account.state === 'active' ? this.tryCheck(account, terms, jobNumber) : undefined);
         };

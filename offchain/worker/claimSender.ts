@@ -1,5 +1,5 @@
 /** Sends claims in orders that the wallet can pay for, and confirms that the channels paid. */
-import { Channel } from '@cocoon-market/wrappers';
+import { Channel, smaller } from '@cocoon-market/wrappers';
 import { type HotWallet, MAX_TRANSFERS, type Transfer } from '../chain';
 import { walletText } from '../process/addresses';
 import type { Tasks } from '../process/tasks';
@@ -36,6 +36,8 @@ const FURTHER_TRIES = 2; // channels that are then asked at each of the other en
 const CONFIRM_POLLS = 30;
 const CONFIRM_MS = 300_000; // for the polls of one order: an endpoint that says "not paid" must not delay the next one
 const HOUR = 3600;
+/** nanoTON, six times what a claim needs at the prices of 2025: with a false value an order would hold few claims. */
+const MAX_VALUE = 20_000_000n;
 const WALLET_RESERVE = 10_000_000n; // nanoTON
 const MESSAGE_FEES = 3_000_000n; // nanoTON that a message costs the wallet, above every measured level
 
@@ -104,11 +106,13 @@ export class ClaimSender {
 
     /**
      * nanoTON to attach to a claim: a tenth more than a channel requires, because prices may change before it arrives.
+     * At most {@link MAX_VALUE}, whatever an endpoint says.
      */
     private async value(claims: readonly Claim[]): Promise<bigint> {
         const now = this.context.steady();
         if (this.cachedValue === undefined || this.cachedValue.until < now) {
-            this.cachedValue = { value: ((await this.requiredValue(claims)) * 11n) / 10n, until: now + HOUR };
+            const value = smaller(((await this.requiredValue(claims)) * 11n) / 10n, MAX_VALUE);
+            this.cachedValue = { value, until: now + HOUR };
         }
         return this.cachedValue.value;
     }

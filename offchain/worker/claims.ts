@@ -233,7 +233,7 @@ export class Claims {
         if (!last && !(this.costs.isWorth(due) && isUrgent)) {
             return this.isUnsure(key, job, due) ? this.claimElsewhere(job) : undefined;
         }
-        if (this.sender.failuresOf(key) >= config.claim.attempts && (await channel.isSettledElsewhere())) {
+        if (this.sender.failuresOf(key) >= config.claim.attempts && (await channel.isSettledElsewhere(last))) {
             return undefined; // only the first endpoint says that there is something to claim
         }
         return {

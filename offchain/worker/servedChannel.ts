@@ -1,4 +1,5 @@
 /** The channel of one job: when it is read, and what a reading changes. */
+import { larger } from '@cocoon-market/wrappers';
 import { unclaimedOf } from '../store/jobSums';
 import type { ChannelSnapshot } from '../store/worker';
 import { type ChannelReading, type Channels, ChannelUnreadable, type ReadingCause } from './channels';
@@ -9,6 +10,7 @@ import { Refused } from './refusal';
 const ENDED_PAUSES = 12; // times `freshSeconds` between two readings for a job that has ended
 const LAG_SECONDS = 120; // by which a server of the API may be behind another
 const MAX_TRUSTED = 2n; // times `claim.threshold` of vouchers that the word of one endpoint is enough for
+const DENIED_SECONDS = 5; // for which the endpoints are not asked again for an amount that most do not show
 const LAST_CLAIM_SECONDS = 600; // after which a last claim would have ended the channel, had the wallet executed its order
 
 export class ServedChannel {
@@ -17,12 +19,17 @@ export class ServedChannel {
     private missing = false;
     private denied = false;
     private comparedAt = -Infinity; // steady seconds
+    private covered: bigint; // nanoTON with what it has paid, that most endpoints have shown
+    private short: { from: bigint; until: number } | undefined; // what they do not show (nanoTON); steady seconds
 
     constructor(
         private readonly context: WorkerContext,
         private readonly channels: Channels,
         private readonly entry: JobEntry,
-    ) {}
+    ) {
+        // What an earlier process has asked is not stored, and a start must not ask for thousands of jobs at once.
+        this.covered = entry.promised + MAX_TRUSTED * context.config.claim.threshold;
+    }
 
     get snapshot(): ChannelSnapshot {
         return this.entry.record.snapshot;
@@ -46,6 +53,47 @@ export class ServedChannel {
     /** True when the channel's refund is so near that nothing new begins. */
     isLeaving(): boolean {
         return this.snapshot.refundAt - this.chainTime() <= this.context.config.marginSeconds;
+    }
+
+    /** Takes over the reading of a new job, which most endpoints have confirmed. */
+    begin(snapshot: ChannelSnapshot): void {
+        this.note(snapshot);
+        this.covered = snapshot.balance + snapshot.paid;
+    }
+
+    /** True if so many nanoTON of results or vouchers are covered by what most endpoints have shown so far. */
+    isConfirmed(amount: bigint): boolean {
+        return amount <= this.covered || !this.channels.canVote;
+    }
+
+    /**
+     * True if the channel covers so many nanoTON and most endpoints do not deny it: the first one alone may show more
+     * than there is. They are asked for all that it shows, so once for a top-up.
+     */
+    async confirm(amount: bigint): Promise<boolean> {
+        const { steady } = this.context;
+        const all = this.snapshot.balance + this.snapshot.paid;
+        if (amount > all || this.isConfirmed(amount)) {
+            return amount <= all;
+        }
+        if (this.short !== undefined && amount >= this.short.from && steady() < this.short.until) {
+            return false;
+        }
+        for (const sum of new Set([all, amount])) {
+            let votes = 0;
+            const says = (snapshot?: ChannelSnapshot) => {
+                const isLess = snapshot === undefined || snapshot.balance + snapshot.paid < sum;
+                votes += isLess ? 0 : 1;
+                return isLess;
+            };
+            if (!(await this.majoritySays(says, 'client'))) {
+                // Where few answer, nobody denies it; then they are asked again for more.
+                this.covered = larger(this.covered, this.channels.isMajority(votes) ? sum : amount);
+                return true;
+            }
+        }
+        this.short = { from: amount, until: steady() + DENIED_SECONDS };
+        return false;
     }
 
     /** Takes over a reading. */
@@ -112,11 +160,18 @@ export class ServedChannel {
         return all.filter((one) => isPossible(one) && isOver(one)).sort(order)[0];
     }
 
-    /** True if most of three endpoints or more show that nothing is left to claim. */
-    isSettledElsewhere(): Promise<boolean> {
-        const { promised, record, terms } = this.entry;
-        const says = (snapshot?: ChannelSnapshot) => snapshot === undefined || snapshot.paid >= promised;
-        return this.channels.majoritySays(record.channel, terms, record.jobNumber, { says });
+    /** True if most of three endpoints or more show that nothing is left to claim, or to end by a `last` claim. */
+    isSettledElsewhere(last: boolean): Promise<boolean> {
+        const { promised } = this.entry;
+        return this.majoritySays((snapshot) => snapshot === undefined || (!last && snapshot.paid >= promised));
+    }
+
+    private majoritySays(
+        says: (snapshot?: ChannelSnapshot) => boolean,
+        urgency: 'routine' | 'client' = 'routine',
+    ): Promise<boolean> {
+        const { record, terms } = this.entry;
+        return this.channels.majoritySays(record.channel, terms, record.jobNumber, { says, urgency });
     }
 
     private get hasEnded(): boolean {
@@ -186,15 +241,19 @@ export class ServedChannel {
      */
     private async compare(): Promise<void> {
         const { config, log, steady } = this.context;
-        const { logName, promised, record, terms, unconfirmed } = this.entry;
+        const { logName, promised, unconfirmed } = this.entry;
+        if (unconfirmed < MAX_TRUSTED * config.claim.threshold) {
+            this.denied = false; // every endpoint has shown that the rest is paid
+            return;
+        }
         const isDue = this.denied || steady() - this.comparedAt >= config.marginSeconds / 4;
-        if (this.missing || !isDue || unconfirmed < MAX_TRUSTED * config.claim.threshold) {
+        if (this.missing || !isDue) {
             return;
         }
         this.comparedAt = steady();
-        const says = (snapshot?: ChannelSnapshot) =>
-            snapshot === undefined || snapshot.balance + snapshot.paid < promised;
-        this.denied = await this.channels.majoritySays(record.channel, terms, record.jobNumber, { says });
+        this.denied = await this.majoritySays(
+            (snapshot) => snapshot === undefined || snapshot.balance + snapshot.paid < promised,
+        );
         if (this.denied) {
             log.error(logName, 'most endpoints do not show that the channel holds its vouchers: nothing new begins');
         }

@@ -62,6 +62,9 @@ async function isNewer(context: WorkerContext, job: WorkerJob, voucher: SignedVo
             throw new Refused('bad_voucher', 'The voucher promises more than the channel holds and has paid');
         }
     }
+    if (!(await job.channel.confirm(voucher.cumulative))) {
+        throw new Refused('bad_voucher', 'The voucher promises more than most endpoints of this node show');
+    }
     return true;
 }
 

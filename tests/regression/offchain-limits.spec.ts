@@ -288,6 +288,7 @@ describe('One answer of an API of the chain', () => {
         await client.pay(client.voucher(5000n, 0));
         const address = client.channel.toRawString();
         fixture.chain.getters.set(address, { getClaimValue: async () => 10n ** 18n });
+        fixture.wallet.coins = 30_000_000n; // for what a claim needs, and not for the most that an API is believed
         expect((await fixture.worker.claimNow()).claimed).toBe(0);
 
         fixture.chain.getters.delete(address);

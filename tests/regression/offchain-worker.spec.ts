@@ -447,9 +447,26 @@ describe('An endpoint that lies about what can be claimed', () => {
             { account, open: chain.open },
             { account, open },
         ];
+        fixture.wallet.coins = 30_000_000n; // for what a claim needs, and not for the most that an endpoint is believed
         expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 0 });
 
         expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 1, amount: OWED });
+    });
+
+    it('and says that a claim must carry nearly all that the wallet has leaves room for others in the same order', async () => {
+        const { chain, wallet } = fixture;
+        const others = await Promise.all([withJob(), withJob()]);
+        await Promise.all(others.map((other) => other.pay(other.voucher(OWED, 0))));
+        wallet.coins = 300_000_000n;
+        const [account, open] = [chain.account.bind(chain), chain.open.bind(chain)];
+        chain.open = (contract) => ({ ...open(contract), getClaimValue: async () => 250_000_000n });
+        (chain as { others?: unknown[] }).others = [
+            { account, open: chain.open },
+            { account, open },
+        ];
+        await fixture.worker.claimNow();
+
+        expect(wallet.orders.map((order) => order.length)).toEqual([3]);
     });
 
     it('and says that a claim must carry less than it must keeps none of two channels from being claimed', async () => {
@@ -534,11 +551,98 @@ describe('One of three endpoints that makes up what channels hold', () => {
         fixture = await startFixture({ claim: { threshold: '1000' } });
         const client = await withJob({}, 10n ** 9n);
         const { chain } = fixture;
+        await client.pay(client.voucher(10n ** 9n, 0));
+        chain.change(client.channel, { balance: 10n ** 8n });
         lie(client.channel, 10n ** 12n, chain.account.bind(chain));
-        await client.pay(client.voucher(2n * 10n ** 9n, 0));
         await fixture.worker.claimNow();
 
         expect((await client.ask(1, 'one')).decline).toMatchObject({ reason: Reason.Unfunded });
+    });
+
+    it('has nothing answered beyond what the others show', async () => {
+        fixture = await startFixture();
+        const client = await withJob({}, 12_000_000n);
+        const { chain } = fixture;
+        lie(client.channel, 10n ** 12n, chain.account.bind(chain));
+        const options = { ceiling: 5_000_000n, pays: false };
+
+        expect((await client.ask(1, 'one '.repeat(400), options)).result?.price).toBeGreaterThan(4_000_000n);
+        await client.pay();
+        expect((await client.ask(2, 'two '.repeat(400), options)).result?.price).toBeGreaterThan(4_000_000n);
+        await client.pay();
+        expect((await client.ask(3, 'three', options)).decline).toMatchObject({ reason: Reason.Unfunded });
+    });
+
+    it('has no voucher taken that the others do not cover, which would give credit in other jobs', async () => {
+        fixture = await startFixture();
+        const client = await withJob({}, 10n ** 9n);
+        const { chain } = fixture;
+        lie(client.channel, 10n ** 12n, chain.account.bind(chain));
+
+        const { status, body } = await client.pay(client.voucher(10n ** 9n + 1n, 0));
+        expect([status, body.error?.code]).toEqual([422, 'bad_voucher']);
+        expect((await client.pay(client.voucher(10n ** 9n, 0))).status).toBe(200);
+    });
+
+    it('asks all of them once for a channel that was topped up', async () => {
+        fixture = await startFixture();
+        const client = await withJob({}, 10_000_000n);
+        const { chain } = fixture;
+        const honest = jest.fn(chain.account.bind(chain));
+        (chain as { others?: unknown[] }).others = [chain, chain, chain].map(() => ({ account: honest }));
+        const options = { ceiling: 6_000_000n };
+        expect((await client.ask(1, 'one '.repeat(500), options)).result).toBeDefined();
+        expect((await client.ask(2, 'two', options)).decline).toMatchObject({ reason: Reason.Unfunded });
+        expect(honest).not.toHaveBeenCalled();
+        chain.change(client.channel, { balance: 10n ** 9n });
+
+        for (const number of [3, 4, 5]) {
+            expect((await client.ask(number, 'more', options)).result).toBeDefined();
+        }
+        expect(honest).toHaveBeenCalledTimes(3);
+    });
+
+    it('stops no job any more once every voucher is paid', async () => {
+        let seconds = 0;
+        const settings = { claim: { threshold: '1000' }, chain: { pollSeconds: 0.001, confirmSeconds: 600 } };
+        fixture = await startFixture(settings, { steady: () => seconds });
+        const client = await withJob();
+        const { chain } = fixture;
+        const read = chain.account.bind(chain);
+        const behind = { ...chain.accounts.get(client.channel.toRawString())!, balance: 1n };
+        let isBehind = true;
+        const lagging = async (address: Address) =>
+            isBehind && address.equals(client.channel) ? { ...behind, at: chain.now() } : read(address);
+        (chain as { others?: unknown[] }).others = [read, lagging, lagging].map((account) => ({ account }));
+        await client.pay(client.voucher(5000n, 0));
+        for (let round = 0; round < 3; round++) {
+            await fixture.worker.claimNow();
+            seconds += 300;
+        }
+        expect((await client.ask(1, 'one')).decline).toMatchObject({ reason: Reason.Unfunded });
+        isBehind = false;
+        await fixture.worker.claimNow();
+
+        expect((await client.ask(2, 'two')).result).toBeDefined();
+    });
+
+    it('keeps no channel from its end for ever after last claims that failed', async () => {
+        let seconds = 0;
+        const settings = { claim: { threshold: '1000' }, chain: { pollSeconds: 0.001, confirmSeconds: 600 } };
+        fixture = await startFixture(settings, { steady: () => seconds });
+        const client = await withJob();
+        const { chain, wallet } = fixture;
+        (chain as { others?: unknown[] }).others = [chain, chain, chain];
+        await client.pay(client.voucher(5000n, 0));
+        await fixture.worker.claimNow();
+        await client.end();
+        wallet.failing = 6;
+        for (let round = 0; round < 8; round++) {
+            seconds += 1300;
+            await fixture.worker.claimNow();
+        }
+
+        expect(chain.accounts.has(client.channel.toRawString())).toBe(false);
     });
 
     it('has the wallet pay for a few claims only of a channel that has paid', async () => {
