@@ -8,7 +8,6 @@ import {
     type Tier,
 } from '@cocoon-market/wrappers';
 import { workerUrl } from '@cocoon-market/wrappers/market';
-import type { Address } from '@ton/core';
 
 /** A node that sells a model, by the newest events. What of it matters is read from its account before it is used. */
 export interface AnnouncedNode {
@@ -20,8 +19,9 @@ export interface AnnouncedNode {
     offers: { model: Buffer; rates: Rates }[]; // model: SHA-256 of the catalogue id
 }
 
-const MAX_NODES = 5000;
-const MAX_PER_PROVIDER = 500;
+const MAX_NODES = 5000; // that have not closed
+const MAX_PER_PROVIDER = 500; // that have not closed
+const MAX_CLOSED = 20_000; // as many as one reading of old events may name
 
 type Part = keyof ListingChange;
 
@@ -36,13 +36,18 @@ export class Directory {
     private readonly entries = new Map<string, Entry>(); // by the node's address
     private readonly counts = new Map<string, number>(); // of nodes, by provider
     private readonly byUrl = new Map<string, Set<Entry>>(); // of workers
+    private readonly closed = new Set<string>(); // addresses of nodes, which never open again
 
     /** Takes an event of the transaction `lt`. An older event changes nothing that a newer one said. */
     async take(event: MarketEvent, lt: bigint): Promise<void> {
         if (event.type !== 'node') {
             return;
         }
-        const entry = await this.entryOf(event.provider, event.number);
+        const node = (await Node.ofProvider(event.provider, event.number)).address.toRawString();
+        if (event.change.stopped !== undefined) {
+            this.close(node);
+        }
+        const entry = this.closed.has(node) ? undefined : this.entryOf(node, event.provider.toRawString());
         if (entry === undefined) {
             return;
         }
@@ -73,22 +78,34 @@ export class Directory {
         return [...this.entries.values()].filter(isOpen).map(({ announced }) => announced);
     }
 
-    private async entryOf(provider: Address, number: number): Promise<Entry | undefined> {
-        const node = (await Node.ofProvider(provider, number)).address.toRawString();
+    private entryOf(node: string, provider: string): Entry | undefined {
         const entry = this.entries.get(node);
         if (entry !== undefined) {
             return entry;
         }
-        const owner = provider.toRawString();
-        const count = this.counts.get(owner) ?? 0;
+        const count = this.counts.get(provider) ?? 0;
         if (this.entries.size >= MAX_NODES || count >= MAX_PER_PROVIDER) {
             return undefined;
         }
-        this.counts.set(owner, count + 1);
-        const announced: AnnouncedNode = { node, provider: owner, url: '', region: '', tier: 'open', offers: [] };
-        const added: Entry = { provider: owner, parts: {}, announced };
+        this.counts.set(provider, count + 1);
+        const announced: AnnouncedNode = { node, provider, url: '', region: '', tier: 'open', offers: [] };
+        const added: Entry = { provider, parts: {}, announced };
         this.entries.set(node, added);
         return added;
+    }
+
+    /** Makes room for another node. */
+    private close(node: string): void {
+        const entry = this.entries.get(node);
+        if (entry !== undefined) {
+            this.entries.delete(node);
+            this.counts.set(entry.provider, this.counts.get(entry.provider)! - 1);
+            this.leaveUrl(entry);
+        }
+        this.closed.add(node);
+        if (this.closed.size > MAX_CLOSED) {
+            this.closed.delete(this.closed.values().next().value!); // the oldest
+        }
     }
 
     private update(entry: Entry): void {
@@ -104,15 +121,19 @@ export class Directory {
     }
 
     private move(entry: Entry, url: string): void {
-        const { announced } = entry;
-        const old = this.byUrl.get(announced.url);
-        old?.delete(entry);
-        if (old?.size === 0) {
-            this.byUrl.delete(announced.url);
-        }
-        announced.url = url;
+        this.leaveUrl(entry);
+        entry.announced.url = url;
         this.byUrl.set(url, (this.byUrl.get(url) ?? new Set()).add(entry));
+    }
+
+    private leaveUrl(entry: Entry): void {
+        const { url } = entry.announced;
+        const present = this.byUrl.get(url);
+        present?.delete(entry);
+        if (present?.size === 0) {
+            this.byUrl.delete(url);
+        }
     }
 }
 
-const isOpen = ({ parts, announced }: Entry): boolean => parts.stopped === undefined && announced.url !== '';
+const isOpen = ({ announced }: Entry): boolean => announced.url !== '';

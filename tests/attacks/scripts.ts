@@ -479,4 +479,12 @@ export const scriptsAttacks: Attack[] = [
         test: 'an endpoint that makes up who paid a payout leaves no job out',
         removed: 'offchain/indexer/senders: `requireWitnesses`',
     },
+    {
+        attack: 'providers register nodes and close them until gateways and init have no room for the nodes of others, or for new ones',
+        source: 'review: actions and scripts',
+        stoppedBy: 'nodes that have closed take no room in the directory of nodes',
+        file: 'tests/offchain/gateway/discovery.spec.ts',
+        test: 'The directory of nodes has room for another node of a provider once one has closed, in whatever order that is read',
+        removed: 'offchain/market/directory: `close`',
+    },
 ];

@@ -118,6 +118,23 @@ describe('The directory of nodes', () => {
         expect(directory.size).toBe(501);
     });
 
+    it('has room for another node of a provider once one has closed, in whatever order that is read', async () => {
+        const directory = new Directory();
+        const closed = (number: number): MarketEvent => ({
+            ...{ type: 'node', provider: provider(1), number, change: { stopped: true } },
+        });
+        await directory.take(closed(0), 7n);
+        for (let number = 0; number <= 500; number++) {
+            await directory.take(listed(1, number, `https://n${number}.example`), 1n);
+        }
+        await directory.take(closed(1), 7n);
+        await directory.take(listed(1, 501, 'https://n501.example'), 8n);
+
+        expect(directory.size).toBe(500);
+        expect(directory.at('https://n501.example')).toHaveLength(1);
+        expect([0, 1].flatMap((number) => directory.at(`https://n${number}.example`))).toEqual([]);
+    });
+
     it.each([
         ['https://gpu.example:18090/', 'https://gpu.example:18090'],
         ['http://gpu.example/path/', 'http://gpu.example/path'],
