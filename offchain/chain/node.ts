@@ -13,7 +13,7 @@ import {
 } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { addressText } from '../process/addresses';
-import { Chain, ChainReader } from './chain';
+import type { Chain, ChainReader } from './chain';
 import { isProviderOf } from './provider';
 
 /** An open node as the chain has it. */
@@ -39,7 +39,11 @@ export class NodeClosed extends Error {
  * Reads an open node of the market that `registry` names.
  * @throws NodeClosed; an Error for a missing node, code that is not this release's, or a node of another registry
  */
-export async function readNode(chain: Chain, registry: Address, address: Address): Promise<ListedNode> {
+export async function readNode(
+    chain: ChainReader & Pick<Chain, 'network'>,
+    registry: Address,
+    address: Address,
+): Promise<ListedNode> {
     const text = (account: Address) => addressText(account, chain);
     const account = await chain.account(address);
     const blank = await Node.ofProvider(registry, 0);
@@ -107,7 +111,11 @@ export async function readLiability(
     return { rejection, jailed: rejection === undefined && (await readJailed()), slashable };
 }
 
-async function standingOf(chain: Chain, registry: Address, address: Address): Promise<Standing> {
+async function standingOf(
+    chain: ChainReader & Pick<Chain, 'network'>,
+    registry: Address,
+    address: Address,
+): Promise<Standing> {
     const account = await chain.account(address);
     if (account.state !== 'active') {
         throw new Error(`No provider exists at ${addressText(address, chain)}`);

@@ -18,6 +18,19 @@ export async function answersOf<T>(
     return answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
 }
 
+/**
+ * True if more than half of all endpoints say so, so that neither one of three nor one of two decides. One that does
+ * not answer within `ms` does not say so.
+ */
+export async function mostSay<T>(
+    endpoints: readonly T[],
+    says: (endpoint: T) => Promise<boolean>,
+    ms = OTHERS_MS,
+): Promise<boolean> {
+    const votes = endpoints.map((one) => answerSoon(says(one), ms).catch(() => false));
+    return 2 * (await Promise.all(votes)).filter(Boolean).length > endpoints.length;
+}
+
 /** The answer, if it comes soon enough for one that is asked beside the first. Throws if it does not. */
 export async function answerSoon<T>(answer: Promise<T>, ms = OTHERS_MS): Promise<T> {
     if (!(await resolvesWithin(answer, ms))) {

@@ -2,13 +2,12 @@
 import type { EscrowState } from '@cocoon-market/wrappers';
 import { bytesToNumber, channelCodes, errorName, errors, Escrow, formatTon } from '@cocoon-market/wrappers';
 import { Address, Cell } from '@ton/core';
-import { Accepted, ChainAccount, Chain } from '../chain';
+import { type Accepted, answersOf, type Chain, type ChainAccount } from '../chain';
 import { addressText } from '../process/addresses';
 import type { ChainClock } from './chainClock';
 import { GatewayError, noMoney, unavailable } from './errors';
 
 const DAY = 86400;
-const LIST_SECONDS = 1800; // for the list of all orders: an endpoint may make up one without an end
 
 /** What the escrow holds and allows. */
 export interface Purse {
@@ -142,9 +141,19 @@ export class EscrowAccount {
         return this.chain.accountsAt(addresses);
     }
 
-    /** The orders that the escrow took, newest first. */
-    orders(): AsyncIterable<Accepted> {
-        return this.chain.accepted(this.address, { seconds: LIST_SECONDS });
+    /** The orders that the escrow took, newest first, as each endpoint lists them. `signal`: ends the lists. */
+    orders(signal: AbortSignal): AsyncIterable<Accepted>[] {
+        type Lister = Pick<Chain, 'accepted'>;
+        const others = (this.chain.others ?? []).filter(
+            (one): one is typeof one & Lister => one.accepted !== undefined,
+        );
+        const sources: readonly Lister[] = others.length > 0 ? others : [this.chain];
+        return sources.map((one) => one.accepted(this.address, { signal }));
+    }
+
+    /** What each of several endpoints says of an account, within `ms`; nothing where there is one. */
+    accountsAt(address: Address, ms: number): Promise<ChainAccount[]> {
+        return answersOf(this.chain, (one) => one.account(address), ms);
     }
 
     /** Compares the clock of this machine with the chain's. */

@@ -1,7 +1,7 @@
 /** Checks what a node says of itself against what the market's contracts say. */
 import { workerUrl } from '@cocoon-market/wrappers/market';
 import { Address } from '@ton/core';
-import { Chain, ChainReader, NodeKey, readLiability, readNode } from '../chain';
+import { type Chain, type ChainReader, mostSay, type NodeKey, readLiability, readNode } from '../chain';
 import { differenceOf, NodeInfo } from '../link';
 import { reasonOf } from '../process/errors';
 
@@ -15,8 +15,9 @@ export interface NodeStanding {
 /** What the chain says against a node. */
 export interface NodeChecks {
     /**
-     * Why the chain does not bear out what a node says of itself; undefined if it does. `url`: of a worker that was
-     * found by the chain, which must be the endpoint that the node lists.
+     * Why the chain does not bear out what a node says of itself; undefined if it does, by the first of several
+     * endpoints or by most of them. `url`: of a worker that was found by the chain, which must be the endpoint that the
+     * node lists.
      */
     objection(info: NodeInfo, url?: string): Promise<string | undefined>;
     /** What was last read of a node, by its raw address; undefined if nothing was. */
@@ -26,6 +27,9 @@ export interface NodeChecks {
     /** With several endpoints: what each says of it alone. */
     readonly others?: readonly Pick<NodeChecks, 'keyObjection'>[];
 }
+
+/** Milliseconds that each of several endpoints has to say of a node what the first one does not. */
+export const DENIAL_MS = 10_000;
 
 const JAILED = 'its provider is in jail, or has less stake than its nodes require (allowJailed accepts it)';
 
@@ -40,24 +44,30 @@ export function checksOnChain(chain: Chain, registry: Address, { allowJailed = f
         }
         return rejection ?? (jailed && !allowJailed ? JAILED : undefined);
     };
+    const objectionBy = async (source: ChainReader & Pick<Chain, 'network'>, info: NodeInfo, url?: string) => {
+        try {
+            const record = await readNode(source, registry, Address.parse(info.node));
+            const { region, endpoint } = record.service;
+            const covered = standings.get(info.node)?.covered;
+            standings.set(info.node, { region, share: record.share, covered });
+            if (url !== undefined && workerUrl(endpoint) !== url) {
+                return 'its endpoint on chain is another one';
+            }
+            if (record.jailed && !allowJailed) {
+                return JAILED;
+            }
+            const isSame = record.provider.equals(Address.parse(info.provider));
+            return isSame ? differenceOf(info, record) : 'its provider is not the one on chain';
+        } catch (error) {
+            return reasonOf(error);
+        }
+    };
     return {
         objection: async (info, url) => {
-            try {
-                const record = await readNode(chain, registry, Address.parse(info.node));
-                const { region, endpoint } = record.service;
-                const covered = standings.get(info.node)?.covered;
-                standings.set(info.node, { region, share: record.share, covered });
-                if (url !== undefined && workerUrl(endpoint) !== url) {
-                    return 'its endpoint on chain is another one';
-                }
-                if (record.jailed && !allowJailed) {
-                    return JAILED;
-                }
-                const isSame = record.provider.equals(Address.parse(info.provider));
-                return isSame ? differenceOf(info, record) : 'its provider is not the one on chain';
-            } catch (error) {
-                return reasonOf(error);
-            }
+            const objection = await objectionBy(chain, info, url);
+            const others = (chain.others ?? []).filter((one): one is Chain => one.network !== undefined);
+            const isFine = async (one: Chain) => (await objectionBy(one, info, url)) === undefined;
+            return objection !== undefined && (await mostSay(others, isFine, DENIAL_MS)) ? undefined : objection;
         },
         standing: (node) => standings.get(node),
         keyObjection: keyObjectionBy(chain),

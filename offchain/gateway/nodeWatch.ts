@@ -5,10 +5,10 @@
  */
 import { Address } from '@ton/core';
 import { Logger } from 'pino';
-import { ConfirmationRules, Confirmer, CONFIRM_READS, NodeKey } from '../chain';
+import { ConfirmationRules, Confirmer, CONFIRM_READS, mostSay, NodeKey } from '../chain';
 import { reasonOf } from '../process/errors';
 import type { GatewayJob } from './job';
-import type { NodeChecks } from './nodeChecks';
+import { DENIAL_MS, type NodeChecks } from './nodeChecks';
 
 const READ_SECONDS = 45; // an older reading is made anew, so that none is used after a minute
 const DOUBT_SECONDS = 15; // the same while a reading has an objection
@@ -95,7 +95,14 @@ export class NodeWatch {
                 (source) => source.keyObjection!(reading.key),
                 (objection) => objection,
             );
-            [reading.objection, reading.confirmed] = [answer.value, answer.confirmed];
+            const isDenied = answer.value !== undefined && !answer.confirmed && (await this.isDenied(reading.key));
+            [reading.objection, reading.confirmed] = [isDenied ? undefined : answer.value, answer.confirmed];
+            if (isDenied) {
+                this.log.warn(
+                    { node: node.toRawString(), reason: answer.value },
+                    'an endpoint says so of a node, and most others do not: it is paid',
+                );
+            }
             if (reading.objection === undefined) {
                 reading.goodAt = this.now();
             }
@@ -103,5 +110,11 @@ export class NodeWatch {
             this.log.warn({ node: node.toRawString(), reason: reasonOf(error) }, 'a node is not read');
         }
         reading.at = this.now();
+    }
+
+    // One of three endpoints must not stop all payments, and with them all answers.
+    private isDenied(key: NodeKey): Promise<boolean> {
+        const isFine = async (one: Pick<NodeChecks, 'keyObjection'>) => (await one.keyObjection!(key)) === undefined;
+        return mostSay(this.checks?.others ?? [], isFine, DENIAL_MS);
     }
 }

@@ -194,7 +194,7 @@ export class Recovery {
 
     private async findAll(): Promise<boolean> {
         // One process at a time, so that no two book the same job.
-        const find = () => findLost(this.context, this.parts.book);
+        const find = () => findLost(this.context, this.parts.book, this.parts.tasks.signal);
         for (const job of await this.context.store.cluster.exclusive('lostJobs', find)) {
             void this.reconnect(job);
         }

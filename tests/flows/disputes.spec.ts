@@ -12,6 +12,7 @@ import { endAll } from '../../demo/processes';
 import { MODEL, RATES } from '../../demo/setup';
 import { Buyer, Seller, Stage } from '../../demo/stage';
 import { createBackend } from '../../offchain/backend';
+import type { Chain } from '../../offchain/chain';
 import { Gateway, readGatewayConfig, startGateway } from '../../offchain/gateway';
 import { checksOnChain } from '../../offchain/gateway/nodeChecks';
 import { NodeInfo, opening, openQuery, signReceipt } from '../../offchain/link';
@@ -25,6 +26,16 @@ const SHARE = toNano('10'); // of one GPU in the demo's rules
 const ANSWER_SECONDS = 600;
 
 jest.setTimeout(120_000);
+
+/** What a registered node's worker says of itself, as far as the chain says it too. */
+const infoOf = ({ node, provider, keys }: Awaited<ReturnType<Stage['register']>>) =>
+    ({
+        node: node.address.toRawString(),
+        provider: provider.address.toRawString(),
+        receiptKey: keys.receiptKey.publicKey,
+        encryptionKey: keys.encryptionKey,
+        offers: [{ model: MODEL, rates: RATES }],
+    }) as unknown as NodeInfo;
 
 interface Found {
     class: string;
@@ -187,13 +198,7 @@ describe('A worker that cheats', () => {
 
     it('is kept away from by gateways once its stake is too small, but by those that allow it', async () => {
         const cheat = await stage.register(await stage.join(registry.address, 'worker-cheat'));
-        const info = {
-            node: cheat.node.address.toRawString(),
-            provider: cheat.provider.address.toRawString(),
-            receiptKey: cheat.keys.receiptKey.publicKey,
-            encryptionKey: cheat.keys.encryptionKey,
-            offers: [{ model: MODEL, rates: RATES }],
-        } as unknown as NodeInfo;
+        const info = infoOf(cheat);
         const fault = (settings = {}) => checksOnChain(stage.chain, registry.address, settings).objection(info);
         expect(await fault()).toBeUndefined();
 
@@ -201,6 +206,20 @@ describe('A worker that cheats', () => {
 
         expect(await fault()).toContain('less stake than its nodes require');
         expect(await fault({ allowJailed: true })).toBeUndefined();
+    });
+
+    it('is not kept away from by gateways of which one of three endpoints shows no node', async () => {
+        const info = infoOf(await stage.register(await stage.join(registry.address, 'worker-hidden')));
+        const hidden = { state: 'uninitialized', balance: 0n, code: undefined, data: undefined, at: 0 };
+        const liar = Object.create(stage.chain, { account: { value: async () => hidden } }) as Chain;
+        const faultBy = (...others: Chain[]) =>
+            checksOnChain(
+                Object.create(liar, { others: { value: [liar, ...others] } }) as Chain,
+                registry.address,
+            ).objection(info);
+
+        expect(await faultBy(stage.chain, stage.chain)).toBeUndefined();
+        expect(await faultBy(stage.chain)).toContain('No node exists');
     });
 
     it('A3: accepts and says nothing, is demanded from, and pays for what it did not deliver', async () => {

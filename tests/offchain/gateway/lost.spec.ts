@@ -1,10 +1,10 @@
 import { beginCell } from '@ton/core';
 import { join } from 'node:path';
-import { ChainError } from '../../../offchain/chain';
+import { ChainError, type ListLimit } from '../../../offchain/chain';
 import { openGatewayStore } from '../../../offchain/store/sqliteGateway';
 import { Channel } from '@cocoon-market/wrappers';
 import { HOUR, useMarket } from '../../support/market';
-import { ask, Bench, MODEL, startBench, until } from './support';
+import { ask, Bench, MODEL, SandboxChain, startBench, until } from './support';
 
 describe('A gateway whose store is gone', () => {
     const market = useMarket();
@@ -82,6 +82,48 @@ describe('A gateway whose store is gone', () => {
 
         await until(async () => (await bench.gateway.store.jobs()).some(({ found }) => found === true));
         expect(await numbers()).toEqual([0, 8]);
+    });
+
+    describe('and whose first endpoint lies', () => {
+        const honest = () => {
+            const chain = new SandboxChain(market());
+            chain.taken.push(...bench.chain.taken);
+            return chain;
+        };
+
+        it('finds a job whose order and channel that endpoint hides', async () => {
+            const { chain } = bench;
+            const hidden = { state: 'uninitialized' as const, balance: 0n, code: undefined, data: undefined };
+            chain.others = [chain, honest(), honest()];
+            chain.taken.length = 0;
+            const address = channel();
+            chain.lie = (account, truth) => (account.equals(address) ? { ...truth, ...hidden } : truth);
+            await bench.restart(other());
+
+            await until(() => jobs().length === 1);
+            expect(jobs()[0].channel.equals(address)).toBe(true);
+        });
+
+        it.each([
+            ['lists transactions of another account', () => Promise.reject(new ChainError('they are of another'))],
+            ['lists orders without an end', () => Promise.resolve()],
+        ])('opens a job although that endpoint %s', async (_, next) => {
+            const { chain } = bench;
+            const foreign = { at: 0, body: beginCell().storeUint(1, 8).endCell() };
+            chain.others = [chain, honest(), honest()];
+            chain.accepted = async function* (_?: unknown, limit?: ListLimit) {
+                for (let lt = 1n << 40n; limit?.signal?.aborted !== true; lt--) {
+                    await new Promise((resolve) => setTimeout(resolve, 1));
+                    await next();
+                    yield { ...foreign, lt };
+                }
+            };
+            await bench.restart(other());
+
+            await until(() => jobs().length === 1);
+            expect((await bench.post(ask)).status).toBe(200);
+            expect(bench.log.filter((line) => line.includes('cannot be read')).length).toBeLessThan(4);
+        });
     });
 
     describe('and that had opened two', () => {

@@ -119,6 +119,24 @@ describe('What stands behind a job, read again while it is paid', () => {
         await until(() => bench.worker.only.ended);
     });
 
+    it('is paid although one of three endpoints says that its node is closed, and not if two say so', async () => {
+        const other: { fault: string | undefined } = { fault: undefined };
+        const says = { liar: async () => fault, honest: async () => undefined, other: async () => other.fault };
+        const others = [says.liar, says.honest, says.other].map((keyObjection) => ({ keyObjection }));
+        bench = await startBench(market(), { deps: { checks: { ...checks, others }, watchMs: 10 } });
+        await warm();
+        fault = 'its node is closed';
+        for (let time = 0; time < 3; time++) {
+            pass(300);
+            expect((await bench.post(ask)).status).toBe(200);
+        }
+        await until(() => paid() === 4n * 3020n);
+        other.fault = fault;
+        pass(60);
+
+        expect((await bench.post(ask)).status).toBe(503);
+    });
+
     it('is read once in a while for all jobs of its node, not with every query', async () => {
         await start();
         await warm();
