@@ -22,7 +22,7 @@ export async function answersOf<T>(
  * True if more than half of all endpoints say so, so that neither one of three nor one of two decides. One that does
  * not answer within `ms` does not say so.
  */
-export async function mostSay<T>(
+export async function majoritySays<T>(
     endpoints: readonly T[],
     says: (endpoint: T) => Promise<boolean>,
     ms = OTHERS_MS,

@@ -1,7 +1,7 @@
 /** Checks what a node says of itself against what the market's contracts say. */
 import { workerUrl } from '@cocoon-market/wrappers/market';
 import { Address } from '@ton/core';
-import { type Chain, type ChainReader, mostSay, type NodeKey, readLiability, readNode } from '../chain';
+import { type Chain, type ChainReader, majoritySays, type NodeKey, readLiability, readNode } from '../chain';
 import { differenceOf, NodeInfo } from '../link';
 import { reasonOf } from '../process/errors';
 
@@ -67,7 +67,7 @@ export function checksOnChain(chain: Chain, registry: Address, { allowJailed = f
             const objection = await objectionBy(chain, info, url);
             const others = (chain.others ?? []).filter((one): one is Chain => one.network !== undefined);
             const isFine = async (one: Chain) => (await objectionBy(one, info, url)) === undefined;
-            return objection !== undefined && (await mostSay(others, isFine, DENIAL_MS)) ? undefined : objection;
+            return objection !== undefined && (await majoritySays(others, isFine, DENIAL_MS)) ? undefined : objection;
         },
         standing: (node) => standings.get(node),
         keyObjection: keyObjectionBy(chain),

@@ -5,7 +5,7 @@
  */
 import { Address } from '@ton/core';
 import { Logger } from 'pino';
-import { ConfirmationRules, Confirmer, CONFIRM_READS, mostSay, NodeKey } from '../chain';
+import { ConfirmationRules, Confirmer, CONFIRM_READS, majoritySays, NodeKey } from '../chain';
 import { reasonOf } from '../process/errors';
 import type { GatewayJob } from './job';
 import { DENIAL_MS, type NodeChecks } from './nodeChecks';
@@ -87,34 +87,39 @@ export class NodeWatch {
     }
 
     private async read(reading: Reading): Promise<void> {
+        const { node } = reading.key;
+        const { objection, confirmed } = await this.ask(reading);
+        if (objection !== undefined && !confirmed && (await this.isDenied(reading.key))) {
+            reading.objection = undefined;
+            const details = { node: node.toRawString(), reason: objection };
+            this.log.warn(details, 'an endpoint says so of a node, and most others do not: it is paid');
+            reading.goodAt = this.now();
+        }
+        reading.at = this.now();
+    }
+
+    /** What the first endpoint says against a node, or why it says nothing. */
+    private async ask(reading: Reading): Promise<{ objection: string | undefined; confirmed: boolean }> {
         const { node, receiptKey } = reading.key;
         try {
-            const name = `${node.toRawString()} ${receiptKey.toString('hex')}`;
             const answer = await this.confirmer.ask(
-                name,
+                `${node.toRawString()} ${receiptKey.toString('hex')}`,
                 (source) => source.keyObjection!(reading.key),
                 (objection) => objection,
             );
-            const isDenied = answer.value !== undefined && !answer.confirmed && (await this.isDenied(reading.key));
-            [reading.objection, reading.confirmed] = [isDenied ? undefined : answer.value, answer.confirmed];
-            if (isDenied) {
-                this.log.warn(
-                    { node: node.toRawString(), reason: answer.value },
-                    'an endpoint says so of a node, and most others do not: it is paid',
-                );
-            }
-            if (reading.objection === undefined) {
-                reading.goodAt = this.now();
-            }
+            [reading.objection, reading.confirmed] = [answer.value, answer.confirmed];
+            reading.goodAt = answer.value === undefined ? this.now() : reading.goodAt;
+            return { objection: answer.value, confirmed: answer.confirmed };
         } catch (error) {
-            this.log.warn({ node: node.toRawString(), reason: reasonOf(error) }, 'a node is not read');
+            const reason = reasonOf(error);
+            this.log.warn({ node: node.toRawString(), reason }, 'a node is not read');
+            return { objection: reason, confirmed: false };
         }
-        reading.at = this.now();
     }
 
     // One of three endpoints must not stop all payments, and with them all answers.
     private isDenied(key: NodeKey): Promise<boolean> {
         const isFine = async (one: Pick<NodeChecks, 'keyObjection'>) => (await one.keyObjection!(key)) === undefined;
-        return mostSay(this.checks?.others ?? [], isFine, DENIAL_MS);
+        return majoritySays(this.checks?.others ?? [], isFine, DENIAL_MS);
     }
 }

@@ -812,6 +812,14 @@ export const gatewayAttacks: Attack[] = [
         stoppedBy: 'A node that most endpoints bear out is used.',
         file: 'tests/flows/disputes.spec.ts',
         test: 'A worker that cheats is not kept away from by gateways of which one of three endpoints shows no node',
-        removed: 'offchain/gateway/nodeChecks: `mostSay`',
+        removed: 'offchain/gateway/nodeChecks: `majoritySays`',
+    },
+    {
+        source: 'review',
+        attack: 'The first endpoint gives no answer about nodes that can be read, and after ten minutes a gateway answers no question.',
+        stoppedBy: 'A node of which most endpoints say nothing bad is paid.',
+        file: 'tests/offchain/gateway/watch.spec.ts',
+        test: 'What stands behind a job, read again while it is paid is paid although the first endpoint gives for hours no answer that can be read, and two others do',
+        removed: 'offchain/gateway/nodeWatch: `isDenied`',
     },
 ];

@@ -137,6 +137,19 @@ describe('What stands behind a job, read again while it is paid', () => {
         expect((await bench.post(ask)).status).toBe(503);
     });
 
+    it('is paid although the first endpoint gives for hours no answer that can be read, and two others do', async () => {
+        const honest = { keyObjection: async () => undefined };
+        const others = [{ keyObjection: checks.keyObjection }, honest, honest];
+        bench = await startBench(market(), { deps: { checks: { ...checks, others }, watchMs: 10 } });
+        await warm();
+        down = true;
+        for (let time = 0; time < 3; time++) {
+            pass(3600);
+            expect((await bench.post(ask)).status).toBe(200);
+        }
+        await until(() => paid() === 4n * 3020n);
+    });
+
     it('is read once in a while for all jobs of its node, not with every query', async () => {
         await start();
         await warm();
