@@ -142,6 +142,8 @@ export class Channels {
     /**
      * True if most endpoints that answer, of three or more, say so by how they show the channel: undefined if they show
      * none of these terms. `urgency`: a stranger asks for a new channel, or a client causes it.
+     *
+     * @throws {ChannelUnreadable} if strangers or clients use up the calls to so many that most are not heard
      */
     async majoritySays(
         channel: Buffer,
@@ -161,7 +163,13 @@ export class Channels {
             const account = await reader.account(accountAddress(channel));
             return says(account.state === 'active' ? this.tryCheck(account, terms, jobNumber) : undefined);
         };
-        const votes = (await Promise.allSettled(others.map(vote))).filter((one) => one.status === 'fulfilled');
+        const answers = await Promise.allSettled(others.map(vote));
+        const votes = answers.filter((one) => one.status === 'fulfilled');
+        const reasons = answers.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []));
+        const busy = reasons.find((reason) => reason instanceof ChainError && reason.busy);
+        if (busy !== undefined && urgency !== 'routine' && !this.isMajority(votes.length)) {
+            throw new ChannelUnreadable(busy); // whoever causes many calls must not silence those that would say no
+        }
         return 2 * votes.filter(({ value }) => value).length > votes.length;
     }
 

@@ -1016,4 +1016,13 @@ export const workerAttacks: Attack[] = [
         test: 'An endpoint that lies about what can be claimed and says that a claim must carry nearly all that the wallet has leaves room for others in the same order',
         removed: 'worker: the most that a claim carries (MAX_VALUE)',
     },
+    {
+        source: 'review',
+        attack: 'A client shows ten made-up channels at once from several addresses, so that the honest endpoints take no more calls of strangers, and the lying first one decides alone: some of the jobs begin.',
+        stoppedBy:
+            'While strangers use up the calls to so many of three endpoints or more that most are not heard, no new job begins.',
+        file: 'tests/regression/offchain-worker.spec.ts',
+        test: 'One of three endpoints that makes up what channels hold has no job begun while strangers use up the calls to the others',
+        removed: 'worker: votes that a used-up budget keeps from a new channel (majoritySays)',
+    },
 ];

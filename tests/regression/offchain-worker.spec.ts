@@ -547,6 +547,23 @@ describe('One of three endpoints that makes up what channels hold', () => {
         expect([status, body.error?.code]).toEqual([422, 'wrong_channel']);
     });
 
+    it('has no job begun while strangers use up the calls to the others', async () => {
+        fixture = await startFixture();
+        const client = new TestClient(fixture.worker.url, fixture.chain);
+        await client.draft();
+        await client.open();
+        const busy = () => Promise.reject(new ChainError('it takes no more calls', undefined, { busy: true }));
+        const { chain } = fixture;
+        const read = chain.account.bind(chain);
+        const others = [read, busy, busy].map((account) => ({ account, open: chain.open.bind(chain) }));
+        (chain as { others?: unknown[] }).others = others;
+        const refused = await client.register();
+        expect([refused.status, refused.body.error?.code]).toEqual([503, 'chain_down']);
+
+        others[1].account = read;
+        expect((await client.register()).status).toBe(200);
+    });
+
     it('has nothing more answered for vouchers above what the others show', async () => {
         fixture = await startFixture({ claim: { threshold: '1000' } });
         const client = await withJob({}, 10n ** 9n);
