@@ -25,7 +25,9 @@ export function workerError(error: unknown): unknown {
         const { code } = error;
         const remedy = ['paused', 'shutting_down', 'taking_over', 'running', 'chain_down'].includes(code)
             ? 'Nothing is owed: ask again in a moment, or open a job at another node.'
-            : 'Nothing is owed: settle this job, or leave it, and open one at another node.';
+            : code === 'no_storage'
+              ? 'Nothing is owed: ask for text without log probabilities, ask later, or open a job at another node.'
+              : 'Nothing is owed: settle this job, or leave it, and open one at another node.';
         return new ClientError('worker_refused', `The worker refused: ${code}`, remedy, { cause: error });
     }
     return error instanceof WorkerDown

@@ -3,7 +3,7 @@
 import { isTestOnly, Reason, Refusal, Result } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { causeOf, Frame } from '../link';
+import { causeOf, Frame, noteFeatures } from '../link';
 import { ClientGone, GatewayError, unavailable } from './errors';
 import { Breach, ClockInDoubt } from '../payer/incoming';
 import type { Closing } from './closing';
@@ -359,6 +359,14 @@ export class Router {
             case 'paused':
                 this.context.nodes.cool(job.stored.worker);
                 return { error, avoid: 'worker', isBlameless: true };
+            case 'no_storage': {
+                // It goes on to answer with text, so it is avoided only for what it cannot store.
+                this.context.nodes.stats.addRefusal(job.stored.worker, noteFeatures);
+                const message =
+                    'The nodes store no more vectors and log probabilities for this gateway for now: ask later, or ' +
+                    'without "logprobs". They store more for what is paid';
+                return { error: unavailable(message, 'no_storage'), avoid: 'worker', isBlameless: true };
+            }
             case 'taking_over': // the other jobs of the worker are with processes that run
                 if (refusal.isOverdue) {
                     this.context.nodes.cool(job.stored.worker);

@@ -202,6 +202,7 @@ export const refusalCodes = [
     'declined', // too often in this job to sign each time
     'chain_down', // the TON API does not answer: known jobs go on, and no new one begins
     'paused', // the worker takes no new jobs and queries for now; known jobs stay
+    'no_storage', // for the notes that the query asks for, of this client or of anyone; others go on
     'shutting_down',
     'other_process', // another process of the node has the job: `url` leads to it
     'taking_over', // the process that had the job has stopped, and another takes the job: ask again in a moment

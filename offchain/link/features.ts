@@ -21,6 +21,9 @@ export const features = [
 ] as const;
 export type Feature = (typeof features)[number];
 
+/** Features that have an answer stored with notes, such as vectors, which are not billed by their size. */
+export const noteFeatures: readonly Feature[] = ['embeddings', 'logprobs'];
+
 /** Fields that need a feature, unless their value changes nothing. */
 const fieldFeatures: Partial<Record<string, Feature>> = {
     ...ofFields('tools', 'tools functions tool_choice function_call'),
@@ -89,6 +92,10 @@ const neutral: Partial<Record<string, (value: unknown) => boolean>> = {
     include_reasoning: (value) => value === true,
     stream_reasoning: (value) => value === true,
 };
+
+/** True of a request whose answer may have more notes than the server's word for its end. */
+export const asksForNotes = (request: ModelRequest): boolean =>
+    neededFeatures(request).some(({ feature }) => noteFeatures.includes(feature));
 
 const partFeatures: Partial<Record<string, Feature>> = {
     image_url: 'images',

@@ -1,6 +1,7 @@
 /** Decides on a query between its arrival and its acceptance (rules 2 and 3). */
 import { Accept, Decline, Reason } from '@cocoon-market/wrappers';
 import {
+    asksForNotes,
     choicesOf,
     commits,
     maxPrompt,
@@ -23,6 +24,7 @@ import { counterOf, type PromptCounts, promptMax, type TokenCounter } from '../t
 import type { WorkerContext } from './context';
 import { answerTokens, covers, promptBoundPrice } from './credit';
 import type { WorkerJob } from './job';
+import { requireNoteRoom } from './noteRoom';
 import type { AcceptedQuery, RunningQuery } from './query';
 import { Refused } from './refusal';
 import { takeWithQuery } from './vouchers';
@@ -79,6 +81,9 @@ export async function admit(
         const modelRequest = parsed(plain);
         await job.channel.refresh();
         const voucher = head.voucher === null ? undefined : await takeWithQuery(context, job, head.voucher);
+        if (job.client.notes.isEmpty) {
+            await voucher?.stored; // only then it counts
+        }
         const { ceiling } = head;
         const counts = await countFor(context, job, { ceiling, modelRequest });
         requireAllowance(job);
@@ -174,6 +179,7 @@ type Decision = Omit<AcceptedQuery, 'number' | 'request' | 'secret' | 'ceiling'>
 
 interface CountedRequest {
     modelRequest: ModelRequest;
+    hasNotes: boolean; // see asksForNotes
     counter: TokenCounter; // of the offer
     counts: PromptCounts;
 }
@@ -192,6 +198,8 @@ async function countFor(
     if (objection !== undefined) {
         return objection;
     }
+    const hasNotes = asksForNotes(modelRequest);
+    requireNoteRoom(context, job, hasNotes);
     if (job.unpaid.isEmpty) {
         // Nothing is counted for a client to which no decline is signed.
         const unpaid =
@@ -204,7 +212,7 @@ async function countFor(
     const counter = counterOf(job.record.tokenizer);
     job.counting++;
     try {
-        return { modelRequest, counter, counts: await counter.countPrompt(modelRequest) };
+        return { modelRequest, hasNotes, counter, counts: await counter.countPrompt(modelRequest) };
     } finally {
         job.counting--;
     }
@@ -280,12 +288,16 @@ const maxOwed = (job: WorkerJob, ceiling: bigint): bigint => job.cumulative + ce
 const maxTokensOf = ({ terms }: WorkerJob, { ceiling, modelRequest, promptBound }: Costs): number =>
     Math.min(modelRequest.maxTokens, answerTokens(ceiling, promptBound, terms.rates));
 
-/** What runs, or the reason to decline. It awaits nothing, so that nothing changes before the acceptance. */
+/**
+ * What runs, or the reason to decline. Throws {@link Refused} if there is no room for its notes. It awaits nothing, so
+ * that nothing changes before the acceptance.
+ */
 function decide(
     context: WorkerContext,
     job: WorkerJob,
-    { ceiling, modelRequest, counter, counts }: CountedRequest & { ceiling: bigint },
+    { ceiling, modelRequest, hasNotes, counter, counts }: CountedRequest & { ceiling: bigint },
 ): Decision | Reason {
+    requireNoteRoom(context, job, hasNotes);
     const promptBound = context.backends.promptBound(modelRequest, counts.bound);
     const costs = { ceiling, modelRequest, promptBound };
     const objection = objectionNow(job, 0) ?? objectionToCost(job, costs);

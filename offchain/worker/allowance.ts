@@ -32,6 +32,43 @@ export class Allowance {
     }
 }
 
+const NOTE_BYTES = 64_000_000; // at once
+const NOTE_REFILL_MS = 86_400_000; // for as much again
+const NOTE_BYTES_PER_NANO = 64n; // 64 GB for a TON: about what a disk costs for a month
+
+/**
+ * How many bytes of notes may be stored for a client, such as vectors: their size has no price. More is earned with
+ * what the client pays. Below nothing it is as far as the answers went that ran when it was used up.
+ */
+export class NoteAllowance {
+    private remaining = NOTE_BYTES; // at `countedAt`
+    private countedAt = performance.now();
+
+    get isEmpty(): boolean {
+        return this.now() <= 0;
+    }
+
+    spend(bytes: number): void {
+        this.set(this.now() - bytes);
+    }
+
+    /** `paid`: nanoTON that a newer voucher promises more. */
+    earn(paid: bigint): void {
+        this.set(this.now() + Number(paid * NOTE_BYTES_PER_NANO));
+    }
+
+    private set(remaining: number): void {
+        this.remaining = remaining;
+        this.countedAt = performance.now();
+    }
+
+    private now(): number {
+        const { remaining } = this;
+        const refilled = remaining + ((performance.now() - this.countedAt) * NOTE_BYTES) / NOTE_REFILL_MS;
+        return Math.max(remaining, Math.min(NOTE_BYTES, refilled));
+    }
+}
+
 /** The allowances of one job. */
 export interface JobAllowances {
     readonly unpaid: Allowance; // of declines, and fails of queries that never ran

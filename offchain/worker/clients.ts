@@ -3,7 +3,7 @@
  * gets `startSteps` steps of unpaid work, and more only as its vouchers come. See docs/protocol.md. Amounts are
  * nanoTON.
  */
-import { Allowances } from './allowance';
+import { Allowances, NoteAllowance } from './allowance';
 
 const MAX_CLIENTS = 10_000; // in memory; each has paid for an escrow
 const MAX_JOBS = 1000; // of a client in memory, and more only while they owe
@@ -25,6 +25,7 @@ interface Waiting {
 }
 
 export class ClientAccount {
+    readonly notes = new NoteAllowance();
     private readonly jobs = new Map<string, JobCredit>();
     private paid = 0n; // by all these jobs
     private owed = 0n;

@@ -6,6 +6,7 @@ import type { ProcessContext } from '../process/context';
 import type { WorkerStore } from '../store/worker';
 import type { Backends } from './backends';
 import type { WorkerConfig } from './config';
+import type { DiskRoom } from './diskRoom';
 import type { WorkerIntake } from './intake';
 import type { WorkerMetrics } from './metrics';
 import type { ChangingOffers } from './offers';
@@ -16,6 +17,7 @@ export interface WorkerContext extends ProcessContext<Omit<WorkerConfig, 'offers
     readonly chain: Chain;
     readonly backends: Backends;
     readonly intake: WorkerIntake;
+    readonly disk: DiskRoom;
     readonly processes: Processes;
     readonly offers: ChangingOffers; // those of the configuration, until they change
     readonly receiptKey: SigningKey;

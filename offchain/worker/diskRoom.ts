@@ -1,18 +1,19 @@
 /**
  * Keeps new work out before the disk of the store is full. Then the worker could store no end of what it has accepted,
- * and a node that does not answer a demand loses stake. What an answer has beside its text, such as vectors and log
- * probabilities, is stored and not billed by its size, so clients could fill a disk for little money.
+ * and a node that does not answer a demand loses stake. Notes of answers, such as vectors and log probabilities, are
+ * stored and not billed by their size. So queries that ask for them are refused earlier, and cannot take the room of
+ * text.
  */
 import { dirname } from 'node:path';
 import { isPostgres } from '../process/storeAddress';
 import type { WorkerConfig } from './config';
-import { MIN_FREE } from './doctor/machine';
-import type { Obstacle } from './intake';
+import { type Disk, MIN_FREE } from './doctor/machine';
 
 /** Why a worker without room on its disk takes no new work. */
 export const NO_ROOM = 'its disk is nearly full';
 
 const READ_SECONDS = 1; // between two readings
+const TEXT_PART = 10; // of the disk: one tenth more is kept from notes
 
 type Settings = Pick<WorkerConfig, 'backends' | 'limits' | 'offers' | 'queue' | 'store'>;
 
@@ -28,27 +29,39 @@ export function reservedBytes({ backends, limits, offers, queue, store }: Settin
     return MIN_FREE + (running + queue.max * offers.length) * limits.maxAnswer;
 }
 
-/**
- * An obstacle while less than {@link reservedBytes} are free. A database on another machine watches its own disk.
- * `freeBytes`: of the disk of a folder; `steady`: seconds of a clock that nobody sets.
- */
-export function diskObstacle(
-    settings: Settings,
-    freeBytes: (folder: string) => number,
-    steady: () => number,
-): Obstacle {
-    if (isPostgres(settings.store)) {
-        return () => undefined;
+/** The room on the disk of the store. A database on another machine watches its own disk. */
+export class DiskRoom {
+    private readAt = -Infinity; // steady seconds
+    private free = Infinity; // bytes
+    private total = 0; // bytes
+
+    /** `steady`: seconds of a clock that nobody sets. */
+    constructor(
+        private readonly settings: Settings,
+        private readonly disk: Disk,
+        private readonly steady: () => number,
+    ) {}
+
+    /** True while {@link reservedBytes} are free. */
+    get hasRoom(): boolean {
+        this.read();
+        return this.free >= reservedBytes(this.settings);
     }
-    const folder = dirname(settings.store);
-    const reserved = reservedBytes(settings);
-    let readAt = -Infinity;
-    let reason: string | undefined;
-    return () => {
-        if (steady() - readAt >= READ_SECONDS) {
-            readAt = steady();
-            reason = freeBytes(folder) < reserved ? NO_ROOM : undefined;
+
+    /** True while a tenth of the disk is free besides. */
+    get hasRoomForNotes(): boolean {
+        this.read();
+        return this.free >= reservedBytes(this.settings) + this.total / TEXT_PART;
+    }
+
+    private read(): void {
+        const { store } = this.settings;
+        if (isPostgres(store) || this.steady() - this.readAt < READ_SECONDS) {
+            return;
         }
-        return reason;
-    };
+        this.readAt = this.steady();
+        const folder = dirname(store);
+        this.free = this.disk.freeBytes(folder);
+        this.total = this.disk.totalBytes(folder);
+    }
 }

@@ -130,6 +130,7 @@ export class WorkerJob extends JobEntry {
     adoptVoucher(voucher: SignedVoucher, at: number): void {
         if (voucher.cumulative >= this.promised && voucher.count >= (this.voucher?.count ?? 0)) {
             const isFirst = this.promised <= this.record.snapshot.paid;
+            this.client.notes.earn(voucher.cumulative - this.promised);
             this.update({ voucher, ...(isFirst && { unclaimedSince: at }) });
             this.client.noteJob(this.id, this);
             if (isStale(this.record)) {

@@ -30,8 +30,8 @@ import { readKeys, type WorkerConfig, type WorkerSeeds } from './config';
 import type { WorkerContext } from './context';
 import { Costs } from './costs';
 import { earningsOf, type EarningsView } from './earnings';
-import { diskObstacle } from './diskRoom';
-import { thisMachine } from './doctor/machine';
+import { DiskRoom, NO_ROOM } from './diskRoom';
+import { type Disk, thisMachine } from './doctor/machine';
 import { Drain, type IntakeView } from './drain';
 import { WorkerIntake } from './intake';
 import { NodeOnChain } from './listed';
@@ -59,8 +59,8 @@ export interface WorkerParts {
     store?: WorkerStore;
     seeds?: WorkerSeeds;
     log?: Logger;
-    /** Bytes that can still be written in a folder. */
-    freeBytes?: (folder: string) => number;
+    /** The disk of the store; those of this machine unless given. */
+    disk?: Disk;
     /** Reads the node from the chain; undefined when it does not exist yet. */
     node?: (chain: Chain) => Promise<ComparedNode | undefined>;
     /** Unix seconds. */
@@ -150,11 +150,12 @@ export async function assemble(config: WorkerConfig, parts: WorkerParts): Promis
         payout,
         boot: randomBytes(16),
         intake: await WorkerIntake.read(store),
+        disk: new DiskRoom(config, parts.disk ?? thisMachine, steady),
         processes,
         now: parts.now ?? unixSeconds,
         steady,
     };
-    context.intake.addObstacle(diskObstacle(config, parts.freeBytes ?? thisMachine.freeBytes, steady));
+    context.intake.addObstacle(() => (context.disk.hasRoom ? undefined : NO_ROOM));
     const channels = new Channels(chain, codes, config.chain.confirmSeconds, steady);
     const clients = new Clients(config.limits.startSteps);
     const costs = new Costs(context, wallet, steady);

@@ -12,7 +12,7 @@ export function nodeInfoOf(
     context: WorkerContext,
     { channels, costs, attestation }: { channels: Channels; costs: Costs; attestation: NodeAttestation },
 ): NodeInfo {
-    const { backends, config, intake, offers, payout, processes, receiptKey, encryptionKey } = context;
+    const { backends, config, disk, intake, offers, payout, processes, receiptKey, encryptionKey } = context;
     const { minStep, maxStep, maxParallel, maxAnswer, minNotice } = config.limits;
     const { minDeposit } = costs;
     const proof = attestation.current();
@@ -28,12 +28,12 @@ export function nodeInfoOf(
         encryptionKey: encryptionKey.publicKey,
         attestation: proof,
         wire: [...wireVersions],
-        offers: offers.current.map((offer) => ({
-            ...offer,
-            features: [...backends.featuresOf(offer.model)],
-            tokenizer: tokenizerOf(offer),
-            available: intake.isOpen && backends.isAvailable(offer.model),
-        })),
+        offers: offers.current.map((offer) => {
+            const features = [...backends.featuresOf(offer.model)];
+            const hasRoom = disk.hasRoomForNotes || !features.includes('embeddings'); // it has no other endpoint
+            const available = intake.isOpen && hasRoom && backends.isAvailable(offer.model);
+            return { ...offer, features, tokenizer: tokenizerOf(offer), available };
+        }),
         limits: { minStep, maxStep, maxParallel, maxAnswer, minNotice, minDeposit },
         channelCodes: channels.codes.map((code) => code.hash()),
         processes: processes.urls,

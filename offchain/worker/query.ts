@@ -5,7 +5,15 @@
  */
 import { answerRoot, contentHash, Finish, Reason } from '@cocoon-market/wrappers';
 import { BackendError, type BackendEvent, type BackendDelta, type Usage } from '../backend';
-import { commitEvery, encodeRecord, encodeRetryAfter, type ModelRequest, RecordType, MAX_RETRY_AFTER } from '../link';
+import {
+    commitEvery,
+    encodeRecord,
+    encodeRetryAfter,
+    FrameKind,
+    type ModelRequest,
+    RecordType,
+    MAX_RETRY_AFTER,
+} from '../link';
 import type { TokenCounter } from '../tokens';
 import { Answer, type Part, parts, WholeText } from './answer';
 import { BackendAnswer } from './backendAnswer';
@@ -318,7 +326,11 @@ export class RunningQuery implements ActiveQuery {
         if (!answer.fits(part)) {
             return 'full'; // a meter frame took its place
         }
-        await this.write(answer.addPart(part));
+        const frame = answer.addPart(part);
+        if (part.kind === FrameKind.Note) {
+            job.client.notes.spend(frame.length);
+        }
+        await this.write(frame);
         this.checkPayable();
         return 'sent';
     }

@@ -16,6 +16,7 @@ const STATUS: Record<RefusalCode, number> = {
     declined: 429,
     chain_down: 503,
     paused: 503,
+    no_storage: 507,
     other_process: 421,
     taking_over: 503,
     shutting_down: 503,

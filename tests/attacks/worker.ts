@@ -875,7 +875,24 @@ export const workerAttacks: Attack[] = [
             'No new work is taken while the disk has no room for the largest answers of all that may run or wait.',
         file: 'tests/offchain/worker/intake.spec.ts',
         test: 'a worker whose disk is nearly full takes no new jobs and queries, lets running queries end, and goes on once there is room',
-        removed: 'worker: the room on its disk among what keeps new work out (diskObstacle)',
+        removed: 'worker: the room on its disk among what keeps new work out (DiskRoom.hasRoom)',
+    },
+    {
+        source: 'review',
+        attack: 'A client has vectors and log probabilities stored for next to nothing until the disk of the node is full, and no other client is served any more.',
+        stoppedBy:
+            'What a client may have stored of them is used up after 64 MB, and grows by 64 GB with each TON that its vouchers promise.',
+        file: 'tests/offchain/worker/notes.spec.ts',
+        test: 'A client that has used up what may be stored for nothing is refused log probabilities before anything runs, unsigned, and gets text; another client gets both',
+        removed: 'worker: the allowance for notes in requireNoteRoom',
+    },
+    {
+        source: 'review',
+        attack: 'Many clients, each within its allowance, fill the disk with vectors and log probabilities, so that text has no room any more.',
+        stoppedBy: 'Queries for them are refused while less than a tenth of the disk is free besides what text needs.',
+        file: 'tests/offchain/worker/notes.spec.ts',
+        test: 'A worker whose disk fills refuses log probabilities while less than a tenth of it is free besides what text needs',
+        removed: 'worker: the room for notes in requireNoteRoom (DiskRoom.hasRoomForNotes)',
     },
     {
         source: 'review',

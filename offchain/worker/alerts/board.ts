@@ -7,6 +7,7 @@ export const alertSeverities = {
     claims: 'critical', // no round of claims comes to its end
     wallet: 'warning', // balance low
     disk: 'critical', // of the store
+    notes: 'warning', // no room for those of new queries
     stopped: 'critical', // the store fails or is old, so the worker ended
     demand: 'critical', // open on chain, or a case before the committee
     attestation: 'warning', // ends soon, or cannot be renewed

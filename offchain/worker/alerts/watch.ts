@@ -4,6 +4,7 @@ import { addressText, walletText } from '../../process/addresses';
 import { PollLoop } from '../../process/tasks';
 import { reporting } from '../../process/log';
 import { unclaimedOf } from '../../store/jobSums';
+import { noteFeatures } from '../../link';
 import type { CaseRecord, JobRecord } from '../../store/worker';
 import { accountAddress } from '../channels';
 import { NO_ATTESTATION, type NodeAttestation } from '../attestation';
@@ -88,6 +89,7 @@ export class AlertWatch {
             look('claims', async () => this.ofClaims()),
             look('demand', async () => (await context.store.cases.open()).map((record) => this.ofCase(record))),
             look('disk', () => conditionOf(diskCheck(config, machine, minFree))),
+            look('notes', async () => this.ofNotes()),
             look('attestation', async () => this.ofAttestation()),
             look('backend', async () => {
                 const { backends, models } = context.backends.view();
@@ -198,6 +200,24 @@ export class AlertWatch {
                 ? `keep the worker running, and ${formatTon(DEMAND_RESERVE)} TON in its wallet: it answers by itself. "cocoon worker status" shows the case`
                 : 'look at the query, and submit a statement: "cocoon dispute statement"',
         };
+    }
+
+    /** Nothing for a node that sells no notes, or that takes no new work at all. */
+    private ofNotes(): Condition[] {
+        const { backends, disk, offers } = this.parts.context;
+        const sells = offers.current.some(({ model }) =>
+            backends.featuresOf(model).some((feature) => noteFeatures.includes(feature)),
+        );
+        return !sells || !disk.hasRoom || disk.hasRoomForNotes
+            ? []
+            : [
+                  {
+                      subject: '',
+                      message:
+                          'queries for vectors and log probabilities are refused, because the disk fills; text goes on',
+                      remedy: 'free space, or lower "limits.maxAnswer"; less than a tenth of the disk is free besides what text needs',
+                  },
+              ];
     }
 
     private ofAttestation(): Condition[] {

@@ -20,11 +20,15 @@ const MiB = 1 << 20;
 export const MIN_FREE = 200 * MiB;
 const LOW_FREE = 2048 * MiB;
 
-/** What of this machine a test replaces. */
-export interface Machine {
-    nodeVersion: string;
-    /** Bytes that this user can still write in a folder. */
+/** Bytes of the disk of a folder: those that this user can still write, and all. */
+export interface Disk {
     freeBytes(folder: string): number;
+    totalBytes(folder: string): number;
+}
+
+/** What of this machine a test replaces. */
+export interface Machine extends Disk {
+    nodeVersion: string;
     /** Throws when this user cannot write in the folder. */
     assertWritable(folder: string): void;
 }
@@ -34,6 +38,10 @@ export const thisMachine: Machine = {
     freeBytes(folder) {
         const { bavail, bsize } = statfsSync(folder);
         return bavail * bsize;
+    },
+    totalBytes(folder) {
+        const { blocks, bsize } = statfsSync(folder);
+        return blocks * bsize;
     },
     assertWritable: (folder) => accessSync(folder, constants.W_OK),
 };

@@ -155,6 +155,54 @@ describe('A node that refuses without a signature', () => {
         expect(nodes.find((node) => node.worker === worker)!.measured.success).toBeCloseTo(row.success);
     });
 
+    describe('as "no_storage"', () => {
+        const wanting = { ...ask, logprobs: true };
+        const withLogprobs = (options: BenchOptions) =>
+            start({
+                ...options,
+                before: ({ workers }) =>
+                    workers.forEach((worker) => {
+                        worker.info = (info) => ({ ...info, offers: [{ ...info.offers[0], features: ['logprobs'] }] });
+                    }),
+            });
+        const used = () => bench.workers.find(({ url }) => url === jobs()[0].stored.worker)!;
+
+        it('is asked for text all the same, and another node gives the log probabilities', async () => {
+            await withLogprobs({ workers: 2 });
+            expect((await bench.post(wanting)).status).toBe(200);
+            used().scripts.push({ refuse: 'no_storage' });
+            expect((await bench.post(wanting)).status).toBe(200);
+
+            expect(jobs().map(({ phase }) => phase)).toEqual(['open', 'open']);
+            const { worker } = jobs()[0].stored;
+            const nodes = (await bench.admin('nodes')) as { worker: string; measured: { success: number } }[];
+            expect(nodes.find((node) => node.worker === worker)!.measured.success).toBe(1);
+            const [{ nodes: states }] = (await status()).models;
+            expect(states.map(({ state }: { state: string }) => state)).toEqual(['ok', 'ok']); // neither comes last
+        });
+
+        it('and is the only one gives an error that says what to do, and keeps its job', async () => {
+            await withLogprobs({});
+            expect((await bench.post(wanting)).status).toBe(200);
+            used().scripts.push(...Array.from({ length: 10 }, () => ({ refuse: 'no_storage' as const })));
+            for (let time = 0; time < 10; time++) {
+                expect(await bench.post(wanting)).toMatchObject({
+                    status: 503,
+                    body: {
+                        error: {
+                            code: 'no_storage',
+                            message: expect.stringContaining('ask later, or without "logprobs"') as string,
+                        },
+                    },
+                });
+            }
+
+            expect((await bench.post(ask)).status).toBe(200);
+            expect((await bench.post(wanting)).status).toBe(200);
+            expect(jobs().map(({ phase }) => phase)).toEqual(['open']);
+        });
+    });
+
     it('opens no more jobs a day than may be spoiled, whatever the causes and nodes, and says so', async () => {
         await start({ workers: 3, config: { job: { step: '40000', maxSpoiled: 2 } } });
         const codes = ['leaving', 'wrong_terms', 'wrong_channel'] as const;

@@ -133,6 +133,7 @@ export class ExaminedWorker {
         const machine: Machine = {
             nodeVersion: process.versions.node,
             freeBytes: () => 100 * GiB,
+            totalBytes: () => 100 * GiB,
             assertWritable: () => undefined,
             ...changes.machine,
         };

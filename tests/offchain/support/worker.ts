@@ -11,6 +11,7 @@ import {
 } from '../../../offchain/worker';
 import { Cases } from '../../../offchain/worker/cases';
 import { Claims } from '../../../offchain/worker/claims';
+import type { Disk } from '../../../offchain/worker/doctor/machine';
 import { ECHO, ScriptedBackend } from './backend';
 import { FakeChain, FakeWallet } from './chain';
 
@@ -101,6 +102,9 @@ export function holdReadings(chain: FakeChain): () => void {
     return release;
 }
 
+/** A disk that has room, whatever that of this machine has. */
+export const EMPTY_DISK: Disk = { freeBytes: () => 2 ** 40, totalBytes: () => 2 ** 40 };
+
 /** A worker with a scripted backend on a chain in memory. */
 export async function startFixture(overrides: Overrides = {}, parts: WorkerParts = {}): Promise<Fixture> {
     const folder = mkdtempSync(join(tmpdir(), 'cocoon-worker-'));
@@ -113,6 +117,7 @@ export async function startFixture(overrides: Overrides = {}, parts: WorkerParts
             backend,
             wallet,
             seeds: SEEDS,
+            disk: EMPTY_DISK,
             now: () => chain.now(),
             ...parts,
         });

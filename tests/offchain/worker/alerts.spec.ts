@@ -14,6 +14,7 @@ import { nodeStates, signingKey } from '@cocoon-market/wrappers';
 import { AlertBoard, type AlertNotice } from '../../../offchain/worker/alerts/board';
 import { Notifier } from '../../../offchain/worker/alerts/notify';
 import { AlertWatch, type WatchParts } from '../../../offchain/worker/alerts/watch';
+import { DiskRoom } from '../../../offchain/worker/diskRoom';
 import { FakeChain } from '../support/chain';
 import { TestClient } from '../support/client';
 import { ExaminedWorker, REGISTRY } from '../support/examined';
@@ -255,6 +256,12 @@ describe('A notice', () => {
 
 const MIB = 2 ** 20;
 
+/** A machine whose disk has 2000 MiB, so many of them free. */
+const machineWith = (bytes: number) => ({
+    ...{ nodeVersion: process.versions.node, assertWritable: () => undefined },
+    ...{ freeBytes: () => bytes, totalBytes: () => 2000 * MIB },
+});
+
 /** A watch over readings that a test sets. */
 function watchOf(
     overrides: Overrides = {},
@@ -271,8 +278,10 @@ function watchOf(
         cases: [] as object[],
         coins: 10n ** 9n,
         proof: {} as object,
+        features: [] as string[], // of the model that the node offers
     };
     const config = { ...configFor('/tmp', overrides) };
+    const { machine = machineWith(2 ** 40) } = parts;
     const store = {
         jobs: { claimable: async ({ cursor }: { cursor?: Buffer }) => (cursor === undefined ? readings.jobs : []) },
         cases: { open: async () => readings.cases },
@@ -280,7 +289,11 @@ function watchOf(
     const key = { publicKey: signingKey(SEEDS.receiptKey).publicKey };
     const watch = new AlertWatch({
         context: {
-            backends: { view: () => ({ backends: readings.backends, models: [] }) },
+            backends: {
+                view: () => ({ backends: readings.backends, models: [] }),
+                featuresOf: () => readings.features,
+            },
+            disk: new DiskRoom(config, machine, () => readings.steady),
             config,
             offers: { current: config.offers },
             store,
@@ -293,7 +306,7 @@ function watchOf(
         minClaim: () => 1000n,
         claimRounds: () => readings.rounds,
         attestation: { current: () => ({ tier: 'open', ...readings.proof }) as never },
-        machine: { nodeVersion: process.versions.node, freeBytes: () => 2 ** 40, assertWritable: () => undefined },
+        machine,
         steady: () => readings.steady,
         ...parts,
     });
@@ -411,8 +424,20 @@ describe('A running worker raises', () => {
         { bytes: 200 * MIB, alerts: [], overrides: { store: 'postgres://127.0.0.1/worker' } },
     ])('$alerts for $bytes free bytes: with less than 712 MiB a worker with a file takes no new work', async (on) => {
         const { bytes, alerts, overrides = {} } = on;
-        const machine = { nodeVersion: process.versions.node, freeBytes: () => bytes, assertWritable: () => undefined };
-        expect(await watchOf(overrides, { machine }).active()).toEqual(alerts);
+        expect(await watchOf(overrides, { machine: machineWith(bytes) }).active()).toEqual(alerts);
+    });
+
+    it.each([
+        { bytes: 912 * MIB, features: ['logprobs'], alerts: [] },
+        { bytes: 912 * MIB - 1, features: ['logprobs'], alerts: ['notes'] },
+        { bytes: 912 * MIB - 1, features: ['embeddings'], alerts: ['notes'] },
+        { bytes: 912 * MIB - 1, features: ['tools'], alerts: [] },
+        { bytes: 712 * MIB, features: ['logprobs'], alerts: ['notes'] },
+        { bytes: 712 * MIB - 1, features: ['logprobs'], alerts: ['disk'] },
+    ])('$alerts for $bytes of 2000 MiB free where $features are sold', async ({ bytes, features, alerts }) => {
+        const { active, readings } = watchOf({}, { machine: machineWith(bytes) });
+        readings.features = features;
+        expect(await active()).toEqual(alerts);
     });
 
     it.each([

@@ -1,4 +1,4 @@
-import { Allowances } from '../../../offchain/worker/allowance';
+import { Allowances, NoteAllowance } from '../../../offchain/worker/allowance';
 
 const job = (number: number): Buffer => {
     const hash = Buffer.alloc(32);
@@ -25,5 +25,50 @@ describe('What a job may have signed that brings nothing', () => {
 
         expect(allowances.of(job(1))).toBe(first);
         expect(allowances.of(job(2))).not.toBe(second);
+    });
+});
+
+describe('What a client may have stored that is not billed by its size', () => {
+    const DAY_MS = 86_400_000;
+    let now: number; // milliseconds
+
+    beforeEach(() => {
+        now = 0;
+        jest.spyOn(performance, 'now').mockImplementation(() => now);
+    });
+
+    afterEach(() => jest.restoreAllMocks());
+
+    it('is 64 MB at once, to the byte', () => {
+        const notes = new NoteAllowance();
+        notes.spend(63_999_999);
+        expect(notes.isEmpty).toBe(false);
+        notes.spend(1);
+        expect(notes.isEmpty).toBe(true);
+    });
+
+    it('comes back evenly over a day, and never to more than 64 MB', () => {
+        const notes = new NoteAllowance();
+        notes.spend(96_000_000); // by queries that ran at once
+        now = DAY_MS / 2;
+        expect(notes.isEmpty).toBe(true);
+        now += 1000;
+        expect(notes.isEmpty).toBe(false);
+        now += 100 * DAY_MS;
+        notes.spend(63_999_999);
+        expect(notes.isEmpty).toBe(false);
+        notes.spend(1);
+        expect(notes.isEmpty).toBe(true);
+    });
+
+    it('grows by 64 GB with each TON that vouchers promise, and keeps that', () => {
+        const notes = new NoteAllowance();
+        notes.spend(64_000_000);
+        notes.earn(1_000_000_000n);
+        now = DAY_MS;
+        notes.spend(63_999_999_999);
+        expect(notes.isEmpty).toBe(false);
+        notes.spend(1);
+        expect(notes.isEmpty).toBe(true);
     });
 });

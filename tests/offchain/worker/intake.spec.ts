@@ -195,7 +195,8 @@ describe('a worker whose disk is nearly full', () => {
     beforeEach(async () => {
         free = 10_000 * MiB;
         let seconds = 0;
-        fixture = await startFixture({}, { freeBytes: () => free, steady: () => ++seconds });
+        const disk = { freeBytes: () => free, totalBytes: () => 10_000 * MiB };
+        fixture = await startFixture({}, { disk, steady: () => ++seconds });
     });
 
     it('takes no new jobs and queries, lets running queries end, and goes on once there is room', async () => {
