@@ -100,7 +100,7 @@ async function follow(flags: IndexFlags): Promise<void> {
     const { store, indexer } = await opened(flags);
     try {
         if (flags.once === true) {
-            tell(flags, await indexer.pass());
+            await readAll(indexer, (report) => tell(flags, report));
             return;
         }
         const stopped = stopRequested();
@@ -117,6 +117,17 @@ async function follow(flags: IndexFlags): Promise<void> {
     }
 }
 
+/** Passes until nothing is left for another one; returns what the last one did. */
+async function readAll(indexer: Indexer, onPass: (report: PassReport) => void = () => undefined): Promise<PassReport> {
+    for (;;) {
+        const report = await indexer.pass();
+        onPass(report);
+        if (report.unfinished === 0) {
+            return report;
+        }
+    }
+}
+
 function tell({ json }: IndexFlags, report: PassReport): void {
     if (json === true) {
         console.log(plainJson(report));
@@ -130,7 +141,7 @@ async function exportMarket(flags: IndexFlags): Promise<void> {
     const at = flags.at === undefined ? undefined : readFlag('--at', flags.at, wholeFrom(0, MAX_NUMBER));
     const { market, store, indexer } = await opened(flags);
     try {
-        const { behind, unresolved } = await indexer.pass();
+        const { behind, unresolved } = await readAll(indexer);
         if (behind + unresolved > 0) {
             throw new Remedied('The endpoint does not give the whole market, so its export would differ from others', {
                 remedy: 'try again in a minute, or name another endpoint',

@@ -10,10 +10,11 @@ import type { IndexStore, UndoRule } from './store';
 import { HistoryError, isSame, type ProvedTransaction, proveTransaction } from './transaction';
 import type { ReadTransaction } from './writes';
 
-/** How far the chain is. */
+/** How far the chain is, and the pass. */
 export interface ChainTime {
     at: number; // unix seconds of the newest transaction that is stored
     behind: boolean; // the endpoint is at an earlier block than one that was read before
+    isLate: () => boolean; // the rest of an account that anyone may fill is for the next pass
 }
 
 /** What a pass over one account did. */
@@ -47,7 +48,9 @@ export class Follower {
             if (log.walk !== undefined) {
                 await this.walk(followed, chain); // the rest of an earlier pass
             }
-            await this.walk(followed, chain);
+            if (followed.log.walk === undefined) {
+                await this.walk(followed, chain);
+            }
         } catch (error) {
             const isContradiction = error instanceof HistoryError || (error instanceof ChainError && !error.silent);
             const { walk } = (await this.store.log(log.log)) ?? {};
@@ -87,15 +90,15 @@ export class Follower {
                 followed.log = { ...stored, busy: true, size: 0, done: undefined, walk: undefined };
                 return;
             }
-            if (stored.walk === undefined) {
+            if (stored.walk === undefined || (mayBeFilled(stored) && chain.isLate())) {
                 return;
             }
             expected = stored.walk.next;
         }
     }
 
-    private isTooBusy({ role, size }: Log): boolean {
-        return size > this.limits.maxSize && role !== 'registry' && role !== 'provider';
+    private isTooBusy(log: Log): boolean {
+        return log.size > this.limits.maxSize && mayBeFilled(log);
     }
 
     /** An endpoint that is behind with its blocks cannot know what is later. */
@@ -158,6 +161,9 @@ export class Follower {
         }
     }
 }
+
+/** True of an account to which anyone may send, or that a provider may name although it has nothing to do with it. */
+const mayBeFilled = ({ role }: Log): boolean => role !== 'registry' && role !== 'provider';
 
 const TRANSACTION_SIZE = 10_000; // characters of facts that count as a further transaction
 

@@ -26,6 +26,7 @@ export interface PassReport {
     undone: number; // transactions that another history replaced
     behind: number; // accounts of which the endpoint is behind what is stored
     unresolved: number; // payments to payouts whose sender's transaction the endpoint does not find
+    unfinished: number; // accounts and payments with which the next pass goes on
     block: number; // seqno of the masterchain at the start of the pass
 }
 
@@ -39,21 +40,26 @@ const MAX_UNDO_SECONDS = 3600;
 const FINAL_SECONDS = 3600;
 const MAX_SIZE = 200_000; // transactions
 const CONFIRM_AFTER = 10_000; // transactions
+const SLOW_SECONDS = 60;
 
 export class Indexer {
     private readonly follower: Follower;
     private readonly limits: FollowLimits;
 
     constructor(private readonly parts: IndexerParts) {
-        const defaults = { maxUndoSeconds: MAX_UNDO_SECONDS, maxSize: MAX_SIZE, finalSeconds: FINAL_SECONDS };
-        this.limits = { ...defaults, confirmAfter: CONFIRM_AFTER, ...parts.limits };
+        this.limits = {
+            ...{ maxUndoSeconds: MAX_UNDO_SECONDS, maxSize: MAX_SIZE, finalSeconds: FINAL_SECONDS },
+            ...{ confirmAfter: CONFIRM_AFTER, slowSeconds: SLOW_SECONDS },
+            ...parts.limits,
+        };
         const { source, store, registry } = parts;
         this.follower = new Follower(source, store, registry, this.limits, (log, id) => this.requireWitnesses(log, id));
     }
 
     /**
-     * Reads everything that happened since the last pass. After an error, or a kill, the next pass goes on where this
-     * one ended.
+     * Reads what happened since the last pass: all of the market's own accounts, and of those that anyone may fill as
+     * much as there is time for, so that none keeps the others waiting. The next pass goes on where this one ended,
+     * also after an error or a kill.
      * @throws HistoryError if an endpoint contradicts itself or another one; ChainError; Remedied if the account is no
      * registry that this release knows
      */
@@ -71,16 +77,20 @@ export class Indexer {
             undone: 0,
             behind: 0,
             unresolved: 0,
+            unfinished: 0,
             block: block.seqno,
         };
         await store.follow('registry', [registry.toRawString()], 0n);
         const finished = new Set<string>();
+        const end = performance.now() + this.limits.slowSeconds * 1000;
+        const isLate = () => performance.now() >= end;
+        let remaining = 0; // payments, and what they name
         // What is read names further accounts, until nothing new is named.
         await this.release(); // of a pass that was killed
         for (let found = true; found;) {
             const undone = report.undone;
             found = false;
-            const chain = { at: await this.newest(), behind };
+            const chain = { at: await this.newest(), behind, isLate };
             for await (const logs of store.growing(chain.at - this.limits.finalSeconds)) {
                 const next = logs.filter(({ log }) => !finished.has(log));
                 found ||= next.length > 0;
@@ -95,14 +105,18 @@ export class Indexer {
             await this.discover();
             if (!found) {
                 // Each sender costs a call, so first every account is read that is named without one.
-                report.unresolved = await locateSenders(this.parts);
-                found = await this.discover();
+                const located = await locateSenders(this.parts, isLate);
+                const isNew = await this.discover();
+                found = isNew && !isLate();
+                report.unresolved = located.unresolved;
+                remaining = located.more + (isNew && !found ? 1 : 0);
             }
         }
         await readProviders(this.parts);
         if (!behind) {
             await store.setMark('block', JSON.stringify({ ...block, at: firstAt, readAt }));
         }
+        report.unfinished += remaining;
         report.calls = source.calls - callsBefore;
         report.logs = finished.size;
         return report;
@@ -113,6 +127,7 @@ export class Indexer {
         report.added += followed.added;
         report.undone += followed.undone;
         report.behind += followed.behind ? 1 : 0;
+        report.unfinished += followed.log.walk === undefined ? 0 : 1;
         if (followed.undone > 0) {
             this.notice(`${log.log}: ${followed.undone} transactions were replaced by another history`);
         }

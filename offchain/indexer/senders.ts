@@ -7,9 +7,18 @@ import type { IndexerParts } from './parts';
 import { HistoryError, proveTransaction } from './transaction';
 import { requireWitnesses } from './witnesses';
 
-/** Finds out which accounts that paid a payout are channels: by the transaction that sent the payment. */
-export async function locateSenders({ source, witnesses = [], store, onNotice }: IndexerParts): Promise<number> {
-    let unresolved = 0;
+const MAX_REQUESTED = 5000; // payments in one pass
+const MIN_REQUESTED = 20; // however late it is
+
+/**
+ * Finds out which accounts that paid a payout are channels: by the transaction that sent the payment. Those that it has
+ * no time for are `more`; each payout has its turn, and chance says which of its payments.
+ */
+export async function locateSenders(
+    { source, witnesses = [], store, onNotice }: IndexerParts,
+    isLate: () => boolean,
+): Promise<{ unresolved: number; more: number }> {
+    let [unresolved, requested, more] = [0, 0, 0];
     const { rows } = await sql<{ log: string; subject: string; lt: Buffer; body: string }>`
         SELECT f.log AS log, f.subject AS subject, f.lt AS lt, f.body AS body FROM facts f
         JOIN logs l ON l.log = f.log AND l."nextLt" IS NULL
@@ -17,8 +26,14 @@ export async function locateSenders({ source, witnesses = [], store, onNotice }:
         AND NOT EXISTS (SELECT 1 FROM logs c WHERE c.log = 'channel/' || f.subject)
         AND NOT EXISTS (SELECT 1 FROM senders s WHERE s.payout = l.account AND s.sender = f.subject)
         AND NOT EXISTS (SELECT 1 FROM facts e WHERE e.log = f.log AND e.kind = 'received'
-            AND e.subject = f.subject AND e.lt < f.lt)`.execute(store.db);
+            AND e.subject = f.subject AND e.lt < f.lt)
+        ORDER BY row_number() OVER (PARTITION BY f.log ORDER BY random()) LIMIT ${MAX_REQUESTED + 1}`.execute(store.db);
+    more = rows.splice(MAX_REQUESTED).length;
     await inParallel(rows, async ({ log, subject, lt, body }) => {
+        if (++requested > MIN_REQUESTED && isLate()) {
+            more++;
+            return;
+        }
         const payout = log.slice('payout/'.length);
         const [from, to] = [Address.parseRaw(subject), Address.parseRaw(payout)];
         const { createdLt } = JSON.parse(body) as { createdLt: string };
@@ -49,5 +64,5 @@ export async function locateSenders({ source, witnesses = [], store, onNotice }:
                 .execute(),
         );
     });
-    return unresolved;
+    return { unresolved, more };
 }

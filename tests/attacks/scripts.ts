@@ -487,4 +487,12 @@ export const scriptsAttacks: Attack[] = [
         test: 'The directory of nodes has room for another node of a provider once one has closed, in whatever order that is read',
         removed: 'offchain/market/directory: `close`',
     },
+    {
+        attack: 'a provider names busy accounts of the network as its payouts, and an index reads nothing else for days',
+        source: 'review: actions and scripts',
+        stoppedBy: 'an account that anyone may fill is read on with the next reading once a reading lasts a minute',
+        file: 'tests/indexer/market.spec.ts',
+        test: 'an account that a provider names as its payout, and that has nothing to do with it, keeps no pass from its end, however many transactions it has',
+        removed: 'offchain/indexer/indexer: `isLate`',
+    },
 ];

@@ -340,6 +340,43 @@ it('texts and prices of a hostile node are stored as they are and shown harmless
     expect(plainJson('\u202e'.repeat(10_000))).toHaveLength(60_002);
 }, 60_000);
 
+describe('an account that a provider names as its payout, and that has nothing to do with it,', () => {
+    /** An index of an endpoint that lists two transactions at a time, and how many pages of the payout it asks for. */
+    async function indexWith(slowSeconds: number) {
+        let pages = 0;
+        const source = new ChangedSource(new HttpSource(world.settings), (page) => page, 2);
+        const page = source.page.bind(source);
+        source.page = (account, from) => {
+            pages += account.equals(provider.payout.address) ? 1 : 0;
+            return page(account, from);
+        };
+        const index = await TestIndex.open(world, { source, limits: { slowSeconds } });
+        return { index, pages: () => pages };
+    }
+
+    it('keeps no pass from its end, however many transactions it has', async () => {
+        const { index, pages } = await indexWith(0);
+        const { unfinished } = await index.pass();
+        const first = pages();
+
+        expect(unfinished).toBeGreaterThan(0);
+        expect(first).toBe(1);
+        expect(await index.store.mark('block')).toBeDefined();
+        await index.close();
+    }, 60_000);
+
+    it('is read to its end by the passes that follow', async () => {
+        const { index } = await indexWith(0);
+        let unfinished = 1;
+        for (let pass = 0; unfinished > 0 && pass < 100; pass++) {
+            ({ unfinished } = await index.pass());
+        }
+
+        expect(await index.export()).toBe(await rebuilt(world));
+        await index.close();
+    }, 60_000);
+});
+
 describe('matching', () => {
     it('lists the nodes that fit an app, and why others do not', async () => {
         const [fits, other] = matchNodes(await view(), { model: 'a', queriesPerDay: 100, region: 'eu-north' });
