@@ -1,5 +1,5 @@
 /** Follows the demands and cases about this node on chain, and answers demands before their deadline. */
-import { type CaseOpened, caseStates, Dispute, isJudged, Node } from '@cocoon-market/wrappers';
+import { type CaseOpened, caseStates, Dispute, isJudged, Node, ruleBounds } from '@cocoon-market/wrappers';
 import type { OpenedContract } from '@ton/core';
 import { type ChainReader, CONFIRM_READS, Confirmer, type Emitted, type EventReader } from '../chain';
 import { ANSWER_SECONDS, EVIDENCE_SECONDS } from '../link';
@@ -124,14 +124,14 @@ export class Cases {
 
     /**
      * Unix seconds: receipts of jobs that ended before are no evidence any more, by the longest evidence window ever
-     * read. A wrong clock of this machine, or one wrong answer of the API, cannot bring it nearer.
+     * read. A wrong clock of this machine, or one wrong answer, brings it no nearer, and no further than rules can say.
      */
     private async pruneBefore(): Promise<number> {
         const { chain, config, now } = this.context;
         const { state, at } = await chain.account(config.node);
         if (state === 'active') {
             const { evidence } = await chain.open(Node.fromAddress(config.node)).getNodeRecord();
-            this.evidenceSeconds = Math.max(this.evidenceSeconds, Number(evidence));
+            this.evidenceSeconds = Math.max(this.evidenceSeconds, Math.min(Number(evidence), ruleBounds.maxWindow));
         }
         return Math.min(now(), at) - (this.evidenceSeconds + ANSWER_SECONDS + HOUR);
     }

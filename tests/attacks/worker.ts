@@ -1042,4 +1042,12 @@ export const workerAttacks: Attack[] = [
         test: 'One of three endpoints that makes up what channels hold has no job begun while strangers use up the calls to the others',
         removed: 'worker: votes that a used-up budget keeps from a new channel (majoritySays)',
     },
+    {
+        source: 'review',
+        attack: 'An endpoint says once that receipts are evidence for a century: until a restart no answer is deleted, and the disk fills.',
+        stoppedBy: 'No window is believed that is longer than any that rules may have.',
+        file: 'tests/regression/offchain-limits.spec.ts',
+        test: 'One answer of an API of the chain that receipts are evidence for a century keeps no answer longer than rules can ask for',
+        removed: 'worker: the longest window of rules (pruneBefore)',
+    },
 ];

@@ -1,17 +1,29 @@
 /** What one client, stranger or endpoint of the chain may take of a worker, so that it does not take it from others. */
-import { Address } from '@ton/core';
+import { Address, Cell } from '@ton/core';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
 import { ChainError, type Urgency } from '../../offchain/chain';
 import { encodeQuery, paths } from '../../offchain/link';
 import { Turns } from '../../offchain/process/doors';
+import { openWorkerStore } from '../../offchain/store/open';
 import type { Step } from '../offchain/support/backend';
 import { FakeChain } from '../offchain/support/chain';
 import { DAY, type Sealed, TestClient } from '../offchain/support/client';
 import { until } from '../offchain/gateway/support';
-import { claimRound, type Fixture, holdReadings, startFixture, TOKEN } from '../offchain/support/worker';
+import {
+    account,
+    caseRound,
+    claimRound,
+    type Fixture,
+    holdReadings,
+    startFixture,
+    TOKEN,
+} from '../offchain/support/worker';
 
 let fixture: Fixture;
 
@@ -282,6 +294,24 @@ describe('A clock of the machine that jumps a day ahead and back', () => {
 });
 
 describe('One answer of an API of the chain', () => {
+    it('that receipts are evidence for a century keeps no answer longer than rules can ask for', async () => {
+        const folder = mkdtempSync(join(tmpdir(), 'cocoon-evidence-'));
+        const store = await openWorkerStore(join(folder, 'worker.db'));
+        const pruned = jest.spyOn(store, 'prune');
+        let evidence = 3_153_600_000n;
+        fixture = await startFixture({ cases: { seconds: 0.02 } }, { store });
+        const { chain } = fixture;
+        chain.set(account(0x11), { code: Cell.EMPTY, data: Cell.EMPTY, balance: 1n });
+        const getNodeRecord = async () => ({ evidence });
+        chain.getters.set(account(0x11).toRawString(), { getNodeRecord, getNodeState: async () => ({ number: 0n }) });
+        await caseRound();
+        evidence = 3600n;
+        await caseRound();
+
+        expect(chain.now() - pruned.mock.lastCall![0]).toBeLessThan(32 * 86_400);
+        rmSync(folder, { recursive: true });
+    });
+
     it('that a claim needs more than the wallet has keeps nothing from being claimed in the next round', async () => {
         fixture = await startFixture();
         const client = await withJob();
