@@ -43,6 +43,8 @@ const RESEND_POLLS = 10; // as long as so many of them would last if the chain a
 const PATIENCE = 60; // seconds after an order's validity in which a silent API is asked again
 const LIST_SECONDS = 15; // for the list of what an account took: an endpoint may make up one without an end
 
+const OVER = 'over'; // what is found of an order that may be made again, long after its time
+
 /** What {@link outcomeOf} knows of an order's account. */
 export interface OutcomeOptions {
     pauseMs?: number; // between two readings
@@ -57,7 +59,8 @@ export interface OutcomeOptions {
  * lapse is confirmed by several readings, and by every endpoint, because the caller then signs another order in its
  * place. An endpoint that is down, or whose time stands ten minutes behind that of the chain and of this machine, has
  * no say in the end. What others say of the account has none either in the end if the order may be repeated: no order
- * is executed so late, and one endpoint must not keep a wallet waiting for ever.
+ * is executed so late, and neither one endpoint nor strangers, who fill the list of what a wallet took, must keep it
+ * waiting for ever.
  */
 export async function outcomeOf(
     chain: Chain,
@@ -81,7 +84,7 @@ export async function outcomeOf(
         at <= order.validUntil
             ? undefined
             : mayRepeat && at > order.validUntil + SILENT
-              ? 'over'
+              ? OVER
               : `lapsed, as ${data?.hash().toString('hex')}`;
     for (let reads = 0; reads < 2 * GRACE_POLLS; reads++) {
         const key = order.wallet.toRawString();
@@ -91,7 +94,15 @@ export async function outcomeOf(
         const next = account.state === 'active' ? await seqno() : 0;
         // An order may have been signed for a later time than it was, on the word of one endpoint.
         const from = Math.min(order.from, account.at);
-        const outcome = next > order.seqno ? await readOutcome(chain, { ...order, from }, numberOf) : undefined;
+        const isUsed = next > order.seqno;
+        const outcome = isUsed
+            ? await readOutcome(chain, { ...order, from }, numberOf).catch((error: unknown) => {
+                  if (finding !== OVER) {
+                      throw error;
+                  }
+                  return undefined; // strangers may fill the list faster than it is read
+              })
+            : undefined;
         if (outcome !== undefined) {
             return outcome;
         }
@@ -99,7 +110,7 @@ export async function outcomeOf(
             return 'waiting';
         }
         if (confirmed) {
-            return next > order.seqno ? 'overtaken' : 'lapsed';
+            return isUsed ? 'overtaken' : 'lapsed';
         }
         await sleep(pauseMs);
     }

@@ -495,4 +495,13 @@ export const scriptsAttacks: Attack[] = [
         test: 'an account that a provider names as its payout, and that has nothing to do with it, keeps no pass from its end, however many transactions it has',
         removed: 'offchain/indexer/indexer: `isLate`',
     },
+    {
+        attack: 'a client has a worker claim and floods its wallet with dust, so that the list of what the wallet took is never read down to the claim, and no other is made',
+        source: 'review: actions and scripts',
+        stoppedBy:
+            'ten minutes after its time an order that may be made again is over, whether the list can be read or not',
+        file: 'tests/offchain/chain/wallet.spec.ts',
+        test: 'A wallet whose first endpoint lies or to which strangers send more than is read in time waits for no order for ever',
+        removed: 'offchain/chain/order: `OVER` where the list fails',
+    },
 ];

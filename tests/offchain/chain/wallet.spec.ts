@@ -318,6 +318,23 @@ describe('A wallet whose first endpoint lies', () => {
         expect(limits).toEqual([15, 15]);
     });
 
+    it('or to which strangers send more than is read in time waits for no order for ever', async () => {
+        const order = { wallet: to, seqno: 0, hash: 'ab', from: 1000, validUntil: 1120 };
+        const chainAt = (at: number) =>
+            ({
+                account: async () => ({ state: 'active', balance: COIN, at }),
+                // eslint-disable-next-line require-yield
+                accepted: async function* () {
+                    throw new ChainError('were not read to their end');
+                },
+            }) as unknown as Chain;
+        const outcomeAt = (at: number) =>
+            outcomeOf(chainAt(at), order, async () => 1, { pauseMs: 20, mayRepeat: true });
+
+        await expect(outcomeAt(1120 + 600)).rejects.toThrow('were not read to their end');
+        expect(await outcomeAt(1120 + 601)).toBe('overtaken');
+    });
+
     it('or whose other endpoint is down does not wait for it after each order', async () => {
         wallet = walletAt(network.url, `http://127.0.0.1:${await freePort()}/api/v2/jsonRPC`);
         const start = performance.now();
