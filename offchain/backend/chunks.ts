@@ -42,6 +42,7 @@ export class ChunkReader {
     }
 
     private readChoice(choice: WireChoice): BackendDelta | undefined {
+        assertFields(choice);
         const { index = 0, delta, text, finish_reason: finish } = choice;
         if (typeof index !== 'number' || !Number.isInteger(index) || index < 0 || index >= this.choices) {
             throw new BackendError('the server sent a choice that was not asked for');
@@ -54,8 +55,10 @@ export class ChunkReader {
                 note = { ...note, finish_reason: word };
             }
         }
+        assertFields(delta ?? {});
         const message = messageOf(isNothing(text) ? (delta ?? {}) : { content: text });
         if (Array.isArray(message?.fields?.tool_calls)) {
+            message.fields.tool_calls.forEach(assertFields);
             message.fields.tool_calls = this.indexesOf(index).apply(message.fields.tool_calls as Fields[]);
         }
         if (message === undefined && note === undefined) {
@@ -158,6 +161,15 @@ function messageOf(delta: Fields): Pick<BackendDelta, 'content' | 'reasoning' | 
         }
     }
     return fields === undefined ? texts : { ...texts, fields };
+}
+
+/** Throws for a text or a list, of which each character or item would be taken for a field. */
+function assertFields(value: unknown): void {
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+        throw new BackendError(
+            'the server sent a choice that is no object: check that the URL is an OpenAI-compatible API',
+        );
+    }
 }
 
 const CHOICE_FIELDS = ['index', 'delta', 'text', 'finish_reason'];

@@ -10,7 +10,7 @@ import { choicesOf, endpointPaths, type Feature, type ModelRequest, waits } from
 import { type Backend, type BackendDelta, BackendError, type BackendEvent } from './backend';
 import { ChunkReader, join, type WireChunk } from './chunks';
 import { retryAfterOf } from '../process/retryAfter';
-import { errorBody, readJson } from './bodies';
+import { errorBody, eventJson, readJson } from './bodies';
 import { reasonOf } from './reasons';
 import {
     countingFields,
@@ -277,7 +277,7 @@ function packed(embedding: number[] | string): string {
 function readChunk(data: string): Chunk {
     let chunk: Chunk;
     try {
-        chunk = JSON.parse(data) as Chunk;
+        chunk = eventJson(data) as Chunk;
     } catch {
         throw new BackendError(
             'the server sent an event that is not JSON: check that the URL is an OpenAI-compatible API',

@@ -66,36 +66,35 @@ type PartText = Pick<Part, 'kind' | 'choice' | 'text'>;
 
 /**
  * Cuts a delta into parts of at most `max` tokens, or bytes where the server does not count tokens. A note comes first,
- * because it belongs to what follows it.
+ * because it belongs to what follows it. A long text is cut as its parts are taken: there may be millions.
  */
-export function parts(
+export function* parts(
     { choice = 0, content = '', reasoning = '', fields, note, tokens }: BackendDelta,
     max: number,
     counter: TokenCounter,
-): Part[] {
+): Generator<Part> {
     // How a choice ended comes after what it ended with, which may not fit any more.
     const { finish_reason: word, ...first } = note ?? {};
-    const made = noteParts(choice, first);
-    const last = noteParts(choice, { finish_reason: word });
+    yield* noteParts(choice, first);
     const thought = { kind: FrameKind.Reasoning, choice, text: reasoning };
     const texts = [
         { kind: FrameKind.Content, choice, text: content },
         { kind: FrameKind.Fields, choice, text: fields === undefined ? '' : JSON.stringify(fields) },
     ];
     if (tokens === undefined) {
-        return [...made, ...[thought, ...texts].flatMap((one) => uncountedParts(one, max, counter)), ...last];
+        for (const one of [thought, ...texts]) {
+            yield* uncountedParts(one, max, counter);
+        }
+    } else {
+        const size = ({ text }: PartText) => Buffer.byteLength(text);
+        const all = Math.min(tokens, requestLimits.tokens); // a server that counts more is wrong
+        const ofReasoning = share(all, size(thought), size(thought) + size(texts[0]) + size(texts[1]));
+        const ofFields = share(all - ofReasoning, size(texts[1]), size(texts[0]) + size(texts[1]));
+        yield* countedParts(thought, ofReasoning, max);
+        yield* countedParts(texts[0], all - ofReasoning - ofFields, max);
+        yield* countedParts(texts[1], ofFields, max);
     }
-    const size = ({ text }: PartText) => Buffer.byteLength(text);
-    const all = Math.min(tokens, requestLimits.tokens); // a server that counts more is wrong
-    const ofReasoning = share(all, size(thought), size(thought) + size(texts[0]) + size(texts[1]));
-    const ofFields = share(all - ofReasoning, size(texts[1]), size(texts[0]) + size(texts[1]));
-    return [
-        ...made,
-        ...countedParts(thought, ofReasoning, max),
-        ...countedParts(texts[0], all - ofReasoning - ofFields, max),
-        ...countedParts(texts[1], ofFields, max),
-        ...last,
-    ];
+    yield* noteParts(choice, { finish_reason: word });
 }
 
 const share = (tokens: number, part: number, whole: number): number =>
@@ -106,24 +105,26 @@ const isJson = (kind: FrameKind): boolean => kind === FrameKind.Fields || kind =
 
 function noteParts(choice: number, note: Record<string, unknown>): Part[] {
     const text = JSON.stringify(note);
-    const pieces = text === '{}' ? [] : textPieces(text, MAX_TEXT);
+    const pieces = text === '{}' ? [] : [...textPieces(text, MAX_TEXT)];
     const free = { kind: FrameKind.Note, choice, tokens: 0, bound: 0 };
     return pieces.map((piece, i) => ({ ...free, text: piece, more: i < pieces.length - 1 }));
 }
 
 // Without the model's tokenizer, all that is certain is one token for a delta, and at most one for a byte.
-function uncountedParts({ kind, choice, text }: PartText, max: number, counter: TokenCounter): Part[] {
-    const pieces = textPieces(text, max);
-    return pieces.map((piece, i) => {
+function* uncountedParts({ kind, choice, text }: PartText, max: number, counter: TokenCounter): Generator<Part> {
+    let [isFirst, remaining] = [true, isJson(kind) ? Buffer.byteLength(text) : 0];
+    for (const piece of textPieces(text, max)) {
         const bound = counter.text(piece);
-        const tokens = counter.isExact ? bound : i === 0 ? 1 : 0;
-        return { kind, choice, text: piece, more: isJson(kind) && i < pieces.length - 1, tokens, bound };
-    });
+        const tokens = counter.isExact ? bound : isFirst ? 1 : 0;
+        remaining -= isJson(kind) ? Buffer.byteLength(piece) : 0;
+        yield { kind, choice, text: piece, more: remaining > 0, tokens, bound };
+        isFirst = false;
+    }
 }
 
 function countedParts({ kind, choice, text }: PartText, tokens: number, max: number): Part[] {
     const frames = Math.max(1, Math.ceil(tokens / max));
-    const pieces = textPieces(text, Math.ceil(Buffer.byteLength(text) / frames));
+    const pieces = [...textPieces(text, Math.ceil(Buffer.byteLength(text) / frames))];
     const made: Part[] = [];
     let remaining = tokens;
     for (let i = 0; i < pieces.length || remaining > 0; i++) {
@@ -139,14 +140,14 @@ function countedParts({ kind, choice, text }: PartText, tokens: number, max: num
 }
 
 /** The text in pieces of at most `max` bytes, or one character where that is longer. It may have many megabytes. */
-function textPieces(text: string, max: number): string[] {
+function* textPieces(text: string, max: number): Generator<string> {
     const limit = Math.max(1, Math.min(max, MAX_TEXT));
     if (text === '' || Buffer.byteLength(text) <= limit) {
-        return text === '' ? [] : [text];
+        yield* text === '' ? [] : [text];
+        return;
     }
     const bytes = Buffer.from(text);
     const isWithin = (at: number) => at < bytes.length && (bytes[at] & 0xc0) === 0x80; // a character
-    const pieces: string[] = [];
     for (let start = 0, end: number; start < bytes.length; start = end) {
         end = Math.min(start + limit, bytes.length);
         while (isWithin(end) && end > start) end--;
@@ -154,9 +155,8 @@ function textPieces(text: string, max: number): string[] {
             do end++;
             while (isWithin(end));
         }
-        pieces.push(bytes.toString('utf8', start, end));
+        yield bytes.toString('utf8', start, end);
     }
-    return pieces;
 }
 
 /** The counts with the tokens of one more part. */

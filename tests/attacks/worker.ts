@@ -1050,4 +1050,20 @@ export const workerAttacks: Attack[] = [
         test: 'One answer of an API of the chain that receipts are evidence for a century keeps no answer longer than rules can ask for',
         removed: 'worker: the longest window of rules (pruneBefore)',
     },
+    {
+        source: 'review',
+        attack: 'A model server sends a text of megabytes in place of a delta, or an event with a million fields: each character is taken for a field, and the worker stands still for minutes.',
+        stoppedBy: 'Choices, deltas and tool calls are objects, and an event has a hundred thousand values at most.',
+        file: 'tests/offchain/backend/openai.spec.ts',
+        test: 'URL backend errors refuses an event with a delta that is a text, which would be millions of fields',
+        removed: 'backend: texts in the place of objects (assertFields)',
+    },
+    {
+        source: 'review',
+        attack: 'A model server sends sixteen megabytes of text at once to a job whose frames hold four bytes, and the worker stands still until all are cut and counted.',
+        stoppedBy: 'A long text is cut as its parts are sent, and a step of them waits for a voucher.',
+        file: 'tests/offchain/worker/credit.spec.ts',
+        test: 'parts of a delta of a long text are cut as they are taken',
+        removed: 'worker: parts that are cut as they are taken (parts)',
+    },
 ];

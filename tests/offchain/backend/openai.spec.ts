@@ -1,3 +1,4 @@
+// Longer than 350 lines because its cases share one model server.
 import { EventEmitter, once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -256,6 +257,20 @@ describe('URL backend', () => {
             const refused = collect(backend, ask(secret));
 
             await expect(refused).rejects.toMatchObject({ name: 'BackendError', status: 507 });
+            await expect(refused).rejects.not.toThrow(secret);
+        });
+
+        it.each([
+            ['a choice that is a text', { choices: [secret] }],
+            ['a delta that is a text', { choices: [{ delta: secret }] }],
+            ['a tool call that is a text', delta({ tool_calls: [secret] })],
+            ['a hundred thousand fields', delta(Object.fromEntries(Array.from({ length: 100_001 }, (_, i) => [i, 1])))],
+        ])('refuses an event with %s, which would be millions of fields', async (_, event) => {
+            await serveEvents(event, delta({ content: 'a' }, 'stop'));
+
+            const refused = collect(backend, ask(secret));
+
+            await expect(refused).rejects.toMatchObject({ name: 'BackendError' });
             await expect(refused).rejects.not.toThrow(secret);
         });
 

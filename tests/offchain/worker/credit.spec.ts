@@ -205,7 +205,7 @@ describe('parts of a delta', () => {
     it('hold its text and its tokens, each within the most of a frame', () => {
         fc.assert(
             fc.property(delta, fc.nat(500), fc.integer({ min: 1, max: 100 }), (texts, count, max) => {
-                const made = parts({ ...texts, tokens: count }, max, counterOf(BYTES));
+                const made = [...parts({ ...texts, tokens: count }, max, counterOf(BYTES))];
                 const text = (kind: FrameKind) => made.filter((part) => part.kind === kind).map((part) => part.text);
                 expect(text(FrameKind.Content).join('')).toBe(texts.content ?? '');
                 expect(text(FrameKind.Reasoning).join('')).toBe(texts.reasoning ?? '');
@@ -218,7 +218,7 @@ describe('parts of a delta', () => {
     it('count one token for text that was not allCounted, and at most one for each byte', () => {
         fc.assert(
             fc.property(delta, fc.integer({ min: 4, max: 100 }), (texts, max) => {
-                const made = parts(texts, max, counterOf(BYTES));
+                const made = [...parts(texts, max, counterOf(BYTES))];
                 const given = [texts.content, texts.reasoning].filter((text) => text !== undefined && text !== '');
                 expect(made.reduce((sum, part) => sum + part.tokens, 0)).toBe(given.length);
                 expect(made.every(({ text, bound }) => bound === Buffer.byteLength(text) && bound <= max)).toBe(true);
@@ -227,14 +227,14 @@ describe('parts of a delta', () => {
     });
 
     it('are no more than any answer has, whatever a model server counts', () => {
-        const made = parts({ content: 'a', tokens: Number.MAX_SAFE_INTEGER }, 1000, counterOf(BYTES));
+        const made = [...parts({ content: 'a', tokens: Number.MAX_SAFE_INTEGER }, 1000, counterOf(BYTES))];
         expect(made.reduce((sum, { tokens }) => sum + tokens, 0)).toBe(requestLimits.tokens);
     });
 
     it('with megabytes of vectors are cut without a look at each character', () => {
         const looked = jest.spyOn(Buffer, 'byteLength');
         const vectors = 'x'.repeat(1 << 22);
-        const made = parts({ note: { vectors }, tokens: 0 }, 1000, counterOf(BYTES));
+        const made = [...parts({ note: { vectors }, tokens: 0 }, 1000, counterOf(BYTES))];
         const looks = looked.mock.calls.length;
         looked.mockRestore();
 
@@ -242,8 +242,16 @@ describe('parts of a delta', () => {
         expect(looks).toBeLessThan(100);
     });
 
+    it('of a long text are cut as they are taken', () => {
+        const text = jest.fn(Buffer.byteLength);
+        const [first] = parts({ content: 'x'.repeat(1 << 22) }, 4, { ...counterOf(BYTES), text });
+
+        expect(first.text).toBe('xxxx');
+        expect(text).toHaveBeenCalledTimes(1);
+    });
+
     it('rule 4: have at most 16 KiB, however cheap they are', () => {
-        const made = parts({ content: 'é'.repeat(40_000), tokens: 10 }, 1_000_000, counterOf(BYTES));
+        const made = [...parts({ content: 'é'.repeat(40_000), tokens: 10 }, 1_000_000, counterOf(BYTES))];
         expect(Math.max(...made.map(({ text }) => Buffer.byteLength(text)))).toBeLessThanOrEqual(MAX_TEXT);
     });
 
