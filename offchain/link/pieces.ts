@@ -110,7 +110,7 @@ export class WholeAnswer {
 
     add({ choice: index, delta, note }: AnswerPiece): void {
         const choice = this.choice(index);
-        add(choice.message, delta);
+        add(choice.message, delta, { isMessage: true });
         add(choice.note, note);
     }
 
@@ -132,19 +132,22 @@ export class WholeAnswer {
 // Texts that a later delta repeats whole.
 const REPEATED = ['id', 'type', 'role', 'finish_reason'];
 
-/** Adds the fields of a delta to a message, in place: an answer has many deltas. */
-function add(sum: Fields, more: Fields): void {
+/** Adds the fields of a delta to a message, or of a note to a note, in place: an answer has many deltas. */
+function add(sum: Fields, more: Fields, { isMessage = false } = {}): void {
     for (const [name, value] of Object.entries(more)) {
         if (name !== '__proto__' && value !== undefined && value !== null) {
-            sum[name] = added(name, Object.hasOwn(sum, name) ? sum[name] : undefined, value);
+            const base = Object.hasOwn(sum, name) ? sum[name] : undefined;
+            // Only the message itself has calls. Any number of such lists, each as long as its highest index, would fill
+            // the memory.
+            sum[name] =
+                isMessage && name === 'tool_calls' && Array.isArray(value)
+                    ? addCalls(Array.isArray(base) ? (base as Fields[]) : [], value)
+                    : added(name, base, value);
         }
     }
 }
 
 function added(name: string, base: unknown, value: unknown): unknown {
-    if (name === 'tool_calls' && Array.isArray(value)) {
-        return addCalls(Array.isArray(base) ? (base as Fields[]) : [], value);
-    }
     if (Array.isArray(value)) {
         const items = Array.isArray(base) ? (base as unknown[]) : [];
         value.forEach((item) => items.push(item));

@@ -822,4 +822,12 @@ export const gatewayAttacks: Attack[] = [
         test: 'What stands behind a job, read again while it is paid is paid although the first endpoint gives for hours no answer that can be read, and two others do',
         removed: 'offchain/gateway/nodeWatch: `isDenied`',
     },
+    {
+        source: 'review',
+        attack: 'A node sends four megabytes of notes in which a hundred thousand lists of tool calls begin at index 1023, and each takes 12 kB: the process runs out of memory.',
+        stoppedBy: 'Only the calls of a message itself are put together by their indexes.',
+        file: 'tests/offchain/gateway/shapes.spec.ts',
+        test: 'Answers by the published description of the API are as long as what the node sent: a high index in fields or notes makes no list that is as long',
+        removed: 'offchain/link/pieces: `isMessage`',
+    },
 ];

@@ -1,11 +1,11 @@
-import { Finish, type Result } from '@cocoon-market/wrappers';
+import { Finish, noTokens, type Result } from '@cocoon-market/wrappers';
 import { ChatFormat } from '../../../offchain/gateway/api/chat';
 import { CompletionFormat } from '../../../offchain/gateway/api/completions';
 import { Embeddings } from '../../../offchain/gateway/api/embeddings';
 import { type AnswerFormat, cutError } from '../../../offchain/gateway/api/format';
 import { MessagesFormat } from '../../../offchain/gateway/api/messages';
 import { ResponsesFormat } from '../../../offchain/gateway/api/responses';
-import { type AnswerPiece, PieceError, WholeAnswer } from '../../../offchain/link';
+import { type AnswerPiece, FrameKind, PieceError, PieceReader, WholeAnswer } from '../../../offchain/link';
 import { objectionsTo } from '../../support/openaiApi';
 
 const head = { id: 'chatcmpl-1', created: 1_800_000_000, model: 'm' };
@@ -182,6 +182,19 @@ describe('Answers by the published description of the API', () => {
             expect(() => format.piece(some(1))).toThrow(PieceError);
             expect(() => format.end('stop', result)).not.toThrow();
         }
+    });
+
+    it('are as long as what the node sent: a high index in fields or notes makes no list that is as long', () => {
+        const fields = Object.fromEntries(
+            Array.from({ length: 100 }, (_, i) => [`a${i}`, { tool_calls: [{ index: 1023 }] }]),
+        );
+        const body = JSON.stringify(chat().whole(wholeOf([piece(fields, fields)]), { finish: 'stop', result }));
+        const reader = new PieceReader();
+        const note = { meter: noTokens, kind: FrameKind.Note, choice: 0, more: false, final: false };
+        reader.push({ ...note, text: JSON.stringify(fields) });
+
+        expect(body.length).toBeLessThan(3 * JSON.stringify(fields).length);
+        expect(reader.end()).toEqual([{ choice: 0, delta: {}, note: fields }]);
     });
 
     it('are not made of control characters, which JSON writes in six each and some shapes repeat five times', () => {
