@@ -24,9 +24,16 @@ export interface PaidChannel {
     maxPaid: bigint | undefined;
 }
 
+/**
+ * True if a channel holds what its order deposits, less what its deployment costs. Anyone may deploy it with less
+ * before, if they know the order.
+ */
+export const holdsDeposit = (balance: bigint, deposit: bigint): boolean => 10n * balance >= 9n * deposit;
+
 /** What one endpoint says of a channel. */
 export interface ShownChannel {
     isActive: boolean;
+    balance: bigint; // nanoTON
     due: boolean; // the time of its refund has come
     isLeft: boolean | undefined; // its refund is no farther than the notice; undefined unless it is active
 }
@@ -55,22 +62,26 @@ export class JobChannels {
     /** What each of several endpoints says of a channel now; nothing is confirmed. Of one endpoint that is nothing. */
     compare(channel: Address): Promise<ShownChannel[]> {
         return answersOf(this.chain, async (one) => {
-            const { state, data, at } = await one.account(channel);
+            const { state, balance, data, at } = await one.account(channel);
             if (state !== 'active' || data === undefined) {
-                return { isActive: false, due: false, isLeft: undefined };
+                return { isActive: false, balance, due: false, isLeft: undefined };
             }
             const { refundAt, notice } = loadChannelData(data);
-            return { isActive: true, due: at >= refundAt, isLeft: refundAt <= at + notice };
+            return { isActive: true, balance, due: at >= refundAt, isLeft: refundAt <= at + notice };
         });
     }
 
-    /** True if a channel exists that was believed not to: as the first endpoint says, and most of several. */
-    async hasAppeared(channel: Address): Promise<boolean> {
+    /**
+     * True if a channel exists that was believed not to: as the first endpoint says, and most of several. `deposit`:
+     * nanoTON of its order, which most of several must show there.
+     */
+    async hasAppeared(channel: Address, deposit = 0n): Promise<boolean> {
         if ((await this.read({ channel, maxPaid: undefined })).type !== 'active') {
             return false;
         }
         const views = await this.compare(channel);
-        return views.length === 0 || views.filter(({ isActive }) => isActive).length * 2 > views.length;
+        const shows = ({ isActive, balance }: ShownChannel) => isActive && holdsDeposit(balance, deposit);
+        return views.length === 0 || views.filter(shows).length * 2 > views.length;
     }
 
     /** The channel while an end is waited for that was asked for: what the chain says in ten polls is confirmed. */

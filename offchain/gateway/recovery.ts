@@ -209,7 +209,7 @@ export class Recovery {
         const { validUntil, deposit } = job.stored;
         try {
             if (job.phase === 'failed') {
-                if (await channels.hasAppeared(job.channel)) {
+                if (await channels.hasAppeared(job.channel, deposit)) {
                     await job.change({ phase: 'open', funds: job.stored.deposit, note: 'appeared late' });
                     book.replace(job);
                 }

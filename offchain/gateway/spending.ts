@@ -21,6 +21,7 @@ import type { Logger } from 'pino';
 import { agreedTime, carryElsewhere, ChainAccount, Chain, ChainError, OrderOutcome, outcomeOf } from '../chain';
 import { reasonOf } from '../process/errors';
 import type { HeldLease } from '../store/cluster';
+import { holdsDeposit } from './channels';
 import type { EscrowAccount } from './escrow';
 import { EscrowSources } from './escrowSources';
 import type { OrderTurns } from './orderTurns';
@@ -274,7 +275,7 @@ export class SpendAccount {
         }
     }
 
-    /** True if every endpoint that was asked shows the channel. */
+    /** True if every endpoint that was asked shows the channel, and several its deposit. */
     private async waitForChannel(order: OpenOrder, lease: HeldLease): Promise<boolean> {
         const { parameters, channel, validUntil, deposit } = order;
         const fresh = channelData(this.account.address, parameters).hash();
@@ -282,6 +283,8 @@ export class SpendAccount {
         const cell = this.cellOf(order);
         const isShown = ({ state, code, data }: ChainAccount) =>
             state === 'active' && codes.some((one) => code?.hash().equals(one)) && data?.hash().equals(fresh) === true;
+        // A stranger who knows the order may deploy the channel, while an endpoint carries the order nowhere.
+        const hasDeposit = (account: ChainAccount) => isShown(account) && holdsDeposit(account.balance, deposit);
         let polls = 0; // since the seqno was seen used
         let failure: unknown; // why the chain was not read the last time
         for (let poll = 1; !this.closed; poll++) {
@@ -296,18 +299,18 @@ export class SpendAccount {
                 this.logUnread((failure = error));
                 continue; // whether the order was taken is for the chain to say
             }
-            // The first endpoint may make it up, or hide it. What it holds follows from the order, whatever any says.
+            // The first endpoint may make it up, or hide it. What it holds follows from the order, whatever one says.
             const mayBeHidden = poll % RESEND_POLLS === 0;
             const others = isShownFirst || mayBeHidden ? await this.sources.accountsAt(channel) : [];
-            const isDenied = isShownFirst && poll <= DENIED_POLLS && !others.every(isShown);
-            if ((isShownFirst && !isDenied) || (!isShownFirst && others.some(isShown))) {
-                return isShownFirst && others.every(isShown);
+            const isDenied = isShownFirst && poll <= DENIED_POLLS && !others.every(hasDeposit);
+            if ((isShownFirst && !isDenied) || (!isShownFirst && others.some(hasDeposit))) {
+                return isShownFirst && others.every(hasDeposit);
             }
             const { outcome, used, error } = await this.outcome(cell, seqnoOf(parameters.job), validUntil);
             failure = error;
             if (outcome === 'lapsed' || outcome === 'overtaken') {
                 // Of an order of long ago one endpoint is believed, which may hide the channel with its deposit.
-                if ((await this.sources.accountsAt(channel, LAPSE_MS)).some(isShown)) {
+                if ((await this.sources.accountsAt(channel, LAPSE_MS)).some(hasDeposit)) {
                     return false;
                 }
                 throw lapsedOrder(outcome, 'open a job');

@@ -103,7 +103,7 @@ export class Sweep {
         for (const record of await this.context.store.over(this.lookedAt, ENDED_PER_SWEEP)) {
             this.lookedAt = record;
             const channel = new Address(0, record.channel);
-            if (!(await channels.hasAppeared(channel))) {
+            if (!(await channels.hasAppeared(channel, record.phase === 'failed' ? record.deposit : 0n))) {
                 continue;
             }
             const phase = record.phase === 'failed' ? 'open' : record.breachAt ? 'leaving' : 'settling';

@@ -830,4 +830,12 @@ export const gatewayAttacks: Attack[] = [
         test: 'Answers by the published description of the API are as long as what the node sent: a high index in fields or notes makes no list that is as long',
         removed: 'offchain/link/pieces: `isMessage`',
     },
+    {
+        source: 'review',
+        attack: 'The first endpoint carries no order, and deploys each channel itself with a hundredth of a TON: every node refuses the job and is banned, until no job may be opened that day.',
+        stoppedBy: 'A channel is open when some endpoint shows its deposit there; until then others carry the order.',
+        file: 'tests/offchain/gateway/waitingOrders.spec.ts',
+        test: 'A gateway that waits for an order whose first endpoint lies has another endpoint carry what this one deploys the channel for with less, and shows its deposit there',
+        removed: 'offchain/gateway/spending: `hasDeposit`',
+    },
 ];

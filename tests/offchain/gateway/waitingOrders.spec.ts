@@ -1,5 +1,5 @@
 /** An order of the escrow whose outcome not every endpoint shows. */
-import { channelCodes, channelData, type EscrowState } from '@cocoon-market/wrappers';
+import { Channel, channelCodes, channelData, type EscrowState } from '@cocoon-market/wrappers';
 import { Cell } from '@ton/core';
 import { request } from 'undici';
 import { type ChainAccount, ChainError } from '../../../offchain/chain';
@@ -120,6 +120,22 @@ describe('A gateway that waits for an order', () => {
                 }
                 const data = channelData(market().escrow.address, job.parameters);
                 return { ...truth, state: 'active', balance: job.stored.deposit, code, data };
+            };
+            expect((await bench.post(ask)).status).toBe(200);
+            expect(await market().seqno()).toBe(1);
+        });
+
+        it.each([
+            ['', {}],
+            [', and shows its deposit there', { balance: 1_000_000_000n }],
+        ])('has another endpoint carry what this one deploys the channel for with less%s', async (_, change) => {
+            tellTruthBeside();
+            bench.chain.lie = (address, truth) => (isEscrow(address) ? truth : { ...truth, ...change });
+            const stranger = await market().blockchain.treasury('stranger');
+            bench.chain.sendExternal = async () => {
+                const [{ parameters }] = bench.gateway.book.all;
+                const { address, init } = await Channel.ofJob(market().escrow.address, parameters);
+                await stranger.send({ to: address, value: 20_000_000n, init });
             };
             expect((await bench.post(ask)).status).toBe(200);
             expect(await market().seqno()).toBe(1);
