@@ -137,8 +137,7 @@ function add(sum: Fields, more: Fields, { isMessage = false } = {}): void {
     for (const [name, value] of Object.entries(more)) {
         if (name !== '__proto__' && value !== undefined && value !== null) {
             const base = Object.hasOwn(sum, name) ? sum[name] : undefined;
-            // Only the message itself has calls. Any number of such lists, each as long as its highest index, would fill
-            // the memory.
+            // Only the message itself has calls: many such lists, each as long as its highest index, would fill memory.
             sum[name] =
                 isMessage && name === 'tool_calls' && Array.isArray(value)
                     ? addCalls(Array.isArray(base) ? (base as Fields[]) : [], value)
