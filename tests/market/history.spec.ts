@@ -38,3 +38,20 @@ it('A history without an end is refused after a million transactions', async () 
     await expect(reading).rejects.toMatchObject({ code: 'contradiction' });
     expect(listed).toBe(1_000_000);
 });
+
+it('A page with more transactions than were asked for is read as far as they were', async () => {
+    const pages: bigint[] = [];
+    const getAccount = async () => ({ newest: { lt: 250n, hash: hashOf(250n) } });
+    const client: MarketClient = {
+        open: () => ({ getAccount }) as never,
+        getTransactions: async (_, { lt }) => {
+            pages.push(BigInt(lt!));
+            return Array.from({ length: Number(lt) }, (_, i) => made(BigInt(lt!) - BigInt(i)));
+        },
+    };
+
+    const { found } = await readHistory(client, account, undefined, ({ lt }) => [lt]);
+
+    expect(pages).toEqual([250n, 150n, 50n]);
+    expect(found).toHaveLength(250);
+});
