@@ -1,5 +1,5 @@
 /** A worker's store in a database. */
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import type { Cluster } from './cluster';
 import type { Engine } from './engine';
 import { addSums } from './jobSums';
@@ -13,7 +13,24 @@ import type { IntakeMode, JobStore, QueryStore, WorkerStore, WorkerTotals } from
 import type { WorkerSchema } from './workerTables';
 import type { Writes } from './writeQueue';
 
-const PRUNED_AT_ONCE = 20; // jobs in one transaction, so that no answer waits long
+// Of one transaction, so that no answer waits long. SQLite writes zeros over what is deleted, through its log, for which a
+// disk that is nearly full has little room.
+const PRUNED_AT_ONCE = 20; // jobs
+const PRUNED_BYTES = 4 << 20; // of answers, or one answer
+const PRUNED_PIECES = 1000; // of answers, or one answer
+
+/**
+ * The highest number up to which whole answers have at most so many bytes, or that of the first answer; undefined if
+ * all have. `pieces`: the first ones of a job, in order.
+ */
+function lastWithin(pieces: readonly { number: number; bytes: number }[], maxBytes: number): number | undefined {
+    let sum = 0;
+    const over = pieces.findIndex(({ bytes }, i) => {
+        sum += bytes;
+        return sum > maxBytes || i + 1 === PRUNED_PIECES;
+    });
+    return over < 0 ? undefined : Math.max(pieces[0].number, pieces[over].number - 1);
+}
 
 /** A {@link WorkerStore} in a database of either kind. */
 export class SqlWorkerStore implements WorkerStore {
@@ -90,16 +107,18 @@ export class SqlWorkerStore implements WorkerStore {
 
     async prune(endedBefore: number) {
         let pruned = 0;
-        let count: number;
+        let hasMore: boolean;
         do {
-            count = await this.pruneSome(endedBefore);
-            pruned += count;
-        } while (count === PRUNED_AT_ONCE);
+            const step = await this.pruneSome(endedBefore);
+            pruned += step.jobs;
+            ({ hasMore } = step);
+        } while (hasMore);
         await this.engine.scrub();
         return pruned;
     }
 
-    private async pruneSome(endedBefore: number): Promise<number> {
+    /** Prunes as much as one transaction may. `jobs`: of which nothing is left. */
+    private async pruneSome(endedBefore: number): Promise<{ jobs: number; hasMore: boolean }> {
         return this.writes.run(async (t) => {
             const jobs = await t
                 .selectFrom('jobs')
@@ -118,12 +137,27 @@ export class SqlWorkerStore implements WorkerStore {
                 )
                 .limit(PRUNED_AT_ONCE)
                 .execute();
-            for (const { job, highest } of jobs) {
-                await t.deleteFrom('answers').where('job', '=', job).execute();
-                await t.deleteFrom('queries').where('job', '=', job).execute();
-                await t.updateTable('jobs').set({ lowWater: highest }).where('job', '=', job).execute();
+            let maxBytes = PRUNED_BYTES;
+            for (const [i, { job, highest }] of jobs.entries()) {
+                const pieces = await t
+                    .selectFrom('answers')
+                    .select(['number', sql<number>`length(bytes)`.as('bytes')])
+                    .where('job', '=', job)
+                    .orderBy('number')
+                    .orderBy('piece')
+                    .limit(PRUNED_PIECES)
+                    .execute();
+                const last = lastWithin(pieces, maxBytes);
+                const lowWater = last ?? highest;
+                await t.deleteFrom('answers').where('job', '=', job).where('number', '<=', lowWater).execute();
+                await t.deleteFrom('queries').where('job', '=', job).where('number', '<=', lowWater).execute();
+                await t.updateTable('jobs').set({ lowWater }).where('job', '=', job).execute();
+                if (last !== undefined && last < highest) {
+                    return { jobs: i, hasMore: true };
+                }
+                maxBytes -= pieces.reduce((sum, { bytes }) => sum + bytes, 0);
             }
-            return jobs.length;
+            return { jobs: jobs.length, hasMore: jobs.length === PRUNED_AT_ONCE };
         });
     }
 

@@ -751,6 +751,32 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             expect(await store.prune(1500)).toBe(0);
         });
 
+        it('drops answers of many megabytes and of many pieces, with those between them', async () => {
+            const job = await withQuery(1);
+            for (let number = 2; number <= 6; number++) await store.queries.accept(query(job, number));
+            const [large, small] = [Buffer.alloc(3 << 20, 1), Buffer.from('piece')];
+            for (const [number, bytes] of [1, 3, 4].map((each) => [each, large] as const)) {
+                await store.queries.append({ job, number, bytes, counts: counts(7), promptKnown: true });
+            }
+            for (let piece = 0; piece < 1100; piece++) {
+                await store.queries.append({ job, number: 5, bytes: small, counts: counts(7), promptKnown: true });
+            }
+            for (let number = 1; number <= 6; number++) {
+                await store.queries.end({ kind: 'fail', job, number, receipt: Buffer.from('fail') });
+            }
+            const other = await withQuery(1);
+            await store.queries.end(result(other, 1, 1, 10n));
+            for (const each of [job, other]) await store.jobs.setState(each, 'ended', 1000);
+
+            expect(await store.prune(1500)).toBe(2);
+            expect(await store.prune(1500)).toBe(0);
+            for (let number = 1; number <= 6; number++) {
+                expect(await store.queries.get({ job, number })).toBeUndefined();
+                expect(await store.queries.answer({ job, number })).toHaveLength(0);
+            }
+            expect((await store.jobs.get(job))!.lowWater).toBe(6);
+        });
+
         it('drops the answers of jobs that ended long ago, and keeps their numbers used', async () => {
             const [old, recent] = [await withQuery(7), await withQuery(7)];
             for (const job of [old, recent]) {

@@ -1,5 +1,6 @@
+import { noTokens } from '@cocoon-market/wrappers';
 import Sqlite from 'better-sqlite3';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openSqlite } from '../../../offchain/store/sqliteEngine';
@@ -26,6 +27,29 @@ it('refuses a second opening while the first lasts', async () => {
     const path = join(folder, 'worker.db');
     const store = await SqliteWorkerStore.open(path);
     await expect(SqliteWorkerStore.open(path)).rejects.toThrow('in use by another process');
+    await store.close();
+});
+
+it('drops the answers of a large job with room for a few of them: its log stays small', async () => {
+    const path = join(folder, 'worker.db');
+    const job = newJob();
+    let logBytes = 0;
+    const onCommit = () => void (logBytes = Math.max(logBytes, statSync(`${path}-wal`).size));
+    const store = await SqliteWorkerStore.open(path, { onCommit });
+    await store.jobs.add(job);
+    for (let number = 1; number <= 10; number++) {
+        const id = { job: job.job, number };
+        const accepted = { request: Buffer.alloc(32), ceiling: 1n, promptEstimate: 1, accept: Buffer.from('accept') };
+        await store.queries.accept({ ...id, ...accepted });
+        const bytes = Buffer.alloc(4 << 20, 1);
+        await store.queries.append({ ...id, bytes, counts: noTokens, promptKnown: true });
+        await store.queries.end({ ...id, kind: 'fail', receipt: Buffer.from('fail') });
+    }
+    await store.jobs.setState(job.job, 'ended', 1);
+    expect(await store.prune(2)).toBe(1);
+
+    expect(logBytes).toBeGreaterThan(4 << 20);
+    expect(logBytes).toBeLessThan(20 << 20); // of 40
     await store.close();
 });
 
