@@ -198,6 +198,10 @@ export async function truncateLog<Schema>(db: Kysely<Schema>): Promise<void> {
     }
 }
 
+/** Bytes of the pages of a file that hold nothing. */
+export const freeBytesIn = (file: Sqlite.Database): number =>
+    (file.pragma('freelist_count', { simple: true }) as number) * PAGE;
+
 /** The condition that a row is of one query. */
 export const ofQuery = ({ job, number }: { job: Buffer | number; number: number }) =>
     sql<boolean>`job = ${job} AND number = ${number}`;

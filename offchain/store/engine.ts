@@ -9,6 +9,8 @@ export interface Engine<Schema> {
     readonly cluster: Cluster;
     /** Removes what was deleted from wherever the database still has it, as far as it can. */
     scrub(): Promise<void>;
+    /** Bytes of deleted content on this machine's disk that new content takes before it needs more of the disk. */
+    reusableBytes(): number;
     /** Call it when no write waits. */
     close(): Promise<void>;
 }

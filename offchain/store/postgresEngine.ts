@@ -86,7 +86,7 @@ export async function openPostgres<Schema>(
             throw error;
         });
         // What was deleted stays on the disk until PostgreSQL reuses its place: docs/operations.md.
-        return { db, writes, cluster, close, scrub: () => Promise.resolve() };
+        return { db, writes, cluster, close, scrub: () => Promise.resolve(), reusableBytes: () => 0 };
     } catch (error) {
         await endAll();
         throw error instanceof SeatHeld ? new StoreInUse(`${databaseName(url)} is in use by ${error.message}`) : error;

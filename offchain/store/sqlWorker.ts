@@ -13,8 +13,8 @@ import type { IntakeMode, JobStore, QueryStore, WorkerStore, WorkerTotals } from
 import type { WorkerSchema } from './workerTables';
 import type { Writes } from './writeQueue';
 
-// Of one transaction, so that no answer waits long. SQLite writes zeros over what is deleted, through its log, for which a
-// disk that is nearly full has little room.
+// Of one transaction, so that no answer waits long. SQLite writes zeros over what is deleted, through its log, for
+// which a disk that is nearly full has little room.
 const PRUNED_AT_ONCE = 20; // jobs
 const PRUNED_BYTES = 4 << 20; // of answers, or one answer
 const PRUNED_PIECES = 1000; // of answers, or one answer
@@ -159,6 +159,10 @@ export class SqlWorkerStore implements WorkerStore {
             }
             return { jobs: jobs.length, hasMore: jobs.length === PRUNED_AT_ONCE };
         });
+    }
+
+    reusableBytes() {
+        return this.engine.reusableBytes();
     }
 
     guard(receiptKey: Buffer, mark: string) {

@@ -1,5 +1,5 @@
 /** A SQLite file as the stores use it. */
-import { type Database, type Migration, openDatabase, type SharedFile, truncateLog } from './database';
+import { type Database, freeBytesIn, type Migration, openDatabase, type SharedFile, truncateLog } from './database';
 import { OneMember } from './cluster';
 import type { Engine } from './engine';
 import { GroupCommit } from './groupCommit';
@@ -18,5 +18,10 @@ export async function openSqlite<Schema>(
 ): Promise<SqliteEngine<Schema>> {
     const db = await openDatabase<Schema>(path, migrations, options);
     const writes = new GroupCommit(db, onBroken, onCommit);
-    return { db, writes, cluster: new OneMember(), scrub: () => truncateLog(db), close: () => db.destroy() };
+    return {
+        ...{ db, writes, cluster: new OneMember() },
+        scrub: () => truncateLog(db),
+        reusableBytes: () => freeBytesIn(db.file),
+        close: () => db.destroy(),
+    };
 }

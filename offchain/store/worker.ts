@@ -282,6 +282,8 @@ export interface WorkerStore {
      * no file of the store holds them. Resolves with the number of these jobs.
      */
     prune(endedBefore: number): Promise<number>;
+    /** Bytes that new answers take before they need more of this machine's disk, because others were deleted there. */
+    reusableBytes(): number;
     /**
      * Must be called before the key (32 bytes) signs. From then on the file at `mark` follows what this store holds.
      *

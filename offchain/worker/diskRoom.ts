@@ -6,6 +6,7 @@
  */
 import { dirname } from 'node:path';
 import { isPostgres } from '../process/storeAddress';
+import type { WorkerStore } from '../store/worker';
 import type { WorkerConfig } from './config';
 import { type Disk, MIN_FREE } from './doctor/machine';
 
@@ -33,25 +34,32 @@ export function reservedBytes({ backends, limits, offers, queue, store }: Settin
 export class DiskRoom {
     private readAt = -Infinity; // steady seconds
     private free = Infinity; // bytes
+    private reusable = 0; // bytes
     private total = 0; // bytes
 
     /** `steady`: seconds of a clock that nobody sets. */
     constructor(
         private readonly settings: Settings,
         private readonly disk: Disk,
+        private readonly store: Pick<WorkerStore, 'reusableBytes'>,
         private readonly steady: () => number,
     ) {}
 
-    /** True while {@link reservedBytes} are free. */
+    /** True while {@link reservedBytes} are free, on the disk or in the file of the store. */
     get hasRoom(): boolean {
         this.read();
-        return this.free >= reservedBytes(this.settings);
+        return this.hasFree(reservedBytes(this.settings));
     }
 
     /** True while a tenth of the disk is free besides. */
     get hasRoomForNotes(): boolean {
         this.read();
-        return this.free >= reservedBytes(this.settings) + this.total / TEXT_PART;
+        return this.hasFree(reservedBytes(this.settings) + this.total / TEXT_PART);
+    }
+
+    // A file of the store does not shrink. Its log and the rest of the machine have no use of what is free in it.
+    private hasFree(bytes: number): boolean {
+        return this.free >= MIN_FREE && this.free + this.reusable >= bytes;
     }
 
     private read(): void {
@@ -63,5 +71,6 @@ export class DiskRoom {
         const folder = dirname(store);
         this.free = this.disk.freeBytes(folder);
         this.total = this.disk.totalBytes(folder);
+        this.reusable = this.store.reusableBytes();
     }
 }

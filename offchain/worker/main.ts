@@ -150,7 +150,7 @@ export async function assemble(config: WorkerConfig, parts: WorkerParts): Promis
         payout,
         boot: randomBytes(16),
         intake: await WorkerIntake.read(store),
-        disk: new DiskRoom(config, parts.disk ?? thisMachine, steady),
+        disk: new DiskRoom(config, parts.disk ?? thisMachine, store, steady),
         processes,
         now: parts.now ?? unixSeconds,
         steady,

@@ -896,6 +896,22 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'A client has gigabytes stored in one job: to delete them needs as much free disk again and stops the worker for minutes, and on a full disk the worker ends.',
+        stoppedBy: 'Old answers are deleted four megabytes in a transaction.',
+        file: 'tests/offchain/store/sqliteWorker.spec.ts',
+        test: 'drops the answers of a large job with room for a few of them: its log stays small',
+        removed: 'store: the limits of one transaction in pruneSome (lastWithin)',
+    },
+    {
+        source: 'review',
+        attack: 'A client fills the disk once, and the node takes no work for ever: the file of the store does not shrink when answers are deleted.',
+        stoppedBy: 'What is free in the file counts as room for answers.',
+        file: 'tests/offchain/worker/notes.spec.ts',
+        test: 'A worker whose disk fills counts what is free in the file of its store: 209715200 and 536870912 bytes',
+        removed: 'worker: the reusable bytes in DiskRoom.hasFree',
+    },
+    {
+        source: 'review',
         attack: 'The first endpoint says that the last claim of a job needs next to no coins, so that the channel refuses it, and then that the channel is gone: its client takes back what the vouchers promised.',
         stoppedBy:
             'Ten minutes after a last claim its vouchers are claimed again if another endpoint shows the channel.',

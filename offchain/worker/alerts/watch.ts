@@ -14,7 +14,7 @@ import type { BackendView } from '../servers';
 import type { ClaimWallet } from '../claimSender';
 import { reservedBytes } from '../diskRoom';
 import { type Check, Failure } from '../doctor/finding';
-import { diskCheck, type Machine, thisMachine } from '../doctor/machine';
+import { diskCheck, type Machine, MIN_FREE, thisMachine } from '../doctor/machine';
 import { nodeCheck, readListed, stakeCheck } from '../doctor/market';
 import { DEMAND_RESERVE } from '../reserves';
 import { AlertBoard, type AlertName, type Condition } from './board';
@@ -73,7 +73,8 @@ export class AlertWatch {
     async round(): Promise<void> {
         const { context, machine = thisMachine } = this.parts;
         const { config, log, offers } = context;
-        const minFree = reservedBytes({ ...config, offers: offers.current }); // with less no new work is taken
+        const reserved = reservedBytes({ ...config, offers: offers.current });
+        const minFree = Math.max(MIN_FREE, reserved - context.store.reusableBytes()); // with less no new work is taken
         const look = async (alert: AlertName, read: () => Promise<readonly Condition[] | undefined>) => {
             try {
                 const conditions = await read();

@@ -758,9 +758,8 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             for (const [number, bytes] of [1, 3, 4].map((each) => [each, large] as const)) {
                 await store.queries.append({ job, number, bytes, counts: counts(7), promptKnown: true });
             }
-            for (let piece = 0; piece < 1100; piece++) {
-                await store.queries.append({ job, number: 5, bytes: small, counts: counts(7), promptKnown: true });
-            }
+            const piece = { job, number: 5, bytes: small, counts: counts(7), promptKnown: true };
+            await Promise.all(Array.from({ length: 1100 }, () => store.queries.append(piece)));
             for (let number = 1; number <= 6; number++) {
                 await store.queries.end({ kind: 'fail', job, number, receipt: Buffer.from('fail') });
             }

@@ -46,10 +46,13 @@ it('drops the answers of a large job with room for a few of them: its log stays 
         await store.queries.end({ ...id, kind: 'fail', receipt: Buffer.from('fail') });
     }
     await store.jobs.setState(job.job, 'ended', 1);
+    expect(store.reusableBytes()).toBeLessThan(1 << 20);
     expect(await store.prune(2)).toBe(1);
 
     expect(logBytes).toBeGreaterThan(4 << 20);
     expect(logBytes).toBeLessThan(20 << 20); // of 40
+    expect(store.reusableBytes()).toBeGreaterThan(40 << 20);
+    expect(store.reusableBytes()).toBeLessThan(statSync(path).size);
     await store.close();
 });
 

@@ -278,6 +278,7 @@ function watchOf(
         cases: [] as object[],
         coins: 10n ** 9n,
         proof: {} as object,
+        reusable: 0, // bytes in the file of the store
         features: [] as string[], // of the model that the node offers
     };
     const config = { ...configFor('/tmp', overrides) };
@@ -285,6 +286,7 @@ function watchOf(
     const store = {
         jobs: { claimable: async ({ cursor }: { cursor?: Buffer }) => (cursor === undefined ? readings.jobs : []) },
         cases: { open: async () => readings.cases },
+        reusableBytes: () => readings.reusable,
     };
     const key = { publicKey: signingKey(SEEDS.receiptKey).publicKey };
     const watch = new AlertWatch({
@@ -293,7 +295,7 @@ function watchOf(
                 view: () => ({ backends: readings.backends, models: [] }),
                 featuresOf: () => readings.features,
             },
-            disk: new DiskRoom(config, machine, () => readings.steady),
+            disk: new DiskRoom(config, machine, store, () => readings.steady),
             config,
             offers: { current: config.offers },
             store,
@@ -425,6 +427,15 @@ describe('A running worker raises', () => {
     ])('$alerts for $bytes free bytes: with less than 712 MiB a worker with a file takes no new work', async (on) => {
         const { bytes, alerts, overrides = {} } = on;
         expect(await watchOf(overrides, { machine: machineWith(bytes) }).active()).toEqual(alerts);
+    });
+
+    it.each([
+        { bytes: 200 * MIB, alerts: [] },
+        { bytes: 200 * MIB - 1, alerts: ['disk'] }, // of which its log and the rest of the machine need so much
+    ])('$alerts for $bytes free bytes where its file has room for the answers', async ({ bytes, alerts }) => {
+        const { active, readings } = watchOf({}, { machine: machineWith(bytes) });
+        readings.reusable = 512 * MIB;
+        expect(await active()).toEqual(alerts);
     });
 
     it.each([

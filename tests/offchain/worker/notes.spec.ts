@@ -30,6 +30,7 @@ const start = async (features: Feature[] = ['logprobs']) => {
             : echo(request)),
     ];
 };
+const EMPTY = { reusableBytes: () => 0 };
 const NOTHING = { prompt: 1, cached: 0, completion: 0, reasoning: 0 };
 const withJob = () => TestClient.withJob(fixture.worker.url, fixture.chain);
 const chat = (fields: object): ModelRequest =>
@@ -125,10 +126,28 @@ describe('A worker whose disk fills', () => {
         expect(fixture.worker.nodeInfo.offers[0].available).toBe(false);
     });
 
+    it.each([
+        { free: 200 * MiB, reusable: 512 * MiB, hasRoom: true },
+        { free: 200 * MiB, reusable: 512 * MiB - 1, hasRoom: false },
+        { free: 200 * MiB - 1, reusable: 5120 * MiB, hasRoom: false },
+    ])(
+        'counts what is free in the file of its store: $free and $reusable bytes',
+        async ({ free, reusable, hasRoom }) => {
+            await start();
+            const room = new DiskRoom(
+                configFor(fixture.folder),
+                { freeBytes: () => free, totalBytes: () => 0 },
+                { reusableBytes: () => reusable },
+                () => 0,
+            );
+            expect([room.hasRoom, room.hasRoomForNotes]).toEqual([hasRoom, hasRoom]);
+        },
+    );
+
     it('refuses nothing where a database on another machine has the answers', async () => {
         await start();
         const settings = configFor(fixture.folder, { store: 'postgres://127.0.0.1/worker' });
-        const room = new DiskRoom(settings, { freeBytes: () => 0, totalBytes: () => MiB }, () => 0);
+        const room = new DiskRoom(settings, { freeBytes: () => 0, totalBytes: () => MiB }, EMPTY, () => 0);
         expect([room.hasRoom, room.hasRoomForNotes]).toEqual([true, true]);
     });
 });
