@@ -3,6 +3,7 @@
  * recognized, because some refuse fields that they do not know.
  */
 import { z } from 'zod';
+import { listOf } from '../link';
 import type { WireUsage } from './usage';
 
 /** Servers whose ways are known; `other` is asked for nothing. */
@@ -18,8 +19,12 @@ const owners: Partial<Record<string, ServerKind>> = {
 
 export const MAX_LIST = 4 * 1024 * 1024; // bytes of a list of models
 
+const MAX_MODELS = 10_000; // of one server
+
 /** A server's list of models, as far as it is read here. */
-export const modelList = z.object({ data: z.array(z.object({ id: z.string(), owned_by: z.unknown().optional() })) });
+export const modelList = z.object({
+    data: listOf(z.object({ id: z.string(), owned_by: z.unknown().optional() }), MAX_MODELS),
+});
 
 /** The server that a list of models comes from, by what it names as the models' owner. */
 export function serverOf(models: readonly { owned_by?: unknown }[]): ServerKind {

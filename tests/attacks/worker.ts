@@ -1082,4 +1082,12 @@ export const workerAttacks: Attack[] = [
         test: 'parts of a delta of a long text are cut as they are taken',
         removed: 'worker: parts that are cut as they are taken (parts)',
     },
+    {
+        source: 'review',
+        attack: 'A model server lists two million models that are none, again every fifteen seconds, and the worker stands still for seconds each time.',
+        stoppedBy: 'A list of models ends at the first that is wrong.',
+        file: 'tests/offchain/backend/openai.spec.ts',
+        test: 'URL backend asking refuses a list of wrong models at the first of them',
+        removed: 'backend: the end at the first wrong model (modelList)',
+    },
 ];

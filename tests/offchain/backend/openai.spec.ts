@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { Reason } from '@cocoon-market/wrappers';
 import { OpenAiBackend, createBackend } from '../../../offchain/backend';
+import { modelList } from '../../../offchain/backend/servers';
 import { until } from '../gateway/support';
 import { ask, collect, endOf, textOf } from './collect';
 
@@ -92,6 +93,10 @@ describe('URL backend', () => {
             await serve((_, response) => response.end('<html>'));
 
             await expect(backend.models()).rejects.toThrow('did not answer with a list of models');
+        });
+
+        it('refuses a list of wrong models at the first of them', () => {
+            expect(modelList.safeParse({ data: [1, 2, 3] }).error?.issues).toHaveLength(1);
         });
 
         it('gives up a list of models that drips in', async () => {
