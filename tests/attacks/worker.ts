@@ -907,7 +907,7 @@ export const workerAttacks: Attack[] = [
         attack: 'A client fills the disk once, and the node takes no work for ever: the file of the store does not shrink when answers are deleted.',
         stoppedBy: 'What is free in the file counts as room for answers.',
         file: 'tests/offchain/worker/notes.spec.ts',
-        test: 'A worker whose disk fills counts what is free in the file of its store: 209715200 and 536870912 bytes',
+        test: 'A worker whose disk fills counts what is free in the file of its store, but for the bytes that the log and others need',
         removed: 'worker: the reusable bytes in DiskRoom.hasFree',
     },
     {

@@ -126,23 +126,18 @@ describe('A worker whose disk fills', () => {
         expect(fixture.worker.nodeInfo.offers[0].available).toBe(false);
     });
 
-    it.each([
-        { free: 200 * MiB, reusable: 512 * MiB, hasRoom: true },
-        { free: 200 * MiB, reusable: 512 * MiB - 1, hasRoom: false },
-        { free: 200 * MiB - 1, reusable: 5120 * MiB, hasRoom: false },
-    ])(
-        'counts what is free in the file of its store: $free and $reusable bytes',
-        async ({ free, reusable, hasRoom }) => {
-            await start();
-            const room = new DiskRoom(
-                configFor(fixture.folder),
-                { freeBytes: () => free, totalBytes: () => 0 },
-                { reusableBytes: () => reusable },
-                () => 0,
-            );
-            expect([room.hasRoom, room.hasRoomForNotes]).toEqual([hasRoom, hasRoom]);
-        },
-    );
+    it('counts what is free in the file of its store, but for the bytes that the log and others need', async () => {
+        await start();
+        const hasRoom = (freeBytes: number, reusableBytes: number) => {
+            const disk = { freeBytes: () => freeBytes, totalBytes: () => 0 };
+            const store = { reusableBytes: () => reusableBytes };
+            const room = new DiskRoom(configFor(fixture.folder), disk, store, () => 0);
+            return [room.hasRoom, room.hasRoomForNotes];
+        };
+        expect(hasRoom(200 * MiB, 512 * MiB)).toEqual([true, true]);
+        expect(hasRoom(200 * MiB, 512 * MiB - 1)).toEqual([false, false]);
+        expect(hasRoom(200 * MiB - 1, 5120 * MiB)).toEqual([false, false]);
+    });
 
     it('refuses nothing where a database on another machine has the answers', async () => {
         await start();
