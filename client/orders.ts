@@ -1,6 +1,7 @@
 /** Opens jobs on chain: the job is stored, then its order is sent, then the channel is waited for. */
 import { Channel, Escrow, formatTon, jobNumber, openJob, RefusedMessage, seqnoOf } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
+import { holdsDeposit } from '../offchain/link';
 import { type NextOrder, readChannel } from './chain';
 import type { ClientContext } from './context';
 import { ClientError } from './errors';
@@ -67,12 +68,12 @@ export async function order(context: ClientContext, job: SavedJob): Promise<void
     }
 }
 
-/** True once the channel of an ordered job is on chain as it was ordered: then the job is open. */
+/** True once the channel of an ordered job is on chain as it was ordered, with its deposit: then the job is open. */
 export async function takeUp(context: ClientContext, job: SavedJob): Promise<boolean> {
     const { chain, escrow, records, spendKey, now } = context;
     const channel = new Address(0, job.channel);
     const reading = await readChannel(chain, { channel, escrow, parameters: parametersOf(job) });
-    if (reading.type === 'active' && reading.fresh) {
+    if (reading.type === 'active' && reading.fresh && holdsDeposit(reading.balance, job.deposit)) {
         Object.assign(job, { phase: 'open', funds: reading.balance, note: '' });
         await records.saveJob(job);
         return true;

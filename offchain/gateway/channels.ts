@@ -2,6 +2,7 @@
 import { loadChannelData } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { answersOf, ChainAccount, Chain, Confirmer, CONFIRM_READS } from '../chain';
+import { holdsDeposit } from '../link';
 
 const SOON_READS = 10; // while an end is waited for that was asked for
 const DUE = 'due';
@@ -23,12 +24,6 @@ export interface PaidChannel {
     channel: Address;
     maxPaid: bigint | undefined;
 }
-
-/**
- * True if a channel holds what its order deposits, less what its deployment costs. Anyone may deploy it with less
- * before, if they know the order.
- */
-export const holdsDeposit = (balance: bigint, deposit: bigint): boolean => 10n * balance >= 9n * deposit;
 
 /** What one endpoint says of a channel. */
 export interface ShownChannel {

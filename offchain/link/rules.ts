@@ -43,6 +43,12 @@ export const EVIDENCE_SECONDS = 120 * 3600;
 /** nanoTON of a channel that no query may reserve: the rent of the longest job, on plain code, and a quarter more. */
 export const RENT = 2_000_000n;
 
+/**
+ * True if a channel holds what its order deposits, less what its deployment costs. Anyone may deploy it with less
+ * before, if they know the order.
+ */
+export const holdsDeposit = (balance: bigint, deposit: bigint): boolean => 10n * balance >= 9n * deposit;
+
 const LONGEST_JOB = 90 * 86_400; // seconds
 
 /** nanoTON of rent that a channel may still pay if it ends in so many seconds. */

@@ -838,4 +838,12 @@ export const gatewayAttacks: Attack[] = [
         test: 'A gateway that waits for an order whose first endpoint lies has another endpoint carry what this one deploys the channel for with less, and shows its deposit there',
         removed: 'offchain/gateway/spending: `hasDeposit`',
     },
+    {
+        source: 'review',
+        attack: 'A stranger sees the order of a program on its way, and deploys the channel first with a hundredth of a TON: the program spends no more of the job.',
+        stoppedBy: 'A job is open once its channel has the deposit.',
+        file: 'tests/client/opening.spec.ts',
+        test: 'A client that is asked for several things at once waits for the deposit of a job whose channel a stranger deploys before with less',
+        removed: 'client/orders: `holdsDeposit`',
+    },
 ];

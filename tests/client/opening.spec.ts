@@ -3,7 +3,7 @@ import { Client, memoryStore } from '@cocoon-market/client';
 import { bytesToNumber, Channel, jobHash } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { ActiveJob } from '../../client/activeJob';
-import { jobRequest, modelHash, toWire } from '../../offchain/link';
+import { jobRequest, modelHash, RENT, toWire } from '../../offchain/link';
 import { account } from '../offchain/support/worker';
 import {
     answerOf,
@@ -47,6 +47,17 @@ describe('A client that is asked for several things at once', () => {
         const jobs = await client.jobs();
         expect(jobs.map(({ address }) => address.toRawString())).toEqual([...chain.channels.keys()]);
         expect(jobs).toHaveLength(2);
+    });
+
+    it('waits for the deposit of a job whose channel a stranger deploys before with less', async () => {
+        const chain = new StandInChain();
+        const client = await openClient(chain);
+        chain.balance = 20_000_000n;
+        const opening = openJob(client).catch(() => undefined);
+        setTimeout(() => (chain.balance = DEPOSIT), 50);
+        await opening;
+
+        expect((await client.jobs()).map(({ available }) => available)).toEqual([DEPOSIT - RENT]);
     });
 
     it('has one ledger for a job, however often its jobs are asked for while it opens', async () => {

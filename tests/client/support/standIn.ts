@@ -50,6 +50,7 @@ export class StandInChain {
     seqno = 0;
     now = 1_800_000_000; // unix seconds
     isBehind = false; // then it shows no channel
+    balance = DEPOSIT; // of channels
     readonly channels = new Map<string, Cell>(); // data by account
     taken: Promise<void> = Promise.resolve(); // when orders are taken
 
@@ -74,7 +75,7 @@ export class StandInChain {
     private async account(address: Address) {
         const data = this.isBehind ? undefined : this.channels.get(address.toRawString());
         const isActive = data !== undefined || address.equals((await Escrow.ofOwner(OWNER)).address);
-        return { isActive, balance: DEPOSIT, code: data && (await channelCode()), data };
+        return { isActive, balance: this.balance, code: data && (await channelCode()), data };
     }
 
     private async take(escrow: Address, order: { seqno: number; jobs: { deposit: bigint }[] }): Promise<void> {
