@@ -751,15 +751,13 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             expect(await store.prune(1500)).toBe(0);
         });
 
-        it('drops answers of many megabytes and of many pieces, with those between them', async () => {
+        it('drops answers of many megabytes, with those between them', async () => {
             const job = await withQuery(1);
             for (let number = 2; number <= 6; number++) await store.queries.accept(query(job, number));
-            const [large, small] = [Buffer.alloc(3 << 20, 1), Buffer.from('piece')];
-            for (const [number, bytes] of [1, 3, 4].map((each) => [each, large] as const)) {
+            const bytes = Buffer.alloc(3 << 20, 1);
+            for (const number of [1, 3, 4]) {
                 await store.queries.append({ job, number, bytes, counts: counts(7), promptKnown: true });
             }
-            const piece = { job, number: 5, bytes: small, counts: counts(7), promptKnown: true };
-            await Promise.all(Array.from({ length: 1100 }, () => store.queries.append(piece)));
             for (let number = 1; number <= 6; number++) {
                 await store.queries.end({ kind: 'fail', job, number, receipt: Buffer.from('fail') });
             }

@@ -56,6 +56,30 @@ it('drops the answers of a large job with room for a few of them: its log stays 
     await store.close();
 });
 
+it('drops answers of more pieces than one transaction deletes, in several', async () => {
+    let commits = 0;
+    const store = await SqliteWorkerStore.open(join(folder, 'worker.db'), { onCommit: () => void commits++ });
+    const { job, ...rest } = newJob();
+    await store.jobs.add({ job, ...rest });
+    const bytes = Buffer.from('piece');
+    for (const [number, pieces] of [1, 1100, 2].entries()) {
+        const id = { job, number: number + 1 };
+        const accepted = { request: Buffer.alloc(32), ceiling: 1n, promptEstimate: 1, accept: Buffer.from('accept') };
+        await store.queries.accept({ ...id, ...accepted });
+        const append = () => store.queries.append({ ...id, bytes, counts: noTokens, promptKnown: true });
+        await Promise.all(Array.from({ length: pieces }, append));
+        await store.queries.end({ ...id, kind: 'fail', receipt: Buffer.from('fail') });
+    }
+    await store.jobs.setState(job, 'ended', 1);
+
+    commits = 0;
+    expect(await store.prune(2)).toBe(1);
+    expect(commits).toBe(3); // each answer whole
+    for (const number of [1, 2, 3]) expect(await store.queries.answer({ job, number })).toHaveLength(0);
+    expect((await store.jobs.get(job))!.lowWater).toBe(3);
+    await store.close();
+});
+
 /** Runs a statement on the closed file, as a failing disk would change it. */
 function damage(path: string, statement: string): void {
     const file = new Sqlite(path);
