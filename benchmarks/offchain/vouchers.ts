@@ -9,6 +9,7 @@ import pino from 'pino';
 import { SqliteWorkerStore } from '../../offchain/store/sqliteWorker';
 import { type BookFloors, WorkerBook } from '../../offchain/worker/book';
 import { Channels } from '../../offchain/worker/channels';
+import { DisputedJobs } from '../../offchain/worker/disputedJobs';
 import { Clients } from '../../offchain/worker/clients';
 import type { WorkerContext } from '../../offchain/worker/context';
 import { Processes } from '../../offchain/worker/processes';
@@ -138,11 +139,16 @@ async function rate<T>(all: readonly T[], action: (one: T) => Promise<void>): Pr
 /** The parts of a worker that a voucher meets; nothing reads the chain, because every channel was read just now. */
 async function bookOf(store: SqliteWorkerStore): Promise<{ book: WorkerBook; context: WorkerContext }> {
     const now = () => Math.floor(Date.now() / 1000);
-    const config = { network: NETWORK, marginSeconds: 1800, chain: { freshSeconds: 3600, staleSeconds: 3600 } };
+    const config = {
+        network: NETWORK,
+        marginSeconds: 1800,
+        claim: { threshold: 0n },
+        chain: { freshSeconds: 3600, staleSeconds: 3600 },
+    };
     const log = pino({ level: 'silent' });
     const processes = await Processes.read(store);
     const context = { config, store, processes, now, log, receiptKey } as never as WorkerContext;
-    const channels = new Channels({} as never, [new Cell()], 0, now);
+    const channels = new Channels({} as never, [new Cell()], new DisputedJobs(0n, log, now), 0, now);
     const floors = { channels, clients: new Clients(1) } as never as BookFloors;
     return { book: new WorkerBook(context, floors), context };
 }

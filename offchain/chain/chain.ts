@@ -103,6 +103,8 @@ export interface HistoryReader {
 
 export interface Chain extends ChainReader, EventReader, HistoryReader {
     readonly network: number; // -239 mainnet, -3 testnet
+    /** The name of the endpoint that it asks, or asks first, without keys. */
+    readonly name?: string;
     /** Each endpoint alone, where there are several. The answers of this chain are compared with theirs. */
     readonly others?: readonly (ChainReader & Partial<Omit<Chain, 'others'>>)[];
     /** This chain with calls of another urgency; the default is 'routine'. */
@@ -186,6 +188,10 @@ export class TonHttpChain implements Chain {
     /** One chain for each endpoint, which asks that endpoint only. */
     get sources(): TonHttpChain[] {
         return this.api.names.map((_, only) => this.withView({ only }));
+    }
+
+    get name(): string {
+        return this.api.names[this.view.only ?? 0];
     }
 
     get others(): TonHttpChain[] {

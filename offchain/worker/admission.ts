@@ -194,7 +194,7 @@ async function countFor(
     if (modelRequest === undefined) {
         return Reason.BadRequest;
     }
-    const objection = objectionTo(context, job, modelRequest) ?? objectionNow(job, job.counting);
+    const objection = objectionTo(context, job, modelRequest) ?? objectionNow(job, ceiling, job.counting);
     if (objection !== undefined) {
         return objection;
     }
@@ -243,11 +243,15 @@ function objectionTo(context: WorkerContext, job: WorkerJob, modelRequest: Model
 }
 
 /** Why a query is declined at this moment, beside `others` that are on their way to run; undefined if it is not. */
-function objectionNow({ state, channel, running, terms }: WorkerJob, others: number): Reason | undefined {
+function objectionNow(
+    { state, channel, running, terms }: WorkerJob,
+    ceiling: bigint,
+    others: number,
+): Reason | undefined {
     if (state !== 'open' || channel.isLeaving()) {
         return Reason.Leaving;
     }
-    if (channel.isDenied) {
+    if (!channel.mayServe(ceiling)) {
         return Reason.Unfunded;
     }
     return running.size + others >= terms.maxParallel ? Reason.TooBusy : undefined;
@@ -274,16 +278,13 @@ function objectionToCost(job: WorkerJob, { ceiling, modelRequest, promptBound }:
         return Reason.TooLarge;
     }
     const rent = remainingRent(channel.snapshot.refundAt - channel.chainTime());
-    const owed = { results: job.cumulative, ceilings: ceilingsOf(job), ceiling };
+    const owed = { results: job.cumulative, ceilings: job.ceilings, ceiling };
     const isCovered = covers({ ...channel.snapshot, rent }, owed) && channel.isConfirmed(maxOwed(job, ceiling));
     return isCovered ? undefined : Reason.Unfunded;
 }
 
-const ceilingsOf = ({ running }: WorkerJob): bigint =>
-    [...running.values()].reduce((sum, one) => sum + one.ceiling, 0n);
-
 /** nanoTON of all results and every open ceiling, `ceiling` among them. */
-const maxOwed = (job: WorkerJob, ceiling: bigint): bigint => job.cumulative + ceilingsOf(job) + ceiling;
+const maxOwed = (job: WorkerJob, ceiling: bigint): bigint => job.cumulative + job.ceilings + ceiling;
 
 const maxTokensOf = ({ terms }: WorkerJob, { ceiling, modelRequest, promptBound }: Costs): number =>
     Math.min(modelRequest.maxTokens, answerTokens(ceiling, promptBound, terms.rates));
@@ -300,7 +301,7 @@ function decide(
     requireNoteRoom(context, job, hasNotes);
     const promptBound = context.backends.promptBound(modelRequest, counts.bound);
     const costs = { ceiling, modelRequest, promptBound };
-    const objection = objectionNow(job, 0) ?? objectionToCost(job, costs);
+    const objection = objectionNow(job, ceiling, 0) ?? objectionToCost(job, costs);
     if (objection !== undefined) {
         return objection;
     }

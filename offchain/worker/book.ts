@@ -15,7 +15,7 @@ import {
 import type { z } from 'zod';
 import { acceptSession, type jobRequest, modelHash, sessionHash, wireVersions } from '../link';
 import type { ChannelSnapshot } from '../store/worker';
-import { accountAddress, type Channels } from './channels';
+import { accountAddress, type Channels, ChannelUnreadable } from './channels';
 import type { Clients } from './clients';
 import type { WorkerConfig } from './config';
 import type { WorkerContext } from './context';
@@ -151,11 +151,20 @@ export class WorkerBook {
         if ((await store.jobs.ofChannel(channel)) !== undefined) {
             throw new Refused('wrong_terms', 'This channel is already used under other terms');
         }
-        const reading = await this.floors.channels.readUnknown(channel, terms, jobNumber, from);
+        const { channels } = this.floors;
+        const { disputes } = channels;
+        const { reading, vote } = await channels.readUnknown(channel, terms, jobNumber, from);
         if (!reading.exists) {
             throw new Refused('wrong_channel', 'The channel of these terms is not on chain');
         }
         this.requireUsable(reading);
+        if (vote?.verdict === 'disputed') {
+            if (!disputes.mayTake(id)) {
+                const message = 'The endpoints of this node do not agree about the channel: try again, or another node';
+                throw new ChannelUnreadable(new Error('too many jobs are disputed'), message);
+            }
+            disputes.note(id, { vote, amount: reading.balance }); // before the job is stored, because a query of it may come from then on
+        }
         const { balance, paid, refundAt, at } = reading;
         const snapshot = { balance, paid, refundAt, at };
         const client = accountAddress(terms.escrow).toRawString();
@@ -163,6 +172,7 @@ export class WorkerBook {
         const job = { job: id, channel, terms: termsBytes(terms), client, ...ofOffer, jobNumber, enc, wire, snapshot };
         await store.jobs.add(job).catch(async (error: unknown) => {
             if ((await store.jobs.get(id)) === undefined) {
+                disputes.forget(id);
                 throw error; // else another request of the same client was faster
             }
         });

@@ -4,10 +4,12 @@
  */
 import { loadChannelData, type Terms } from '@cocoon-market/wrappers';
 import { Address, type Cell } from '@ton/core';
-import { type AccountReader, type ChainAccount, ChainError, CONFIRM_READS, Confirmer } from '../chain';
+import { type AccountReader, answerSoon, type ChainAccount, ChainError, CONFIRM_READS, Confirmer } from '../chain';
 import { Turns } from '../process/doors';
 import type { ChannelSnapshot } from '../store/worker';
+import type { DisputedJobs } from './disputedJobs';
 import { Refused } from './refusal';
+import { type SaysNo, type ChannelVote, voteOf } from './votes';
 
 /**
  * A channel's account now. `confirmed`: several readings and every endpoint agree that it is gone, or has paid more.
@@ -24,13 +26,13 @@ export function accountAddress(account: Buffer): Address {
 /** Who causes a reading: the worker itself, or a client. */
 export type ReadingCause = 'routine' | 'client';
 
+/** An endpoint, or several; `name`: of the endpoint, without keys. */
 type UrgentReader = AccountReader & {
+    readonly name?: string;
     as?(urgency: 'client' | 'stranger'): AccountReader;
-    readonly others?: readonly (AccountReader & { as?(urgency: 'client' | 'stranger'): AccountReader })[];
 };
 
 const SILENCE_MS = 15_000; // for which a failure of the API counts; then one query waits for another try
-const MIN_VOTERS = 3; // endpoints, of which most can be right when one lies
 const MAX_UNKNOWN = 8; // channels of strangers that are read at once; as many wait
 
 /** Reads channels and compares them with terms. */
@@ -45,8 +47,9 @@ export class Channels {
      * end something of value is confirmed; `now`: seconds of a monotonic clock.
      */
     constructor(
-        private readonly chain: UrgentReader,
+        private readonly chain: UrgentReader & { readonly others?: readonly UrgentReader[] },
         readonly codes: readonly Cell[],
+        readonly disputes: DisputedJobs,
         confirmSeconds: number,
         now: () => number,
     ) {
@@ -96,9 +99,14 @@ export class Channels {
 
     /**
      * A channel that no job of this worker has, for a stranger: it gets few calls of the API, and after all others. One
-     * that most endpoints deny does not exist. `from`: its address.
+     * that most endpoints deny does not exist. `from`: its address; `vote`: undefined if the first endpoint shows none.
      */
-    async readUnknown(channel: Buffer, terms: Terms, jobNumber: number, from: string): Promise<ChannelReading> {
+    async readUnknown(
+        channel: Buffer,
+        terms: Terms,
+        jobNumber: number,
+        from: string,
+    ): Promise<{ reading: ChannelReading; vote: ChannelVote | undefined }> {
         const endTurn = await this.turns.take(from);
         if (endTurn === undefined) {
             throw new ChannelUnreadable(new Error('too many unknown channels are read now'));
@@ -109,11 +117,14 @@ export class Channels {
                 value: await chain.account(accountAddress(channel)),
                 confirmed: false,
             }));
-            const minBalance = reading.exists ? reading.balance : 0n;
-            const says = (snapshot?: ChannelSnapshot) => snapshot === undefined || snapshot.balance < minBalance;
-            const isDenied =
-                reading.exists && (await this.majoritySays(channel, terms, jobNumber, { says, urgency: 'stranger' }));
-            return isDenied ? { exists: false as const, confirmed: false, at: reading.at } : reading;
+            if (!reading.exists) {
+                return { reading, vote: undefined };
+            }
+            const { at, balance } = reading;
+            const says: SaysNo = (snapshot) => snapshot === undefined || snapshot.balance < balance;
+            const vote = await this.vote(channel, terms, jobNumber, { says, urgency: 'stranger' });
+            const isDenied = vote.verdict === 'denied';
+            return { reading: isDenied ? { exists: false as const, confirmed: false, at } : reading, vote };
         };
         return read().finally(endTurn);
     }
@@ -129,9 +140,9 @@ export class Channels {
         return readings.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
     }
 
-    /** True if there are so many endpoints that most can be right when one lies. */
+    /** True if there are several endpoints, so that what one says can be compared. */
     get canVote(): boolean {
-        return (this.chain.others ?? []).length >= MIN_VOTERS;
+        return (this.chain.others ?? []).length > 1;
     }
 
     /** True if so many are most of all endpoints. */
@@ -140,37 +151,57 @@ export class Channels {
     }
 
     /**
-     * True if most endpoints that answer, of three or more, say so by how they show the channel: undefined if they show
-     * none of these terms. `urgency`: a stranger asks for a new channel, or a client causes it.
+     * What the endpoints say together by how they show the channel. `says`: no; `urgency`: a stranger asks for a new
+     * channel, or a client is the cause.
      *
      * @throws {ChannelUnreadable} if strangers or clients use up the calls to so many that most are not heard
      */
-    async majoritySays(
+    async vote(
         channel: Buffer,
         terms: Terms,
         jobNumber: number,
-        {
-            says,
-            urgency = 'routine',
-        }: { says: (snapshot?: ChannelSnapshot) => boolean; urgency?: 'routine' | 'client' | 'stranger' },
-    ): Promise<boolean> {
+        { says, urgency }: { says: SaysNo; urgency: ReadingCause | 'stranger' },
+    ): Promise<ChannelVote> {
         const { others = [] } = this.chain;
-        if (!this.canVote) {
-            return false; // one of two may lie, whichever says no
-        }
-        const vote = async (source: NonNullable<UrgentReader['others']>[number]) => {
+        const ask = async (source: UrgentReader) => {
             const reader = urgency === 'routine' ? source : (source.as?.(urgency) ?? source);
             const account = await reader.account(accountAddress(channel));
-            return says(account.state === 'active' ? this.tryCheck(account, terms, jobNumber) : undefined);
+            const snapshot = account.state === 'active' ? this.tryCheck(account, terms, jobNumber) : undefined;
+            return { word: says(snapshot) ? ('no' as const) : ('yes' as const), snapshot };
         };
-        const answers = await Promise.allSettled(others.map(vote));
-        const votes = answers.filter((one) => one.status === 'fulfilled');
+        const answers = await Promise.allSettled(others.map(ask));
         const reasons = answers.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []));
         const busy = reasons.find((reason) => reason instanceof ChainError && reason.busy);
-        if (busy !== undefined && urgency !== 'routine' && !this.isMajority(votes.length)) {
+        if (busy !== undefined && urgency !== 'routine' && !this.isMajority(answers.length - reasons.length)) {
             throw new ChannelUnreadable(busy); // whoever causes many calls must not silence those that would say no
         }
-        return 2 * votes.filter(({ value }) => value).length > votes.length;
+        const words = answers.map((answer, i) => ({
+            endpoint: others[i].name ?? `endpoint ${i + 1}`,
+            ...(answer.status === 'fulfilled' ? answer.value : { word: undefined }),
+        }));
+        return voteOf(words);
+    }
+
+    /**
+     * The channel as one of several endpoints shows it, or undefined: it shows none, or does not answer soon. `turn`:
+     * the endpoints have turns, of which 0 is the first one's.
+     */
+    async readInTurn(
+        turn: number,
+        channel: Buffer,
+        terms: Terms,
+        jobNumber: number,
+    ): Promise<ChannelSnapshot | undefined> {
+        const { others = [] } = this.chain;
+        if (others.length === 0) {
+            return undefined;
+        }
+        try {
+            const account = await answerSoon(others[turn % others.length].account(accountAddress(channel)));
+            return account.state === 'active' ? this.check(account, terms, jobNumber) : undefined;
+        } catch {
+            return undefined;
+        }
     }
 
     private async reading(
@@ -223,8 +254,11 @@ export class Channels {
 
 /** The API did not answer, so the state of the channel is not known. */
 export class ChannelUnreadable extends Refused {
-    constructor(cause: unknown) {
-        super('chain_down', 'The TON API of this node does not show the channel now: try again in a minute');
+    constructor(
+        cause: unknown,
+        message = 'The TON API of this node does not show the channel now: try again in a minute',
+    ) {
+        super('chain_down', message);
         this.cause = cause;
         this.name = 'ChannelUnreadable';
     }

@@ -1,14 +1,20 @@
-/** Claims vouchers: reads at intervals the channels of jobs that have something due, and claims in batches. */
+/**
+ * Claims vouchers: reads at intervals the channels of jobs that have something due, and claims in batches.
+ *
+ * Longer than 350 lines because when a voucher is claimed is best read in one place.
+ */
 import { claimBody } from '@cocoon-market/wrappers';
 import { CONFIRM_READS, MAX_TRANSFERS } from '../chain';
 import { PollLoop, Tasks } from '../process/tasks';
 import { unclaimedOf } from '../store/jobSums';
 import type { JobRecord } from '../store/worker';
 import type { WorkerBook } from './book';
+import type { DisputedJobs } from './disputedJobs';
 import { type Claim, type ClaimReport, ClaimSender, type ClaimWallet } from './claimSender';
 import type { WorkerContext } from './context';
 import type { Costs } from './costs';
 import type { WorkerJob } from './job';
+import { HiddenNotices } from './hiddenNotices';
 import { LostJobs } from './lostJobs';
 import { type AssertAlone, spendAlone } from './processes';
 
@@ -18,6 +24,7 @@ const OLD_CLAIMS = 10n; // times the cost of a claim, from which an old voucher 
 const HOUR = 3600;
 const DAY = 24 * HOUR;
 const MISSING_READS = 20; // channels that look gone, and of ended jobs, that one round reads
+const DISPUTED_READS = 8; // channels that one round compares at all endpoints, because they did not agree
 
 /** `due`: what the configuration claims at this time; `all`: every promise that channels can pay. */
 type Scope = 'due' | 'all';
@@ -32,6 +39,7 @@ export class Claims {
     private readonly loop: PollLoop;
     private readonly sender: ClaimSender;
     private readonly lostJobs: LostJobs;
+    private readonly notices: HiddenNotices;
     private lastRound: Promise<unknown> = Promise.resolve();
     /** Rounds that came to their end since the start. */
     roundsEnded = 0;
@@ -41,10 +49,12 @@ export class Claims {
         private readonly book: WorkerBook,
         readonly costs: Costs,
         private readonly wallet: ClaimWallet,
+        private readonly disputes: DisputedJobs,
         private readonly sweep: (assertAlone: AssertAlone) => Promise<void>, // after each round at the configured interval
     ) {
         const { config, log } = context;
         this.sender = new ClaimSender(context, book, wallet, this.tasks);
+        this.notices = new HiddenNotices(context, book, costs);
         this.lostJobs = new LostJobs(context, book, costs, {
             isStopping: () => this.tasks.isStopping,
             onDamaged: this.onDamaged,
@@ -111,12 +121,14 @@ export class Claims {
             for (const claim of await this.claimsOf(records, scope)) {
                 (claim.hidden ? hidden : claims).push(claim);
             }
+            claims.push(...this.notices.take());
             page = await store.jobs.claimable({ cursor: page.at(-1)!.job, limit: PAGE, onDamaged });
             if (page.length > 0) {
                 await this.sender.send(claims, report); // all the others may take longer than a notice lasts
             }
         }
         await this.sender.send([...claims, ...hidden], report);
+        await this.sender.send(await this.notices.takeAll(), report);
         // Only now, and a few in each round, so that no claim waits for channels that look gone.
         missing.sort((a, b) => this.nextRead.get(keyOf(a))! - this.nextRead.get(keyOf(b))!);
         const late = await this.claimsOf(scope === 'all' ? missing : missing.slice(0, MISSING_READS), scope);
@@ -128,6 +140,7 @@ export class Claims {
             late.push(...(await this.claimsOf(revived, scope)));
         }
         await this.sender.send(late, report);
+        await this.compareDisputed();
         this.forgetOverdue();
         this.roundsEnded++;
         return report;
@@ -155,6 +168,13 @@ export class Claims {
         };
         await Promise.all(Array.from({ length: READERS }, reader));
         return claims;
+    }
+
+    /** An idle job is not disputed for ever, because an endpoint was only behind when its channel was new. */
+    private async compareDisputed(): Promise<void> {
+        const compare = (id: Buffer) =>
+            this.book.use(id, (job) => job.channel.read()).catch((error: unknown) => this.noteUnread(id, error));
+        await Promise.all(this.disputes.inTurn(DISPUTED_READS).map(compare));
     }
 
     private noteUnread(job: Buffer, error: unknown): undefined {
@@ -231,7 +251,13 @@ export class Claims {
         const isDue = due >= config.claim.threshold || this.isOld(job.record, due);
         const isUrgent = scope === 'all' || isLeaving || isEnding || isDue;
         if (!last && !(this.costs.isWorth(due) && isUrgent)) {
-            return this.isUnsure(key, job, due) ? this.claimElsewhere(job) : undefined;
+            if (this.isUnsure(key, job, due)) {
+                return this.claimElsewhere(job);
+            }
+            if (this.costs.isWorth(due)) {
+                this.notices.ask(job);
+            }
+            return undefined;
         }
         if (this.sender.failuresOf(key) >= config.claim.attempts && (await channel.isSettledElsewhere(last))) {
             return undefined; // only the first endpoint says that there is something to claim
@@ -325,6 +351,7 @@ export class Claims {
                 this.nextRead.delete(key);
                 this.missingSince.delete(key);
                 this.unsureSince.delete(key);
+                this.notices.forget(key);
                 this.sender.forget(key);
             }
         }
@@ -334,6 +361,7 @@ export class Claims {
         this.nextRead.delete(key);
         this.missingSince.delete(key);
         this.unsureSince.delete(key);
+        this.notices.forget(key);
         this.sender.forget(key);
         if (unconfirmed > 0n && !hasLastClaim) {
             this.context.log.warn(

@@ -1,5 +1,5 @@
 /** One entry of the book: a job's record in memory. Its vouchers and results are on the disk already. */
-import { type Terms, Verifier } from '@cocoon-market/wrappers';
+import { larger, type Terms, Verifier } from '@cocoon-market/wrappers';
 import type { JobRecord, JobStage } from '../store/worker';
 import type { WorkerContext } from './context';
 
@@ -45,6 +45,11 @@ export class JobEntry {
     /** nanoTON of the newest voucher that the channel has not yet confirmed to have paid. */
     get unconfirmed(): bigint {
         return this.promised - this.current.confirmedPaid;
+    }
+
+    /** nanoTON answered or promised that the channel has not yet confirmed to have paid. */
+    get exposed(): bigint {
+        return larger(this.promised, this.current.cumulative) - this.current.confirmedPaid;
     }
 
     /** True from when the worker's last claim of this job was handed to its wallet. */

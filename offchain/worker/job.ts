@@ -84,6 +84,11 @@ export class WorkerJob extends JobEntry {
         return this.record.voucher;
     }
 
+    /** nanoTON that the running queries may cost. */
+    get ceilings(): bigint {
+        return [...this.running.values()].reduce((sum, { ceiling }) => sum + ceiling, 0n);
+    }
+
     /** nanoTON of all results. */
     get cumulative(): bigint {
         return this.record.cumulative;

@@ -31,6 +31,7 @@ import type { WorkerContext } from './context';
 import { Costs } from './costs';
 import { earningsOf, type EarningsView } from './earnings';
 import { DiskRoom, NO_ROOM } from './diskRoom';
+import { DisputedJobs, MAX_TRUSTED } from './disputedJobs';
 import { type Disk, thisMachine } from './doctor/machine';
 import { Drain, type IntakeView } from './drain';
 import { WorkerIntake } from './intake';
@@ -156,13 +157,14 @@ export async function assemble(config: WorkerConfig, parts: WorkerParts): Promis
         steady,
     };
     context.intake.addObstacle(() => (context.disk.hasRoom ? undefined : NO_ROOM));
-    const channels = new Channels(chain, codes, config.chain.confirmSeconds, steady);
+    const disputes = new DisputedJobs(MAX_TRUSTED * config.claim.threshold, log, steady);
+    const channels = new Channels(chain, codes, disputes, config.chain.confirmSeconds, steady);
     const clients = new Clients(config.limits.startSteps);
     const costs = new Costs(context, wallet, steady);
     const book = new WorkerBook(context, { channels, clients, costs });
     const ledger = new WalletLedger(context, wallet);
     const sweeper = new Sweeper(context, wallet, ledger);
-    const claims = new Claims(context, book, costs, wallet, async (assertAlone) => {
+    const claims = new Claims(context, book, costs, wallet, disputes, async (assertAlone) => {
         // An API that does not answer has an alert of its own.
         const note = (error: unknown) =>
             log[error instanceof ChainError ? 'debug' : 'error']({ err: error }, 'nothing was swept');
@@ -252,6 +254,7 @@ async function serve(
             ...{ context, wallet, attestation, steady },
             minClaim: () => costs.minClaim,
             claimRounds: () => claims.roundsEnded,
+            disputes: () => floors.channels.disputes.view(),
         });
         const hasModel = () => context.offers.current.some(({ model }) => context.backends.isAvailable(model));
         // New jobs are refused as soon as a call fails, and the alert waits longer.

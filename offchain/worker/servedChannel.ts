@@ -1,23 +1,30 @@
-/** The channel of one job: when it is read, and what a reading changes. */
-import { larger } from '@cocoon-market/wrappers';
+/**
+ * The channel of one job: when it is read and compared, and what a reading changes.
+ *
+ * Longer than 350 lines because how far a channel is believed is best read in one place.
+ */
+import { larger, smaller } from '@cocoon-market/wrappers';
+import { resolvesWithin } from '../process/tasks';
 import { unclaimedOf } from '../store/jobSums';
 import type { ChannelSnapshot } from '../store/worker';
 import { type ChannelReading, type Channels, ChannelUnreadable, type ReadingCause } from './channels';
 import type { WorkerContext } from './context';
 import type { JobEntry } from './entry';
+import { type CountedJob, MAX_TRUSTED } from './disputedJobs';
 import { Refused } from './refusal';
+import type { SaysNo, ChannelVote } from './votes';
 
 const ENDED_PAUSES = 12; // times `freshSeconds` between two readings for a job that has ended
 const LAG_SECONDS = 120; // by which a server of the API may be behind another
-const MAX_TRUSTED = 2n; // times `claim.threshold` of vouchers that the word of one endpoint is enough for
 const DENIED_SECONDS = 5; // for which the endpoints are not asked again for an amount that most do not show
+const COMPARE_MS = 2000; // that a client's reading waits for the other endpoints
 const LAST_CLAIM_SECONDS = 600; // after which a last claim would have ended the channel, had the wallet executed its order
 
 export class ServedChannel {
     private readAt = -Infinity; // milliseconds of performance.now()
     private reading: { cause: ReadingCause; end: Promise<void> } | undefined;
     private missing = false;
-    private denied = false;
+    private isLeavingElsewhere = false; // an endpoint shows a notice that the first one does not
     private comparedAt = -Infinity; // steady seconds
     private covered: bigint; // nanoTON with what it has paid, that most endpoints have shown
     private short: { from: bigint; until: number } | undefined; // what they do not show (nanoTON); steady seconds
@@ -25,10 +32,11 @@ export class ServedChannel {
     constructor(
         private readonly context: WorkerContext,
         private readonly channels: Channels,
-        private readonly entry: JobEntry,
+        private readonly entry: JobEntry & CountedJob,
     ) {
+        channels.disputes.attach(entry.record.job, entry);
         // What an earlier process has asked is not stored, and a start must not ask for thousands of jobs at once.
-        this.covered = entry.promised + MAX_TRUSTED * context.config.claim.threshold;
+        this.covered = this.isDisputed ? 0n : entry.promised + MAX_TRUSTED * context.config.claim.threshold;
     }
 
     get snapshot(): ChannelSnapshot {
@@ -40,9 +48,14 @@ export class ServedChannel {
         return this.missing;
     }
 
-    /** True while most endpoints do not show that the channel holds what vouchers promise: nothing new begins. */
-    get isDenied(): boolean {
-        return this.denied;
+    /**
+     * True if a query with this ceiling (nanoTON) may begin by what the endpoints say of the channel. None may while
+     * most of them do not show that it holds what vouchers promise, and few while they do not agree.
+     */
+    mayServe(ceiling: bigint): boolean {
+        const { disputes } = this.channels;
+        const { job } = this.entry.record;
+        return disputes.verdictOf(job) !== 'denied' && disputes.mayServe(job, ceiling);
     }
 
     /** Unix seconds of the chain, estimated from the last reading. */
@@ -55,24 +68,30 @@ export class ServedChannel {
         return this.snapshot.refundAt - this.chainTime() <= this.context.config.marginSeconds;
     }
 
-    /** Takes over the reading of a new job, which most endpoints have confirmed. */
+    /** Takes over the reading of a new job, which most endpoints have confirmed, or which is disputed. */
     begin(snapshot: ChannelSnapshot): void {
         this.note(snapshot);
-        this.covered = snapshot.balance + snapshot.paid;
+        // Whatever is promised for it next is compared at the next reading, if that is much.
+        this.comparedAt = this.context.steady() - this.context.config.marginSeconds / 4;
+        this.covered = this.isDisputed ? 0n : heldBy(snapshot);
     }
 
-    /** True if so many nanoTON of results or vouchers are covered by what most endpoints have shown so far. */
+    /**
+     * True if so many nanoTON of results or vouchers are covered by what most endpoints have shown so far. What is
+     * disputed has the allowance of {@link mayServe}.
+     */
     isConfirmed(amount: bigint): boolean {
-        return amount <= this.covered || !this.channels.canVote;
+        return amount <= this.covered || this.isDisputed || !this.channels.canVote;
     }
 
     /**
      * True if the channel covers so many nanoTON and most endpoints do not deny it: the first one alone may show more
-     * than there is. They are asked for all that it shows, so once for a top-up.
+     * than there is. They are asked for all that it shows, so once for a top-up. If they do not agree, the job is
+     * disputed from now on.
      */
     async confirm(amount: bigint): Promise<boolean> {
         const { steady } = this.context;
-        const all = this.snapshot.balance + this.snapshot.paid;
+        const all = heldBy(this.snapshot);
         if (amount > all || this.isConfirmed(amount)) {
             return amount <= all;
         }
@@ -80,20 +99,30 @@ export class ServedChannel {
             return false;
         }
         for (const sum of new Set([all, amount])) {
-            let votes = 0;
-            const says = (snapshot?: ChannelSnapshot) => {
-                const isLess = snapshot === undefined || snapshot.balance + snapshot.paid < sum;
-                votes += isLess ? 0 : 1;
-                return isLess;
-            };
-            if (!(await this.majoritySays(says, 'client'))) {
+            const vote = await this.vote(showsLess(sum), 'client');
+            if (vote.verdict === 'agreed') {
+                const votes = vote.words.filter(({ word }) => word === 'yes').length;
                 // Where few answer, nobody denies it; then they are asked again for more.
                 this.covered = larger(this.covered, this.channels.isMajority(votes) ? sum : amount);
+                return true;
+            }
+            if (vote.verdict === 'disputed' && sum === amount) {
+                this.channels.disputes.note(this.entry.record.job, { vote, amount, entry: this.entry });
                 return true;
             }
         }
         this.short = { from: amount, until: steady() + DENIED_SECONDS };
         return false;
+    }
+
+    /**
+     * False for a voucher of a disputed job that promises so much (nanoTON) that the allowance would not cover it: it
+     * would give credit to other jobs of its client. One that pays for what was answered, or is, is always taken.
+     */
+    mayPromise(amount: bigint): boolean {
+        const { ceilings, exposed, record } = this.entry;
+        const answered = record.confirmedPaid + exposed + ceilings;
+        return amount <= answered || this.channels.disputes.mayServe(record.job, amount - answered);
     }
 
     /** Takes over a reading. */
@@ -116,7 +145,9 @@ export class ServedChannel {
         } else if (!this.hasEnded && this.age() > freshSeconds * 1000) {
             const isSilent = this.channels.isSilent && this.isSecured();
             const reading = this.read('client');
-            if (this.age() > staleSeconds * 1000 && !isSilent) {
+            // A dispute may be over, as when an endpoint was only behind.
+            const isOld = this.age() > staleSeconds * 1000 || this.isDisputed;
+            if (isOld && !isSilent) {
                 await reading.catch((error: unknown) => this.tolerate(error));
             } else {
                 reading.catch((error: unknown) => this.logUnread(error));
@@ -160,18 +191,30 @@ export class ServedChannel {
         return all.filter((one) => isPossible(one) && isOver(one)).sort(order)[0];
     }
 
-    /** True if most of three endpoints or more show that nothing is left to claim, or to end by a `last` claim. */
-    isSettledElsewhere(last: boolean): Promise<boolean> {
-        const { promised } = this.entry;
-        return this.majoritySays((snapshot) => snapshot === undefined || (!last && snapshot.paid >= promised));
+    /** The channel as the endpoint of this turn shows it; undefined if that one shows none, or not soon. */
+    readInTurn(turn: number): Promise<ChannelSnapshot | undefined> {
+        const { record, terms } = this.entry;
+        return this.channels.readInTurn(turn, record.channel, terms, record.jobNumber);
     }
 
-    private majoritySays(
-        says: (snapshot?: ChannelSnapshot) => boolean,
-        urgency: 'routine' | 'client' = 'routine',
-    ): Promise<boolean> {
+    /** True if most endpoints, of two or more, show that nothing is left to claim, or to end by a `last` claim. */
+    async isSettledElsewhere(last: boolean): Promise<boolean> {
+        const { promised } = this.entry;
+        const { verdict } = await this.vote(
+            (snapshot) => snapshot === undefined || (!last && snapshot.paid >= promised),
+            'routine',
+        );
+        return verdict === 'denied';
+    }
+
+    /** `says`: no, by how an endpoint shows the channel. */
+    private vote(says: SaysNo, urgency: ReadingCause): Promise<ChannelVote> {
         const { record, terms } = this.entry;
-        return this.channels.majoritySays(record.channel, terms, record.jobNumber, { says, urgency });
+        return this.channels.vote(record.channel, terms, record.jobNumber, { says, urgency });
+    }
+
+    private get isDisputed(): boolean {
+        return this.channels.disputes.verdictOf(this.entry.record.job) === 'disputed';
     }
 
     private get hasEnded(): boolean {
@@ -225,38 +268,57 @@ export class ServedChannel {
         if (reading.at < at && at - reading.at <= LAG_SECONDS) {
             // Servers of one API may be behind each other: the stored snapshot is newer, and counts as read now.
             this.readAt = this.readAt === -Infinity ? performance.now() : this.readAt;
-            return;
+            return this.hasEnded ? undefined : this.compareSoon(cause);
         }
         if (this.hasEnded) {
             this.readAt = performance.now();
             return reading.exists && this.mayRevive ? this.revive(reading) : undefined;
         }
         await (reading.exists ? this.take(reading, record.snapshot) : this.markMissing(reading));
-        await (cause === 'routine' ? this.compare() : undefined);
+        await this.compareSoon(cause);
+    }
+
+    /** No claim waits for the other endpoints, and a client not long: what they say later counts for its next query. */
+    private async compareSoon(cause: ReadingCause): Promise<void> {
+        const compared = this.compare(cause).catch((err: unknown) => {
+            this.context.log.warn({ ...this.entry.logName, err }, 'the endpoints were not compared');
+        });
+        await (cause === 'client' ? resolvesWithin(compared, COMPARE_MS) : undefined);
     }
 
     /**
-     * Compares the channel at all endpoints now and then while much is promised and not confirmed as paid: the
-     * first one may show more than there is, and its claims as paid.
+     * Compares the channel at all endpoints, because the first one may show more than there is, and its claims as paid:
+     * at the first reading, later in half a margin, so that the end of a notice is seen, and more often while much is
+     * promised and not confirmed as paid. What is in doubt is compared at each reading.
      */
-    private async compare(): Promise<void> {
-        const { config, log, steady } = this.context;
-        const { logName, promised, unconfirmed } = this.entry;
-        if (unconfirmed < MAX_TRUSTED * config.claim.threshold) {
-            this.denied = false; // every endpoint has shown that the rest is paid
+    private async compare(cause: ReadingCause): Promise<void> {
+        const { config, steady } = this.context;
+        const { promised, record, unconfirmed } = this.entry;
+        const { disputes } = this.channels;
+        const isInDoubt = disputes.verdictOf(record.job) !== 'agreed' || this.isLeavingElsewhere;
+        const isMuch = cause === 'routine' && unconfirmed >= MAX_TRUSTED * config.claim.threshold;
+        const interval = config.marginSeconds / (isMuch ? 4 : 2);
+        const isDue = isInDoubt || steady() - this.comparedAt >= interval;
+        if (this.missing || this.hasEnded || !this.channels.canVote || !isDue) {
             return;
         }
-        const isDue = this.denied || steady() - this.comparedAt >= config.marginSeconds / 4;
-        if (this.missing || !isDue) {
-            return;
-        }
+        const { comparedAt } = this;
         this.comparedAt = steady();
-        this.denied = await this.majoritySays(
-            (snapshot) => snapshot === undefined || snapshot.balance + snapshot.paid < promised,
+        const { refundAt } = this.snapshot;
+        // A dispute is over when what it is about is shown, as far as the first endpoint shows that much still.
+        const needed = larger(promised, smaller(disputes.amountOf(record.job), heldBy(this.snapshot)));
+        const vote = await this.vote(showsLess(needed), cause).catch((error: unknown) => {
+            this.comparedAt = comparedAt; // the next reading asks again
+            throw error;
+        });
+        disputes.note(record.job, { vote, amount: needed, entry: this.entry });
+        this.covered = vote.verdict === 'agreed' ? larger(this.covered, needed) : this.covered;
+        this.isLeavingElsewhere = vote.words.some(
+            ({ snapshot }) =>
+                snapshot !== undefined &&
+                snapshot.refundAt < refundAt &&
+                snapshot.refundAt - snapshot.at <= 2 * config.marginSeconds,
         );
-        if (this.denied) {
-            log.error(logName, 'most endpoints do not show that the channel holds its vouchers: nothing new begins');
-        }
     }
 
     // One answer of an API may be wrong, or a lie that would cost every voucher of the job. So a job ends only when
@@ -279,6 +341,7 @@ export class ServedChannel {
         if (confirmed && (owed <= 0n || Math.min(at, now()) > entry.terms.end)) {
             this.channels.forget(entry.record.channel);
             await entry.setState('ended');
+            this.channels.disputes.end(entry.record.job);
         }
     }
 
@@ -324,5 +387,14 @@ export class ServedChannel {
         return { balance, paid, refundAt, at };
     }
 }
+
+/** What an endpoint says no by that must show so many nanoTON. */
+const showsLess =
+    (needed: bigint): SaysNo =>
+    (snapshot) =>
+        snapshot === undefined || heldBy(snapshot) < needed;
+
+/** nanoTON that a channel holds and has paid. */
+const heldBy = ({ balance, paid }: ChannelSnapshot): bigint => balance + paid;
 
 type ExistingChannel = Extract<ChannelReading, { exists: true }>;

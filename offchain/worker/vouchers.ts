@@ -65,6 +65,9 @@ async function isNewer(context: WorkerContext, job: WorkerJob, voucher: SignedVo
     if (!(await job.channel.confirm(voucher.cumulative))) {
         throw new Refused('bad_voucher', 'The voucher promises more than most endpoints of this node show');
     }
+    if (!job.channel.mayPromise(voucher.cumulative)) {
+        throw new Refused('bad_voucher', 'The endpoints of this node do not agree that the channel holds so much');
+    }
     return true;
 }
 

@@ -15,6 +15,7 @@ export const alertSeverities = {
     node: 'critical', // on chain it is closed, or has other keys or rates
     backend: 'warning', // does not answer
     chain: 'warning', // no endpoint answers
+    endpoints: 'critical', // they do not agree about channels, so one of them is wrong
 } as const;
 export type AlertName = keyof typeof alertSeverities;
 

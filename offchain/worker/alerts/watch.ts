@@ -12,6 +12,7 @@ import type { WorkerContext } from '../context';
 import type { ModelLoad } from '../backends';
 import type { BackendView } from '../servers';
 import type { ClaimWallet } from '../claimSender';
+import type { DisputesView } from '../disputedJobs';
 import { reservedBytes } from '../diskRoom';
 import { type Check, Failure } from '../doctor/finding';
 import { diskCheck, type Machine, MIN_FREE, thisMachine } from '../doctor/machine';
@@ -25,6 +26,7 @@ const MAX_LISTED = 20; // alerts of one name
 const WALLET_SECONDS = 60; // between two readings of the wallet
 const NODE_SECONDS = 600; // between two readings of node and stake
 const SILENT_SECONDS = 60; // without an answer of the chain, before it counts as down
+const DISPUTE_SECONDS = 60; // for which endpoints disagree, before one is more than behind the other
 const CLAIMS_SECONDS = 900; // besides the interval, in which a round of claims must end
 const EXPIRY_SECONDS = 6 * 3600; // before the end of an attestation from a file
 const ATTEMPTS_PART = 0.25; // of the life of an attestation that a command renews after half of it
@@ -34,6 +36,7 @@ export interface WatchParts {
     wallet: Pick<ClaimWallet, 'address' | 'balance'>;
     minClaim: () => bigint; // nanoTON
     claimRounds: () => number; // that came to their end
+    disputes: () => DisputesView | undefined;
     attestation: Pick<NodeAttestation, 'current'>;
     machine?: Machine;
     /** Seconds of a monotonic clock. */
@@ -88,6 +91,7 @@ export class AlertWatch {
         await Promise.all([
             look('unclaimed', () => this.nearRefund()),
             look('claims', async () => this.ofClaims()),
+            look('endpoints', async () => ofDisputes(this.parts.disputes())),
             look('demand', async () => (await context.store.cases.open()).map((record) => this.ofCase(record))),
             look('disk', () => conditionOf(diskCheck(config, machine, minFree))),
             look('notes', async () => this.ofNotes()),
@@ -267,6 +271,22 @@ function ofOutage({ name, outage }: BackendView): Condition[] {
 function ofMissing({ model, missing }: ModelLoad): Condition[] {
     const remedy = 'load it at a model server, or correct its name under "models" of the backend';
     return missing ? [{ subject: model, message: `no backend has ${model}, which the node offers`, remedy }] : [];
+}
+
+function ofDisputes(view: DisputesView | undefined): Condition[] {
+    if (view === undefined || view.seconds < DISPUTE_SECONDS) {
+        return [];
+    }
+    const { jobs, messages, used, allowance } = view;
+    const words = Object.entries(messages).map(([endpoint, word]) => `${endpoint} says "${word}"`);
+    const amounts = `${formatTon(used)} of at most ${formatTon(allowance)} TON are answered on the word of one`;
+    return [
+        {
+            subject: '',
+            message: `the endpoints of the chain do not agree about the channels of ${jobs} jobs (of one: ${words.join(', ')}): ${amounts}`,
+            remedy: 'remove the endpoint that is wrong from "endpoint", or list three, and restart the worker',
+        },
+    ];
 }
 
 const ofSilence = (): Condition => ({

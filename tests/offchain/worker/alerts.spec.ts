@@ -15,6 +15,7 @@ import { AlertBoard, type AlertNotice } from '../../../offchain/worker/alerts/bo
 import { Notifier } from '../../../offchain/worker/alerts/notify';
 import { AlertWatch, type WatchParts } from '../../../offchain/worker/alerts/watch';
 import { DiskRoom } from '../../../offchain/worker/diskRoom';
+import type { DisputesView } from '../../../offchain/worker/disputedJobs';
 import { FakeChain } from '../support/chain';
 import { TestClient } from '../support/client';
 import { ExaminedWorker, REGISTRY } from '../support/examined';
@@ -280,6 +281,7 @@ function watchOf(
         proof: {} as object,
         reusable: 0, // bytes in the file of the store
         features: [] as string[], // of the model that the node offers
+        disputes: undefined as DisputesView | undefined,
     };
     const config = { ...configFor('/tmp', overrides) };
     const { machine = machineWith(2 ** 40) } = parts;
@@ -307,6 +309,7 @@ function watchOf(
         wallet: { address: config.node, balance: async () => readings.coins },
         minClaim: () => 1000n,
         claimRounds: () => readings.rounds,
+        disputes: () => readings.disputes,
         attestation: { current: () => ({ tier: 'open', ...readings.proof }) as never },
         machine,
         steady: () => readings.steady,
@@ -375,6 +378,25 @@ describe('A running worker raises', () => {
         readings.steady = steady;
         expect(await active()).toEqual(alerts);
         chain.down = false;
+        expect(await active()).toEqual([]);
+    });
+
+    it.each([
+        { seconds: 59, alerts: [] },
+        { seconds: 60, alerts: ['endpoints'] },
+    ])('$alerts when endpoints do not agree for $seconds seconds', async ({ seconds, alerts }) => {
+        const { active, readings, watch } = watchOf();
+        const messages = { 'a.example': '1 TON, and 0 TON paid', 'b.example': 'no such channel' };
+        readings.disputes = { jobs: 2, seconds, messages, used: 150_000_000n, allowance: 200_000_000n };
+
+        expect(await active()).toEqual(alerts);
+        expect(watch.board.active.map(({ message }) => message)).toEqual(
+            alerts.map(
+                () =>
+                    'the endpoints of the chain do not agree about the channels of 2 jobs (of one: a.example says "1 TON, and 0 TON paid", b.example says "no such channel"): 0.15 of at most 0.2 TON are answered on the word of one',
+            ),
+        );
+        readings.disputes = undefined;
         expect(await active()).toEqual([]);
     });
 

@@ -1,0 +1,52 @@
+/** What the endpoints of a chain say together of a channel: one of them may lie, and another may be behind. */
+import { formatTon } from '@cocoon-market/wrappers';
+import type { ChannelSnapshot } from '../store/worker';
+
+/**
+ * `agreed`: believed; `denied`: at least two endpoints say no, and they are most of those that answered; `disputed`:
+ * half of those that answered say no, or one alone does.
+ */
+export type ChannelVerdict = 'agreed' | 'disputed' | 'denied';
+
+/** True if an endpoint says no by how it shows a channel, which is undefined if it shows none of the terms. */
+export type SaysNo = (snapshot: ChannelSnapshot | undefined) => boolean;
+
+/** What one endpoint says; `word` is undefined if it gave no answer. */
+export interface EndpointWord {
+    endpoint: string; // its name, without keys
+    word: 'yes' | 'no' | undefined;
+    snapshot?: ChannelSnapshot | undefined;
+}
+
+export interface ChannelVote {
+    verdict: ChannelVerdict;
+    words: readonly EndpointWord[];
+}
+
+/** Counts what endpoints say. One endpoint alone denies nothing. */
+export function voteOf(words: readonly EndpointWord[]): ChannelVote {
+    const answers = answersIn(words).length;
+    const noes = words.filter(({ word }) => word === 'no').length;
+    if (noes >= 2 && 2 * noes > answers) {
+        return { verdict: 'denied', words };
+    }
+    return { verdict: noes > 0 && 2 * noes >= answers ? 'disputed' : 'agreed', words };
+}
+
+/** True if at least two endpoints answered: one that has the word alone settles no dispute. */
+export const isCompared = ({ words }: ChannelVote): boolean => answersIn(words).length >= 2;
+
+/** What each endpoint says, by its name, as the operator reads it. */
+export function messagesIn({ words }: ChannelVote): Record<string, string> {
+    const messageOf = ({ word, snapshot }: EndpointWord): string => {
+        if (word === undefined) {
+            return 'no answer';
+        }
+        return snapshot === undefined
+            ? 'no such channel'
+            : `${formatTon(snapshot.balance)} TON, and ${formatTon(snapshot.paid)} TON paid`;
+    };
+    return Object.fromEntries(words.map((one) => [one.endpoint, messageOf(one)]));
+}
+
+const answersIn = (words: readonly EndpointWord[]) => words.filter(({ word }) => word !== undefined);

@@ -1,0 +1,161 @@
+/** A client's notice that the first endpoint hides: vouchers below the threshold are claimed before the refund. */
+import type { Address } from '@ton/core';
+import { ServedChannel } from '../../../offchain/worker/servedChannel';
+import { FakeChain } from '../support/chain';
+import { TestClient } from '../support/client';
+import { claimRound, type Fixture, startFixture } from '../support/worker';
+
+const DUE = 500n; // nanoTON, half the threshold
+const MARGIN = 1800;
+
+let fixture: Fixture;
+let seconds: number;
+
+beforeEach(async () => {
+    seconds = 0;
+    const claim = { seconds: 0.02, threshold: '1000', minAmount: '10' };
+    fixture = await startFixture({ claim, marginSeconds: MARGIN }, { steady: () => seconds });
+});
+
+afterEach(async () => {
+    jest.restoreAllMocks();
+    await fixture.stop();
+});
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+    while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+type Read = FakeChain['account'];
+
+/** From now on the worker has these endpoints, of which the first is asked. */
+function endpoints(...all: Read[]): void {
+    const { chain } = fixture;
+    chain.account = all[0];
+    (chain as { others?: unknown[] }).others = all.map((account) => ({ account }));
+}
+
+/** A job with a voucher below the threshold, and an endpoint that shows a notice of so many seconds from now. */
+async function leaving(notice: number, { end, ...change }: { paid?: bigint; end?: number } = {}) {
+    const terms = end === undefined ? {} : { end };
+    const client = await TestClient.withJob(fixture.worker.url, fixture.chain, terms);
+    await client.pay(client.voucher(DUE, 0));
+    const { chain } = fixture;
+    const other = new FakeChain();
+    const refundAt = chain.now() + notice;
+    const read = chain.account.bind(chain);
+    const shows: Read = async (address) => {
+        const shown = await read(address);
+        if (!address.equals(client.channel) || shown.state !== 'active') {
+            return shown;
+        }
+        other.set(address, { code: shown.code!, data: shown.data!, balance: shown.balance });
+        other.change(address, { refundAt, ...change });
+        return { ...(await other.account(address)), at: shown.at };
+    };
+    return { client, read, shows };
+}
+
+/** A quarter of a margin goes by, after which the channel is read again. */
+async function readAgain(): Promise<void> {
+    seconds += MARGIN / 4;
+    await claimRound();
+}
+
+describe('A notice that the first endpoint hides', () => {
+    it('has the vouchers claimed that are not worth a claim yet', async () => {
+        const { client, read, shows } = await leaving(2 * MARGIN);
+        endpoints(read, shows);
+        await readAgain();
+
+        await until(() => fixture.chain.paidBy(client.channel) === DUE);
+        expect(fixture.wallet.orders).toHaveLength(1);
+    });
+
+    it('is seen at whichever of the other endpoints shows it, within as many readings as there are endpoints', async () => {
+        const { client, read, shows } = await leaving(2 * MARGIN);
+        const asked: string[] = [];
+        const named =
+            (name: string, tell: Read): Read =>
+            (address: Address) => {
+                asked.push(name);
+                return tell(address);
+            };
+        endpoints(read, named('second', read), named('third', read), named('fourth', shows));
+        for (let reading = 0; reading < 4; reading++) await readAgain();
+
+        expect(fixture.chain.paidBy(client.channel)).toBe(DUE);
+        expect(new Set(asked)).toEqual(new Set(['second', 'third', 'fourth']));
+    });
+
+    it('is none while the refund is farther than two margins', async () => {
+        const { read, shows } = await leaving(2 * MARGIN + 1000);
+        endpoints(read, shows);
+        await readAgain();
+        await readAgain();
+
+        expect(fixture.wallet.orders).toHaveLength(0);
+    });
+
+    it('is none where an endpoint shows a refund after the end of the terms, and none the end of the terms itself', async () => {
+        const { read, shows } = await leaving(3500, { end: fixture.chain.now() + 3000 });
+        endpoints(read, shows);
+        await readAgain();
+        await readAgain();
+
+        expect(fixture.wallet.orders).toHaveLength(0);
+    });
+
+    it('has no claim paid for that brings nothing, as the endpoint that shows it says', async () => {
+        const { read, shows } = await leaving(MARGIN, { paid: DUE });
+        endpoints(read, shows);
+        await readAgain();
+        await readAgain();
+
+        expect(fixture.wallet.orders).toHaveLength(0);
+    });
+
+    it('that is made up brings claims forward, each worth its cost, and keeps no query from being answered', async () => {
+        const { client, read, shows } = await leaving(MARGIN / 2);
+        endpoints(read, shows);
+        for (let reading = 0; reading < 4; reading++) await readAgain();
+        expect(fixture.wallet.orders).toHaveLength(1);
+        await client.pay(client.voucher(DUE + 9n, 0)); // worth no claim
+        for (let reading = 0; reading < 4; reading++) await readAgain();
+        expect(fixture.wallet.orders).toHaveLength(1);
+
+        expect((await client.ask(1, 'one')).text).toBe('one');
+    });
+
+    it('keeps no other claim waiting while an endpoint does not answer', async () => {
+        const { client, read } = await leaving(MARGIN);
+        const other = await TestClient.withJob(fixture.worker.url, fixture.chain);
+        let release!: () => void;
+        const held = new Promise<void>((resolve) => (release = resolve));
+        const waits: string[] = [];
+        endpoints(read, async (address) => {
+            await (address.equals(client.channel) ? held : undefined);
+            return read(address);
+        });
+        const { readInTurn } = ServedChannel.prototype;
+        jest.spyOn(ServedChannel.prototype, 'readInTurn').mockImplementation(async function (
+            this: ServedChannel,
+            turn,
+        ) {
+            const shown = await readInTurn.call(this, turn);
+            waits.push('asked');
+            return shown;
+        });
+        const send = fixture.wallet.send.bind(fixture.wallet);
+        jest.spyOn(fixture.wallet, 'send').mockImplementation(async (...order) => {
+            waits.push('sent');
+            await send(...order);
+            release();
+        });
+        await other.pay(other.voucher(1000n, 0));
+        seconds += MARGIN / 4;
+        await until(() => waits.length === 2);
+
+        expect(waits).toEqual(['sent', 'asked']);
+    });
+});
