@@ -32,6 +32,7 @@ export interface Trial extends TableCell {
     known: boolean; // the contract has a row for the message
     bounced: boolean;
     from?: Address; // undefined for an external message
+    value?: bigint; // nanoTON; undefined: that of the scene
 }
 
 /** The state of an account without its balance, and its balance. */
@@ -65,11 +66,8 @@ export class Stage {
 
     /** What became of the message. @throws Error if money was lost, or a refused message changed or kept anything */
     async outcomeOf(trial: Trial): Promise<Outcome> {
-        this.contract.loadFrom(this.start);
-        const message = this.messageOf(trial);
         try {
-            const tx = (await this.contract.receiveMessage(message)) as BlockchainTransaction;
-            return this.judge(trial, tx);
+            return this.judge(trial, await this.receive(trial));
         } catch (error) {
             if (error instanceof EmulationError && trial.from === undefined) {
                 this.expectUntouched();
@@ -79,12 +77,30 @@ export class Stage {
         }
     }
 
-    private messageOf({ from, body, bounced, message }: Trial): Message {
-        const { account: to, value, values } = this.scene;
+    /** From the beginning, without a judgement. */
+    async receive(trial: Trial): Promise<BlockchainTransaction> {
+        this.contract.loadFrom(this.start);
+        return (await this.contract.receiveMessage(this.messageOf(trial))) as BlockchainTransaction;
+    }
+
+    /** Does this on another network, which `change` makes of the configuration. */
+    async on<T>(change: (config: Cell) => Cell, action: () => Promise<T>): Promise<T> {
+        const { blockchain } = this.scene;
+        const usual = blockchain.config;
+        blockchain.setConfig(change(usual));
+        try {
+            return await action();
+        } finally {
+            blockchain.setConfig(usual);
+        }
+    }
+
+    private messageOf({ from, body, bounced, message, value }: Trial): Message {
+        const { account: to, value: usual, values } = this.scene;
         if (from === undefined) {
             return externalMessage({ to, body });
         }
-        return internal({ from, to, value: values[message] ?? value, body, bounced, bounce: !bounced });
+        return internal({ from, to, value: value ?? values[message] ?? usual, body, bounced, bounce: !bounced });
     }
 
     private judge(trial: Trial, tx: BlockchainTransaction): Outcome {

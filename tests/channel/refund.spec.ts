@@ -87,6 +87,20 @@ describe('Channel: Refund', () => {
         expect(await market().isGone(channel)).toBe(true);
     });
 
+    it('sends home a rest of one nanoTON', async () => {
+        market().blockchain.now = job.end;
+        await market().send(market().payout, channel, { value: toNano('0.1') }); // takes the rent of the month
+        const all = await market().balanceOf(channel);
+        const voucher = market().voucher(channel, all - 1n);
+        await channel.sendClaim(market().payout.getSender(), { value: ENOUGH, voucher });
+        expect(await market().balanceOf(channel)).toBe(1n);
+
+        const result = await refund();
+
+        expect(valueSent(result, channel, market().escrow)).toBe(1n);
+        expect(await market().isGone(channel)).toBe(true);
+    });
+
     it('ends a channel that holds nothing any more', async () => {
         await channel.sendClaim(market().payout.getSender(), {
             value: ENOUGH,

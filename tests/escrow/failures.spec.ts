@@ -1,8 +1,9 @@
 /** What an order that fails after it was accepted may cost: its fee, once. */
-import { beginCell, Cell, Dictionary, toNano } from '@ton/core';
+import { beginCell, Cell, toNano } from '@ton/core';
 import { errors, jobOrderCell, openJobsCell, signedOrder } from '@cocoon-market/wrappers';
 import { exitCodeOf, expectConserved } from '../support/chain';
 import { expectNotAccepted, spendKey, useMarket } from '../support/market';
+import { withoutBasechain } from '../support/networks';
 
 const NO_LIBRARY = beginCell().storeUint(2, 8).storeBuffer(Buffer.alloc(32, 7)).endCell({ exotic: true });
 
@@ -15,15 +16,6 @@ describe('Escrow: what fails once it was accepted', () => {
     afterEach(() => {
         market().blockchain.setConfig(usual);
     });
-
-    /**
-     * From now on the network takes no message to the basechain: whatever the escrow sends fails in the action phase.
-     */
-    function closeBasechain(): void {
-        const config = Dictionary.loadDirect(Dictionary.Keys.Int(32), Dictionary.Values.Cell(), usual);
-        const none = beginCell().storeBit(0).endCell();
-        market().blockchain.setConfig(beginCell().storeDictDirect(config.set(12, none)).endCell());
-    }
 
     const escrowState = () => market().escrow.getEscrowState();
 
@@ -49,7 +41,7 @@ describe('Escrow: what fails once it was accepted', () => {
         const { spent } = await escrowState();
         const fee = await market().escrow.getJobOrderFeeOf();
         const body = signedOrder(jobOrderCell({ ...(await market().head()), job, action: 'leave' }), spendKey);
-        closeBasechain();
+        market().blockchain.setConfig(withoutBasechain(usual));
 
         const result = await expectConserved(market().blockchain, () => market().carry(body));
 

@@ -1,17 +1,19 @@
 import { beginCell, toNano } from '@ton/core';
 import {
     channelInit,
+    computeFee,
     errors,
     Escrow,
     gas,
     jobOrderCell,
     JobParameters,
     OrderHead,
+    pricesOf,
     signedOrder,
     SigningKey,
 } from '@cocoon-market/wrappers';
 import { expectConserved, expectRefused, gasOf, transactionsOn } from '../support/chain';
-import { DAY, expectNotAccepted, OpenJob, otherKey, spendKey, useMarket } from '../support/market';
+import { DAY, expectNotAccepted, OpenJob, otherKey, spendKey, useMarket, valueSent } from '../support/market';
 
 const HEAD_BITS = 384; // what every order begins with
 
@@ -62,6 +64,17 @@ describe('Escrow: JobOrder', () => {
 
         expect(await market().isGone(channel)).toBe(true);
         expect(await market().balanceOf(market().escrow)).toBeGreaterThan(before + toNano('0.98'));
+    });
+
+    it.each<[Action, () => Promise<bigint>]>([
+        ['refund', () => channel.getRefundValue()],
+        ['leave', async () => computeFee(pricesOf(market().blockchain.config).basechain, gas.GasLeave)],
+    ])('sends a %s with what the channel asks for, and no more', async (action, value) => {
+        const asked = await value();
+
+        const result = await give(action);
+
+        expect(valueSent(result, market().escrow, channel)).toBe(asked);
     });
 
     it('takes a refund for nothing while the job still runs, and keeps what the channel sends back', async () => {

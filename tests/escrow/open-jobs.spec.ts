@@ -1,9 +1,20 @@
 // Longer than 350 lines because its cases share one set-up.
 import { beginCell, Cell, Dictionary, toNano } from '@ton/core';
-import { errors, gas, jobRules, NewJob, openJobsCell, signedOrder, tags } from '@cocoon-market/wrappers';
+import {
+    computeFee,
+    errors,
+    gas,
+    jobRules,
+    NewJob,
+    openJobsCell,
+    pricesOf,
+    signedOrder,
+    tags,
+} from '@cocoon-market/wrappers';
 import { exitCodeOf, expectConserved, gasOf, transactionsOn } from '../support/chain';
 import { NON_CANONICAL_KEYS, WEAK_KEYS } from '../support/keys';
-import { DAY, expectNotAccepted, Market, NETWORK, otherKey, spendKey, useMarket } from '../support/market';
+import { DAY, expectNotAccepted, Market, NETWORK, otherKey, spendKey, useMarket, valueSent } from '../support/market';
+import { withSmallMessages } from '../support/networks';
 
 type Order = Parameters<Market['openOrder']>[1];
 
@@ -32,6 +43,14 @@ describe('Escrow: OpenJobs', () => {
 
             expect(await market().balanceOf(channel)).toBeGreaterThanOrEqual(toNano('2'));
             expect(await market().balanceOf(channel)).toBeLessThan(toNano('2.01'));
+        });
+
+        it("sends the deposit with what the channel's first run costs", async () => {
+            const { channel, result } = await market().openJob({ deposit: toNano('2') });
+
+            const { basechain } = pricesOf(market().blockchain.config);
+            const run = computeFee(basechain, gas.GasChannelDeploy);
+            expect(valueSent(result, market().escrow, channel)).toBe(toNano('2') + run);
         });
 
         it('opens four jobs in one order, numbered by seqno and position', async () => {
@@ -527,22 +546,8 @@ describe('Escrow: OpenJobs', () => {
 
     it('lets no order that fails in the action phase be carried again: the seqno was committed before', async () => {
         // A network whose messages may hold 5 cells: the deploys do not fit, whatever the escrow checked.
-        const config = Dictionary.loadDirect(
-            Dictionary.Keys.Int(32),
-            Dictionary.Values.Cell(),
-            market().blockchain.config,
-        );
-        const sizes = beginCell()
-            .storeUint(1, 8)
-            .storeUint(1 << 21, 32)
-            .storeUint(5, 32)
-            .storeUint(1000, 32)
-            .storeUint(512, 16)
-            .storeUint(65535, 32)
-            .storeUint(512, 16)
-            .endCell();
         const usual = market().blockchain.config;
-        market().blockchain.setConfig(beginCell().storeDictDirect(config.set(43, sizes)).endCell());
+        market().blockchain.setConfig(withSmallMessages(usual, 5));
         const order = await market().openOrder([market().newJob()]);
         const before = await market().balanceOf(market().escrow);
 

@@ -116,14 +116,26 @@ describe('Escrow: SetUp', () => {
         expect(asked).toBeLessThan(fee(640n + 947n + 64n));
     });
 
-    it('refuses a code of more than 1,024 cells', async () => {
-        let width: Cell[] = Array.from({ length: 1025 }, (_, i) => beginCell().storeUint(i, 32).endCell());
-        while (width.length > 1) {
-            const groups = Array.from({ length: Math.ceil(width.length / 4) }, (_, i) => width.slice(4 * i, 4 * i + 4));
-            width = groups.map((group) => group.reduce((cell, each) => cell.storeRef(each), beginCell()).endCell());
-        }
+    describe('with a code of many cells', () => {
+        /** A tree of so many cells, of which no two are the same. */
+        const treeOf = (cells: number): Cell => {
+            const cell = (i: number): Cell => {
+                const children = [1, 2, 3, 4].map((n) => 4 * i + n).filter((child) => child < cells);
+                return children.reduce((b, child) => b.storeRef(cell(child)), beginCell().storeUint(i, 32)).endCell();
+            };
+            return cell(0);
+        };
 
-        await refused({ channelCode: width[0], value: toNano('2') }, 8);
+        it('takes one of 1,024', async () => {
+            await market().setUp({ channelCode: treeOf(1024), value: toNano('2') });
+
+            const { codeHash } = await market().escrow.getEscrowState();
+            expect(codeHash).toBe(BigInt(`0x${treeOf(1024).hash().toString('hex')}`));
+        });
+
+        it('refuses one of 1,025', async () => {
+            await refused({ channelCode: treeOf(1025), value: toNano('2') }, 8);
+        });
     });
 
     it('keeps seqno and the spending of the day', async () => {

@@ -1,3 +1,4 @@
+import { Address } from '@ton/core';
 import {
     channelCode,
     computeFee,
@@ -21,11 +22,11 @@ describe.each<PriceLevel>(['2025', '2026', 'tenfold'])('Escrow: values at the pr
     const market = useMarket({ prices });
     const chain = () => pricesOf(market().blockchain.config);
 
-    /** The escrow of an owner of this chain, who is named by its address alone. */
-    const escrowOf = async (workchain: number) => {
-        const owner = await market().blockchain.treasury('values', { workchain });
-        const escrow = market().blockchain.openContract(await Escrow.ofOwner(owner.address));
-        await owner.send({ to: escrow.address, value: 10n ** 9n, init: escrow.init, bounce: false });
+    /** The escrow of an owner of this chain, or of this address, who is named by its address alone. */
+    const escrowOf = async (workchain: number, owner?: Address) => {
+        const treasury = await market().blockchain.treasury('values', { workchain });
+        const escrow = market().blockchain.openContract(await Escrow.ofOwner(owner ?? treasury.address));
+        await treasury.send({ to: escrow.address, value: 10n ** 9n, init: escrow.init, bounce: false });
         return escrow;
     };
 
@@ -65,5 +66,13 @@ describe.each<PriceLevel>(['2025', '2026', 'tenfold'])('Escrow: values at the pr
         expect(await escrow.getSetUpValue()).toBe(computeFee(basechain, gas.GasSetUp) + back);
         expect(await escrow.getWithdrawValue()).toBe(computeFee(basechain, gas.GasWithdraw) + back);
         expect(await escrow.getLeaveJobValue()).toBe(computeFee(basechain, gas.GasLeaveJob) + leave + back);
+    });
+
+    it('of the owner whose account has no bit set are those of the basechain', async () => {
+        const escrow = await escrowOf(0, new Address(0, Buffer.alloc(32)));
+
+        const { basechain } = chain();
+        const back = forwardFee(basechain, EXCESSES);
+        expect(await escrow.getWithdrawValue()).toBe(computeFee(basechain, gas.GasWithdraw) + back);
     });
 });
