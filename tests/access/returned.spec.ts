@@ -14,7 +14,7 @@ import { nodeScenes } from './nodeScenes';
 import { named, NAMES } from './play';
 import { providerScenes } from './providerScenes';
 import { registryScenes } from './registryScenes';
-import { UNSENDABLE, withSmallValues } from './returned';
+import { NOT_SENT, withSmallValues } from './returned';
 import { Stage, Trial } from './run';
 import { bodyFor, scene, Scene } from './scene';
 import { SenderKind } from './table';
@@ -54,28 +54,28 @@ describe('A message that makes a contract send to a workchain that is not there 
         const { owner } = made.accounts as Required<Accounts>;
         const body = bodyWith('AnnounceNode', { ...named, owner, excessTo: NOWHERE, content: Cell.EMPTY });
 
-        expect(await outcomeIn(made, 'AnnounceNode', 'Provider', { body })).toBe(UNSENDABLE);
+        expect(await outcomeIn(made, 'AnnounceNode', 'Provider', { body })).toBe(NOT_SENT);
     });
 
     it('to a Provider: a node that was refused, whose rest goes there', async () => {
         const made = await providerScenes.joined();
         const body = bodyWith('ShareFreed', { ...named, closed: true, excessTo: NOWHERE });
 
-        expect(await outcomeIn(made, 'ShareFreed', 'Node', { body })).toBe(UNSENDABLE);
+        expect(await outcomeIn(made, 'ShareFreed', 'Node', { body })).toBe(NOT_SENT);
     });
 
     it.each(['insurance', 'reporter'] as const)('to a Provider: a slash whose %s is there', async (name) => {
         const made = await providerScenes.case();
         const body = readdressed(bodyFor(made, 'ShareSlashed'), made.accounts[name]!, NOWHERE);
 
-        expect(await outcomeIn(made, 'ShareSlashed', 'Node', { body })).toBe(UNSENDABLE);
+        expect(await outcomeIn(made, 'ShareSlashed', 'Node', { body })).toBe(NOT_SENT);
     });
 
     it('to a Dispute: a case whose reporter is there', async () => {
         const made = await disputeScenes.new();
         const body = readdressed(bodyFor(made, 'OpenCase'), made.accounts.reporter!, NOWHERE);
 
-        expect(await outcomeIn(made, 'OpenCase', 'Provider', { body })).toBe(UNSENDABLE);
+        expect(await outcomeIn(made, 'OpenCase', 'Provider', { body })).toBe(NOT_SENT);
     });
 
     it('to an Escrow: a leave, where the basechain takes no message', async () => {
@@ -88,7 +88,7 @@ describe('A message that makes a contract send to a workchain that is not there 
 
         const stage = await Stage.of(made);
         const outcome = await stage.on(withoutBasechain, () => outcomeIn(made, 'LeaveJob', 'client'));
-        expect(outcome).toBe(UNSENDABLE);
+        expect(outcome).toBe(NOT_SENT);
     });
 });
 

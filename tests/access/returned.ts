@@ -11,7 +11,7 @@ import { receiversOf } from './table';
 type Prices = ReturnType<typeof pricesOf>;
 
 /** Exit codes of the action phase. */
-export const [UNSENDABLE, TOO_LARGE] = ['36', '40'];
+export const [NOT_SENT, TOO_LARGE] = ['36', '40'];
 /** The value of an Open stays as a deposit: an order that failed in the action phase could be carried again. */
 const IGNORES_ERRORS = ['Open'];
 
@@ -36,7 +36,7 @@ export function fromElsewhere(trials: Trial[]): Trial[] {
     return oneEach(trials.filter((trial) => !trial.named && isSending(trial))).map((trial) => {
         const fails = receiversOf(trial.outcome).some((receiver) => receiver !== 'sender');
         const from = new Address(1, trial.from!.hash);
-        return { ...trial, from, outcome: fails ? UNSENDABLE : trial.outcome };
+        return { ...trial, from, outcome: fails ? NOT_SENT : trial.outcome };
     });
 }
 

@@ -1,7 +1,7 @@
 /** Configurations of networks that take fewer messages than usual, so that what a contract sends fails as an action. */
 import { beginCell, Builder, Cell, Dictionary, Slice } from '@ton/core';
 
-const [WORKCHAINS, SIZE_LIMITS] = [12, 43];
+const [CHAINS, SIZE_LIMITS] = [12, 43];
 
 const descriptions = {
     parse: (slice: Slice) => slice.asCell(),
@@ -14,10 +14,10 @@ const descriptions = {
  */
 export function withoutBasechain(config: Cell): Cell {
     const moved = Dictionary.empty(Dictionary.Keys.Int(32), descriptions);
-    const chains = paramsOf(config).get(WORKCHAINS)!.beginParse().loadDict(Dictionary.Keys.Int(32), descriptions);
+    const chains = paramsOf(config).get(CHAINS)!.beginParse().loadDict(Dictionary.Keys.Int(32), descriptions);
     return withParam(
         config,
-        WORKCHAINS,
+        CHAINS,
         beginCell()
             .storeDict(moved.set(1, chains.get(0)!))
             .endCell(),
