@@ -26,6 +26,7 @@ import { type ActiveQuery, WorkerJob } from './job';
 import { assertStored } from './newest';
 import { tokenizerOf } from './offers';
 import { Refused } from './refusal';
+import type { ChannelVote } from './votes';
 
 type JobRequest = z.output<typeof jobRequest>;
 type Offer = WorkerConfig['offers'][number];
@@ -97,10 +98,10 @@ export class WorkerBook {
         await acceptSession(this.context.encryptionKey, request.enc, { job: id, wire: request.wire }).catch(() => {
             throw new Refused('bad_request', 'enc is not a key');
         });
-        const snapshot = offer && (await this.add(request, { job: id, channel, from }, offer));
+        const added = offer && (await this.add(request, { job: id, channel, from }, offer));
         return this.use(id, async (job) => {
-            if (snapshot !== undefined) {
-                job.channel.begin(snapshot);
+            if (added !== undefined) {
+                job.channel.begin(added.snapshot, added.vote);
             }
             await job.channel.refresh();
             await job.session.begin(request);
@@ -146,7 +147,7 @@ export class WorkerBook {
         { terms, jobNumber, enc, wire }: JobRequest,
         { job: id, channel, from }: { job: Buffer; channel: Buffer; from: string },
         offer: Offer,
-    ): Promise<ChannelSnapshot> {
+    ): Promise<{ snapshot: ChannelSnapshot; vote: ChannelVote | undefined }> {
         const { store } = this.context;
         if ((await store.jobs.ofChannel(channel)) !== undefined) {
             throw new Refused('wrong_terms', 'This channel is already used under other terms');
@@ -176,7 +177,7 @@ export class WorkerBook {
                 throw error; // else another request of the same client was faster
             }
         });
-        return snapshot;
+        return { snapshot, vote };
     }
 
     /** Throws {@link Refused} when the channel of a new job cannot pay for one. */

@@ -12,7 +12,7 @@ import type { WorkerContext } from './context';
 import type { JobEntry } from './entry';
 import { type CountedJob, MAX_TRUSTED } from './disputedJobs';
 import { Refused } from './refusal';
-import type { SaysNo, ChannelVote } from './votes';
+import { type ChannelVote, type SaysNo, yesesIn } from './votes';
 
 const ENDED_PAUSES = 12; // times `freshSeconds` between two readings for a job that has ended
 const LAG_SECONDS = 120; // by which a server of the API may be behind another
@@ -68,12 +68,16 @@ export class ServedChannel {
         return this.snapshot.refundAt - this.chainTime() <= this.context.config.marginSeconds;
     }
 
-    /** Takes over the reading of a new job, which most endpoints have confirmed, or which is disputed. */
-    begin(snapshot: ChannelSnapshot): void {
+    /**
+     * Takes over the reading of a new job. Unless most endpoints have confirmed it, they are asked again before
+     * anything is answered: one that lies may have waited until the others did not answer.
+     */
+    begin(snapshot: ChannelSnapshot, vote: ChannelVote | undefined): void {
         this.note(snapshot);
         // Whatever is promised for it next is compared at the next reading, if that is much.
         this.comparedAt = this.context.steady() - this.context.config.marginSeconds / 4;
-        this.covered = this.isDisputed ? 0n : heldBy(snapshot);
+        const isSure = !this.channels.canVote || (vote !== undefined && this.channels.isMajority(yesesIn(vote)));
+        this.covered = isSure && !this.isDisputed ? heldBy(snapshot) : 0n;
     }
 
     /**
@@ -101,9 +105,8 @@ export class ServedChannel {
         for (const sum of new Set([all, amount])) {
             const vote = await this.vote(showsLess(sum), 'client');
             if (vote.verdict === 'agreed') {
-                const votes = vote.words.filter(({ word }) => word === 'yes').length;
                 // Where few answer, nobody denies it; then they are asked again for more.
-                this.covered = larger(this.covered, this.channels.isMajority(votes) ? sum : amount);
+                this.covered = larger(this.covered, this.channels.isMajority(yesesIn(vote)) ? sum : amount);
                 return true;
             }
             if (vote.verdict === 'disputed' && sum === amount) {

@@ -36,6 +36,9 @@ export function voteOf(words: readonly EndpointWord[]): ChannelVote {
 /** True if at least two endpoints answered: one that has the word alone settles no dispute. */
 export const isCompared = ({ words }: ChannelVote): boolean => answersIn(words).length >= 2;
 
+/** How many endpoints say yes. */
+export const yesesIn = ({ words }: ChannelVote): number => words.filter(({ word }) => word === 'yes').length;
+
 /** What each endpoint says, by its name, as the operator reads it. */
 export function messagesIn({ words }: ChannelVote): Record<string, string> {
     const messageOf = ({ word, snapshot }: EndpointWord): string => {

@@ -1193,4 +1193,12 @@ export const workerAttacks: Attack[] = [
         test: 'A notice that the first endpoint hides has no claim paid for that brings nothing, as the endpoint that shows it says',
         removed: 'worker: what is due at the endpoint that shows a notice (HiddenNotices)',
     },
+    {
+        source: 'review',
+        attack: 'A client shows a made-up channel again and again, until for a moment no endpoint but the lying first one answers: its job begins, and all that the channel seems to hold is answered.',
+        stoppedBy: 'What most endpoints have not confirmed at the start of a job they are asked before it is answered.',
+        file: 'tests/regression/offchain-worker.spec.ts',
+        test: 'One of three endpoints that makes up what channels hold has nothing answered in a job that began while the others did not answer',
+        removed: 'worker: what a new channel is believed to hold after a vote of few (ServedChannel.begin)',
+    },
 ];

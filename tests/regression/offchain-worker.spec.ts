@@ -564,6 +564,27 @@ describe('One of three endpoints that makes up what channels hold', () => {
         expect((await client.register()).status).toBe(200);
     });
 
+    it('has nothing answered in a job that began while the others did not answer', async () => {
+        fixture = await startFixture();
+        const { chain } = fixture;
+        const client = new TestClient(fixture.worker.url, chain);
+        await client.draft();
+        await client.open();
+        const read = chain.account.bind(chain);
+        let isDown = true;
+        const honest = async () => {
+            if (isDown) {
+                throw new ChainError('it does not answer');
+            }
+            return { state: 'uninitialized' as const, balance: 0n, code: undefined, data: undefined, at: chain.now() };
+        };
+        (chain as { others?: unknown[] }).others = [read, honest, honest].map((account) => ({ account }));
+        expect((await client.register()).status).toBe(200);
+        isDown = false;
+
+        expect((await client.ask(1, 'one')).decline).toMatchObject({ reason: Reason.Unfunded });
+    });
+
     it('has nothing more answered for vouchers above what the others show', async () => {
         fixture = await startFixture({ claim: { threshold: '1000' } });
         const client = await withJob({}, 10n ** 9n);
