@@ -7,6 +7,8 @@ const SLOWLY = 0.02; // and when it is worse
 const FORGOTTEN = 600; // seconds without a query, after which a worker counts as not measured
 const FORGIVEN = 6 * 3600; // seconds, after which refusals of what a node lists are forgotten
 const SLOWER = 3; // times its usual time, at which a worker is slow
+const REFUSED = 0.1; // part of the average of refusals that the newest query is
+const REFUSES = 0.5; // part of its queries from which on a worker counts as one that does not answer: seven in a row
 
 /** One answer of a worker. */
 export interface AnswerTimes {
@@ -20,6 +22,7 @@ interface WorkerStats {
     speed: number | undefined;
     usual: number | undefined; // seconds of an answer, averaged over a long time
     success: number;
+    refused: number; // part of its queries that it refused for what they are, or for a while
     at: number; // seconds, of the last query
     refusals: Map<string, { count: number; at: number }>; // by feature
 }
@@ -45,6 +48,7 @@ export class NodeStats {
         const { usual = time } = stats;
         stats.usual = usual + (time < usual ? QUICKLY : SLOWLY) * (time - usual);
         stats.success = mix(stats.success, 1);
+        stats.refused -= REFUSED * stats.refused;
         features.forEach((feature) => stats.refusals.delete(feature));
     }
 
@@ -52,6 +56,16 @@ export class NodeStats {
     addFailure(url: string): void {
         const stats = this.current(url);
         stats.success = mix(stats.success, 0);
+    }
+
+    /**
+     * Counts a query that the worker refused for what it is, or for a while. True if it refuses most queries, whatever
+     * they are: then that is its own fault.
+     */
+    addRefused(url: string): boolean {
+        const stats = this.current(url);
+        stats.refused += REFUSED * (1 - stats.refused);
+        return stats.refused > REFUSES;
     }
 
     /** Counts that a worker refused what it lists, and another did it. */
@@ -92,9 +106,12 @@ export class NodeStats {
             : { delay: stats.delay, speed: stats.speed, usual: stats.usual, success: stats.success };
     }
 
-    /** True if a worker became much slower than it was, or fails often: another node may serve better. */
+    /** True if a worker became much slower than it was, or fails or refuses often: another node may serve better. */
     isPoor(url: string): boolean {
         const stats = this.all.get(url);
+        if (stats !== undefined && stats.refused > REFUSES) {
+            return true;
+        }
         const time = answerTime(this.of(url));
         if (stats?.usual === undefined || time === undefined) {
             return this.of(url).success < 0.6;
@@ -107,7 +124,7 @@ export class NodeStats {
         const none = { delay: undefined, speed: undefined, success: 1 };
         const stats: WorkerStats =
             last === undefined
-                ? { ...none, usual: undefined, at: this.now(), refusals: new Map() }
+                ? { ...none, usual: undefined, refused: 0, at: this.now(), refusals: new Map() }
                 : this.now() - last.at > FORGOTTEN
                   ? { ...last, ...none }
                   : last;

@@ -332,15 +332,17 @@ export class Router {
         const { code, retryAfter } = refusal;
         const message = `The node refused the query (${code}), and there is no other`;
         const error = new GatewayError(503, 'node_refused', message, { retryAfter });
+        let isBlameless: boolean;
         switch (code) {
             case 'too_large':
                 // By the limit of this node; others may take more. It is no failure before one does.
+                isBlameless = !this.refusesMost(job);
                 return {
                     error: new GatewayError(413, 'too_large', 'The request is longer than the nodes take: send less', {
                         param: 'messages',
                     }),
                     avoid: 'worker',
-                    isBlameless: true,
+                    isBlameless,
                 };
             case 'leaving':
                 if (this.parts.pool.isEnding(job)) {
@@ -357,15 +359,17 @@ export class Router {
                 this.parts.closing.abandon(job, 'the worker refuses its vouchers');
                 return { error, avoid: 'worker' };
             case 'paused':
+                isBlameless = !this.refusesMost(job);
                 this.context.nodes.cool(job.stored.worker);
-                return { error, avoid: 'worker', isBlameless: true };
+                return { error, avoid: 'worker', isBlameless };
             case 'no_storage': {
                 // It goes on to answer with text, so it is avoided only for what it cannot store.
+                isBlameless = !this.refusesMost(job);
                 this.context.nodes.stats.addRefusal(job.stored.worker, noteFeatures);
                 const message =
                     'The nodes store no more vectors and log probabilities for this gateway for now: ask later, or ' +
                     'without "logprobs". They store more for what is paid';
-                return { error: unavailable(message, 'no_storage'), avoid: 'worker', isBlameless: true };
+                return { error: unavailable(message, 'no_storage'), avoid: 'worker', isBlameless };
             }
             case 'taking_over': // the other jobs of the worker are with processes that run
                 if (refusal.isOverdue) {
@@ -411,6 +415,17 @@ export class Router {
         return { error, avoid: 'worker' };
     }
 
+    // Two nodes that refuse whatever they are asked would use up both attempts of every query, for no node would prove
+    // them wrong.
+    private refusesMost({ stored: { worker } }: GatewayJob): boolean {
+        const { nodes } = this.context;
+        const refuses = nodes.stats.addRefused(worker);
+        if (refuses) {
+            nodes.cool(worker);
+        }
+        return refuses;
+    }
+
     private ofRefusal(
         job: GatewayJob,
         { refusal: { reason }, retryAfter }: Extract<QueryOutcome, { refusal: Refusal }>,
@@ -425,12 +440,14 @@ export class Router {
         const isOfJob = reason === Number(Reason.Unfunded) || reason === Number(Reason.Leaving);
         // A node that says so of one job after the other does not answer.
         const same = isOfJob && nodes.bans.isOnlyRefusalFor(job.stored.worker, job.number);
-        if (origin === 'node' || (isOfJob && !same)) {
+        const refusesMost = origin !== 'node' && !isOfJob && this.refusesMost(job);
+        if (origin === 'node' || (isOfJob && !same) || refusesMost) {
             nodes.stats.addFailure(job.stored.worker);
             nodes.cool(job.stored.worker);
         }
         // A node's context may be shorter than another's. Most often the request is too long, and worth no new job.
         const isTooLong = reason === Number(Reason.ContextExceeded);
-        return { error, avoid: same ? 'job' : 'worker', final: origin === 'request' && !isTooLong, reuse: isTooLong };
+        const final = origin === 'request' && !isTooLong;
+        return { error, avoid: same ? 'job' : 'worker', final, reuse: isTooLong && !refusesMost };
     }
 }

@@ -846,4 +846,13 @@ export const gatewayAttacks: Attack[] = [
         test: 'A client that is asked for several things at once waits for the deposit of a job whose channel a stranger deploys before with less',
         removed: 'client/orders: `holdsDeposit`',
     },
+    {
+        source: 'review',
+        attack: 'Two cheap nodes refuse every query for what the request is, or for a while: they use up both attempts of each, no other node proves them wrong, and the gateway answers nobody.',
+        stoppedBy:
+            'A node that refuses most of its queries counts as one that does not answer, whatever it says of them, and a job is opened elsewhere.',
+        file: 'tests/offchain/gateway/refusals.spec.ts',
+        test: 'Cheap nodes that refuse whatever they are asked, and blame the requests, as "Unsupported" keep a gateway from an honest node for a few requests only',
+        removed: 'offchain/gateway/router: `refusesMost`',
+    },
 ];

@@ -1,3 +1,4 @@
+import { Reason } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { DAY, HOUR, useMarket } from '../../support/market';
 import { ask, Bench, BenchOptions, MODEL, RATES, startBench, until } from './support';
@@ -218,5 +219,43 @@ describe('A node that refuses without a signature', () => {
         const { spoiled } = await status();
         expect(spoiled).toMatchObject({ today: 2, count: 2, max: 2 });
         expect(spoiled.causes.map(({ job }: { job: number }) => job)).toEqual(jobs().map(({ number }) => number));
+    });
+});
+
+describe('Cheap nodes that refuse whatever they are asked, and blame the requests,', () => {
+    const market = useMarket();
+    let bench: Bench;
+
+    afterEach(() => bench.close());
+
+    it.each([
+        { as: 'no_storage', cheap: 2, script: { refuse: 'no_storage' } },
+        { as: 'too_large', cheap: 2, script: { refuse: 'too_large' } },
+        { as: 'paused', cheap: 2, script: { refuse: 'paused' } },
+        { as: 'BackendRefused', cheap: 2, script: { decline: Reason.BackendRefused } },
+        { as: 'Unsupported', cheap: 2, script: { decline: Reason.Unsupported } },
+        { as: 'TooLarge', cheap: 2, script: { decline: Reason.TooLarge } },
+        { as: 'StepTooSmall', cheap: 2, script: { decline: Reason.StepTooSmall } },
+        { as: 'ContextExceeded', cheap: 1, script: { decline: Reason.ContextExceeded } },
+    ] as const)('as "$as" keep a gateway from an honest node for a few requests only', async ({ cheap, script }) => {
+        bench = await startBench(market(), {
+            workers: cheap + 1,
+            before: ({ workers }) =>
+                workers.forEach((worker, i) => {
+                    const node = new Address(0, Buffer.alloc(32, i)).toRawString();
+                    const rates = i < cheap ? { ...RATES, prompt: 1n, completion: 1n } : RATES;
+                    worker.info = (info) => ({ ...info, node, offers: [{ ...info.offers[0], rates }] });
+                }),
+        });
+        bench.workers.slice(0, cheap).forEach(({ scripts }) => scripts.push(...Array(99).fill(script)));
+        expect((await bench.post(ask)).status).not.toBe(200);
+        await until(async () => (await bench.post(ask)).status === 200);
+
+        const honest = bench.workers[cheap];
+        const before = honest.asked.length;
+        for (let time = 0; time < 5; time++) {
+            expect((await bench.post(ask)).status).toBe(200);
+        }
+        expect(honest.asked.length).toBe(before + 5);
     });
 });
