@@ -38,6 +38,7 @@ export interface Excluded {
     jobs: Set<number>;
     sessions: Set<Session | undefined>; // with a process that went away; in a new session their jobs may answer
     process?: string; // URL of the one process whose jobs were avoided, and not its whole worker
+    takeover?: boolean; // a worker said that one of its processes takes the job over
     opensNone?: boolean; // only jobs that are open may answer, or a node that lists room for the request
 }
 

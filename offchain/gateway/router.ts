@@ -49,6 +49,11 @@ export class AnswerBroken extends GatewayError {
 }
 
 const ATTEMPTS = 2;
+
+// Another process of the same worker is no other node, so it takes no attempt of another node away.
+const attemptsOf = ({ process, takeover }: Excluded): number =>
+    ATTEMPTS + (process === undefined ? 0 : 1) + (takeover === true ? 1 : 0);
+
 // A node that refuses a prompt for one of these refuses longer ones, too.
 const TOO_LONG: readonly number[] = [Reason.ContextExceeded, Reason.StepTooSmall, Reason.TooLarge];
 const PLACE_MS = 2000; // for which a query that was cut keeps its place of a job, until its ending is known
@@ -57,7 +62,8 @@ const MAX_UNSIGNED = 4; // of a job without a signature, since its last result
 /** What to do after a failed attempt. */
 interface NextStep {
     error: GatewayError; // for the client, if there is no other attempt
-    avoid: 'worker' | 'process' | 'session' | 'job' | 'nothing'; // `process`: sessions of all its jobs, if it is not alone
+    /** `process`: sessions of all its jobs, if it is not alone; `takeover`: the session once, and then the worker. */
+    avoid: 'worker' | 'process' | 'takeover' | 'job' | 'nothing';
     final?: boolean; // another attempt would change nothing
     reuse?: boolean; // another attempt is worth no new job, unless its node lists room for the request
     isBlameless?: boolean; // the node has a reason that says nothing of its answers
@@ -98,8 +104,7 @@ export class Router {
         const excluded: Excluded = { workers: new Set(), jobs: new Set(), sessions: new Set() };
         const refusals: Refused[] = [];
         let failure: GatewayError | undefined;
-        // Another process of the same worker is no other node, so it takes no attempt of another node away.
-        for (let attempt = 1; attempt <= ATTEMPTS + (excluded.process === undefined ? 0 : 1); attempt++) {
+        for (let attempt = 1; attempt <= attemptsOf(excluded); attempt++) {
             let lease: Lease;
             try {
                 lease = await pool.acquire(question, excluded, signal);
@@ -247,8 +252,12 @@ export class Router {
             excluded.process = process;
             const atIt = this.parts.pool.openJobs().filter((each) => each.worker.process === process);
             [job, ...atIt].forEach(({ session }) => excluded.sessions.add(session));
-        } else if (avoid === 'session') {
+        } else if (avoid === 'takeover' && excluded.takeover !== true) {
+            excluded.takeover = true;
             excluded.sessions.add(job.session);
+        } else if (avoid === 'takeover') {
+            this.noteRefused(job);
+            excluded.workers.add(worker);
         } else if (avoid === 'job') {
             excluded.jobs.add(job.number);
         }
@@ -336,7 +345,7 @@ export class Router {
         switch (code) {
             case 'too_large':
                 // By the limit of this node; others may take more. It is no failure before one does.
-                isBlameless = !this.refusesMost(job);
+                isBlameless = !this.noteRefused(job);
                 return {
                     error: new GatewayError(413, 'too_large', 'The request is longer than the nodes take: send less', {
                         param: 'messages',
@@ -359,12 +368,12 @@ export class Router {
                 this.parts.closing.abandon(job, 'the worker refuses its vouchers');
                 return { error, avoid: 'worker' };
             case 'paused':
-                isBlameless = !this.refusesMost(job);
+                isBlameless = !this.noteRefused(job);
                 this.context.nodes.cool(job.stored.worker);
                 return { error, avoid: 'worker', isBlameless };
             case 'no_storage': {
                 // It goes on to answer with text, so it is avoided only for what it cannot store.
-                isBlameless = !this.refusesMost(job);
+                isBlameless = !this.noteRefused(job);
                 this.context.nodes.stats.addRefusal(job.stored.worker, noteFeatures);
                 const message =
                     'The nodes store no more vectors and log probabilities for this gateway for now: ask later, or ' +
@@ -376,7 +385,7 @@ export class Router {
                     this.context.nodes.cool(job.stored.worker);
                     return this.ofRepeated(job, refusal, error, signal);
                 }
-                return { error, avoid: 'session', isBlameless: true };
+                return { error, avoid: 'takeover', isBlameless: true };
             case 'shutting_down':
             case 'chain_down':
             case 'internal':
@@ -415,9 +424,9 @@ export class Router {
         return { error, avoid: 'worker' };
     }
 
-    // Two nodes that refuse whatever they are asked would use up both attempts of every query, for no node would prove
-    // them wrong.
-    private refusesMost({ stored: { worker } }: GatewayJob): boolean {
+    // True if it refuses most queries. Two such nodes would use up both attempts of every query, and no other node would
+    // prove them wrong.
+    private noteRefused({ stored: { worker } }: GatewayJob): boolean {
         const { nodes } = this.context;
         const refuses = nodes.stats.addRefused(worker);
         if (refuses) {
@@ -440,14 +449,14 @@ export class Router {
         const isOfJob = reason === Number(Reason.Unfunded) || reason === Number(Reason.Leaving);
         // A node that says so of one job after the other does not answer.
         const same = isOfJob && nodes.bans.isOnlyRefusalFor(job.stored.worker, job.number);
-        const refusesMost = origin !== 'node' && !isOfJob && this.refusesMost(job);
-        if (origin === 'node' || (isOfJob && !same) || refusesMost) {
+        const isRefuser = origin !== 'node' && !isOfJob && this.noteRefused(job);
+        if (origin === 'node' || (isOfJob && !same) || isRefuser) {
             nodes.stats.addFailure(job.stored.worker);
             nodes.cool(job.stored.worker);
         }
         // A node's context may be shorter than another's. Most often the request is too long, and worth no new job.
         const isTooLong = reason === Number(Reason.ContextExceeded);
         const final = origin === 'request' && !isTooLong;
-        return { error, avoid: same ? 'job' : 'worker', final, reuse: isTooLong && !refusesMost };
+        return { error, avoid: same ? 'job' : 'worker', final, reuse: isTooLong && !isRefuser };
     }
 }

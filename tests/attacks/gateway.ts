@@ -853,6 +853,14 @@ export const gatewayAttacks: Attack[] = [
             'A node that refuses most of its queries counts as one that does not answer, whatever it says of them, and a job is opened elsewhere.',
         file: 'tests/offchain/gateway/refusals.spec.ts',
         test: 'Cheap nodes that refuse whatever they are asked, and blame the requests, as "Unsupported" keep a gateway from an honest node for a few requests only',
-        removed: 'offchain/gateway/router: `refusesMost`',
+        removed: 'offchain/gateway/router: `noteRefused`',
+    },
+    {
+        source: 'review',
+        attack: 'One cheap node says of every query that another process is taking its job over: both attempts go to two jobs of that node, though another node would answer.',
+        stoppedBy: 'The second such refusal of a query has it go to another node, and counts as a refusal.',
+        file: 'tests/offchain/gateway/refusals.spec.ts',
+        test: 'Cheap nodes that refuse whatever they are asked, and blame the requests, as "taking_over" keep a gateway from an honest node for a few requests only',
+        removed: 'offchain/gateway/router: `takeover`',
     },
 ];

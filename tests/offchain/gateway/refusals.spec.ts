@@ -232,6 +232,7 @@ describe('Cheap nodes that refuse whatever they are asked, and blame the request
         { as: 'no_storage', cheap: 2, script: { refuse: 'no_storage' } },
         { as: 'too_large', cheap: 2, script: { refuse: 'too_large' } },
         { as: 'paused', cheap: 2, script: { refuse: 'paused' } },
+        { as: 'taking_over', cheap: 2, script: { refuse: 'taking_over' } },
         { as: 'BackendRefused', cheap: 2, script: { decline: Reason.BackendRefused } },
         { as: 'Unsupported', cheap: 2, script: { decline: Reason.Unsupported } },
         { as: 'TooLarge', cheap: 2, script: { decline: Reason.TooLarge } },
