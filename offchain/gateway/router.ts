@@ -424,8 +424,8 @@ export class Router {
         return { error, avoid: 'worker' };
     }
 
-    // True if it refuses most queries. Two such nodes would use up both attempts of every query, and no other node would
-    // prove them wrong.
+    // True if it refuses most queries. Two such nodes would use up both attempts of every query, and no other node
+    // would be asked and prove them wrong.
     private noteRefused({ stored: { worker } }: GatewayJob): boolean {
         const { nodes } = this.context;
         const refuses = nodes.stats.addRefused(worker);
