@@ -1,6 +1,7 @@
 import { nodeChanges, nodeStates } from '../../wrappers/Node';
 import { errors } from '../../wrappers/protocol';
 import { expectRefused } from '../support/chain';
+import { WEAK_KEYS } from '../support/keys';
 import { changeNode, DAY, HOUR, keyOf, nodeMarket, NodeMarket } from '../support/stake';
 
 const NOTICE = 120; // seconds for which a key goes on that its provider ends
@@ -115,8 +116,9 @@ describe('Node: SetKeys', () => {
         const market = await nodeMarket();
         const oldEndsAt = market.blockchain.now!;
 
+        const weak = WEAK_KEYS.map((key) => BigInt(`0x${key.toString('hex')}`));
         for (const keys of [
-            { receiptKey: 1n << 248n, encryptionKey: 1n },
+            ...weak.map((receiptKey) => ({ receiptKey, encryptionKey: 9n })),
             { receiptKey: keyOf('second'), encryptionKey: 0n },
         ]) {
             const result = await changeNode(market, nodeChanges.keys({ ...keys, oldEndsAt }));
