@@ -107,6 +107,18 @@ it('A slash that a Provider cannot pay out, because it keeps rent of its value, 
     }
 });
 
+it('A case whose bond and rent the message does not bring changes nothing and comes back', async () => {
+    const made = await disputeScenes.new();
+    (await made.blockchain.getContract(made.account)).balance = 0n;
+    const stage = await Stage.of(made);
+    const opens = trial('OpenCase', 'Provider', made.accounts.Provider!, bodyFor(made, 'OpenCase'));
+    const tx = await stage.receive(opens);
+
+    for (const each of withSmallValues(opens, tx, pricesOf(made.blockchain.config))) {
+        expect(await stage.outcomeOf(each)).toBe('37');
+    }
+});
+
 describe('The account of which no bit is set', () => {
     it('reports a fault like any other', async () => {
         expect(await outcomeIn(await nodeScenes.open(), 'DemandAnswer', 'stranger', { from: ZERO })).toBe(
