@@ -384,6 +384,10 @@ describe.each<PriceLevel>(['2025', '2026', 'tenfold'])('A library at the prices 
         await library.sendTopUp(anyone.getSender(), { value: 2n * year });
         const { balance } = await blockchain.getContract(library.address);
         expect(await library.getRunway()).toBe((balance * BigInt(YEAR)) / year);
+        const account = await blockchain.getContract(library.address);
+        account.balance = 10n ** 18n; // more than there is, so that each second of the year counts
+        expect(await library.getRunway()).toBe((account.balance * BigInt(YEAR)) / year);
+        account.balance = balance;
         blockchain.now! += YEAR;
         const result = await library.sendTopUp(anyone.getSender(), { value: toNano('1') });
         expect(rentOf(transactionsOn(result, library.address)[0])).toBe(year);
