@@ -48,6 +48,16 @@ describe('Registry: Launch', () => {
         expect(result.transactions).toHaveTransaction({ from: registry.address, to: governor.address, success: true });
     });
 
+    it('names no code of Disputes and of nodes where none is known yet', async () => {
+        const { registry, governor, insurance } = await deployRegistry();
+        const launch = { value: VALUE, rules: rulesWith(insurance.address), committee: committeeOf(3, 2) };
+        await registry.sendLaunch(governor.getSender(), { ...launch, codes: {}, catalogue: CATALOGUE });
+
+        const { dispute, nodeCodes } = parseRules(await registry.getRules());
+        expect(dispute).toMatchObject({ hash: 0n, depth: 0n });
+        expect(nodeCodes).toEqual([]);
+    });
+
     it('refuses anyone but the governor', async () => {
         const { registry, stranger, insurance, codes } = await deployRegistry();
 
