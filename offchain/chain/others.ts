@@ -20,15 +20,32 @@ export async function answersOf<T>(
 
 /**
  * True if more than half of all endpoints say so, so that neither one of three nor one of two decides. One that does
- * not answer within `ms` does not say so.
+ * not answer within `ms` does not say so. Resolves with the vote that decides: an endpoint that keeps its answer back
+ * holds nobody up.
  */
-export async function majoritySays<T>(
+export function majoritySays<T>(
     endpoints: readonly T[],
     says: (endpoint: T) => Promise<boolean>,
     ms = OTHERS_MS,
 ): Promise<boolean> {
-    const votes = endpoints.map((one) => answerSoon(says(one), ms).catch(() => false));
-    return 2 * (await Promise.all(votes)).filter(Boolean).length > endpoints.length;
+    const needed = Math.floor(endpoints.length / 2) + 1;
+    let [agreeing, missing] = [0, endpoints.length];
+    return new Promise((resolve) => {
+        const decide = () => {
+            if (agreeing >= needed || agreeing + missing < needed) {
+                resolve(agreeing >= needed);
+            }
+        };
+        decide(); // without endpoints
+        for (const one of endpoints) {
+            const vote = answerSoon(says(one), ms).catch(() => false);
+            void vote.then((agrees) => {
+                missing--;
+                agreeing += agrees ? 1 : 0;
+                decide();
+            });
+        }
+    });
 }
 
 /** The answer, if it comes soon enough for one that is asked beside the first. Throws if it does not. */

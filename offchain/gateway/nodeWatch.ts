@@ -10,7 +10,8 @@ import { reasonOf } from '../process/errors';
 import type { GatewayJob } from './job';
 import { DENIAL_MS, type NodeChecks } from './nodeChecks';
 
-const READ_SECONDS = 45; // an older reading is made anew, so that none is used after a minute
+const READ_SECONDS = 45; // an older reading is made anew
+const USED_SECONDS = 60; // an older reading is used no more: until then nobody waits for the next one
 const DOUBT_SECONDS = 15; // the same while a reading has an objection
 const BLIND_SECONDS = 600; // without any reading, nothing more is paid
 const CONFIRMATION: ConfirmationRules = { reads: CONFIRM_READS, seconds: 60 };
@@ -80,40 +81,57 @@ export class NodeWatch {
     }
 
     private refresh(reading: Reading): Promise<void> {
-        if (this.now() - reading.at < (reading.objection === undefined ? READ_SECONDS : DOUBT_SECONDS)) {
+        const age = this.now() - reading.at;
+        if (age < (reading.objection === undefined ? READ_SECONDS : DOUBT_SECONDS)) {
             return Promise.resolve();
         }
-        return (reading.refreshing ??= this.read(reading).finally(() => (reading.refreshing = undefined)));
+        reading.refreshing ??= this.read(reading).finally(() => (reading.refreshing = undefined));
+        const isFresh = age < USED_SECONDS && this.now() - reading.goodAt < USED_SECONDS;
+        return reading.objection === undefined && isFresh ? Promise.resolve() : reading.refreshing;
     }
 
     private async read(reading: Reading): Promise<void> {
-        const { node } = reading.key;
-        const { objection, confirmed } = await this.ask(reading);
-        if (objection !== undefined && !confirmed && (await this.isDenied(reading.key))) {
-            reading.objection = undefined;
-            const details = { node: node.toRawString(), reason: objection };
+        const { key } = reading;
+        const node = key.node.toRawString();
+        const first = await this.ask(key);
+        // Before anything is confirmed: an endpoint that lies may keep its answer back when it is asked for that.
+        const isDenied = first.reason !== undefined && (await this.isDenied(key));
+        if (isDenied) {
+            const details = { node, reason: first.reason };
             this.log.warn(details, 'an endpoint says so of a node, and most others do not: it is paid');
-            reading.goodAt = this.now();
         }
+        try {
+            const { value, confirmed } = await this.confirmer.ask(
+                `${node} ${key.receiptKey.toString('hex')}`,
+                async (source) => {
+                    if (source !== this.checks) {
+                        return isDenied ? undefined : source.keyObjection!(key);
+                    }
+                    return first.objection();
+                },
+                (objection) => objection,
+            );
+            [reading.objection, reading.confirmed] = [value, confirmed];
+        } catch (error) {
+            this.log.warn({ node, reason: reasonOf(error) }, 'a node is not read');
+        }
+        if (isDenied) {
+            reading.objection = undefined;
+        }
+        reading.goodAt = isDenied || first.reason === undefined ? this.now() : reading.goodAt;
         reading.at = this.now();
     }
 
-    /** What the first endpoint says against a node, or why it says nothing. */
-    private async ask(reading: Reading): Promise<{ objection: string | undefined; confirmed: boolean }> {
-        const { node, receiptKey } = reading.key;
+    /** What the first endpoint says. `reason`: what it says against a node, or why it says nothing. */
+    private async ask(key: NodeKey): Promise<{ reason: string | undefined; objection: () => string | undefined }> {
         try {
-            const answer = await this.confirmer.ask(
-                `${node.toRawString()} ${receiptKey.toString('hex')}`,
-                (source) => source.keyObjection!(reading.key),
-                (objection) => objection,
-            );
-            [reading.objection, reading.confirmed] = [answer.value, answer.confirmed];
-            reading.goodAt = answer.value === undefined ? this.now() : reading.goodAt;
-            return { objection: answer.value, confirmed: answer.confirmed };
+            const objection = await this.checks!.keyObjection!(key);
+            return { reason: objection, objection: () => objection };
         } catch (error) {
-            const reason = reasonOf(error);
-            this.log.warn({ node: node.toRawString(), reason }, 'a node is not read');
-            return { objection: reason, confirmed: false };
+            const fail = () => {
+                throw error;
+            };
+            return { reason: reasonOf(error), objection: fail };
         }
     }
 

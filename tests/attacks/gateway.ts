@@ -863,4 +863,13 @@ export const gatewayAttacks: Attack[] = [
         test: 'Cheap nodes that refuse whatever they are asked, and blame the requests, as "taking_over" keep a gateway from an honest node for a few requests only',
         removed: 'offchain/gateway/router: `takeover`',
     },
+    {
+        source: 'review',
+        attack: 'The first endpoint says of every node that it is closed, or answers as late as it may, and keeps its answer back when all are asked: every minute all questions wait for it.',
+        stoppedBy:
+            'A node is read again before its last reading is a minute old, and questions go on meanwhile. The vote that decides ends the vote.',
+        file: 'tests/offchain/gateway/watch.spec.ts',
+        test: 'What stands behind a job, read again while it is paid keeps no question waiting for a slow reading while the last one is less than a minute old',
+        removed: 'offchain/gateway/nodeWatch: `isFresh`',
+    },
 ];

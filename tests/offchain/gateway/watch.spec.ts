@@ -164,6 +164,31 @@ describe('What stands behind a job, read again while it is paid', () => {
         expect(reads).toBe(2);
     });
 
+    it('keeps no question waiting for a slow reading while the last one is less than a minute old', async () => {
+        let answer = () => undefined as void;
+        const slow = async () => {
+            reads++;
+            await new Promise<void>((resolve) => (answer = resolve));
+            return fault;
+        };
+        const isSlow = () => reads > 0;
+        const keyObjection = () => (isSlow() ? slow() : checks.keyObjection());
+        bench = await startBench(market(), { deps: { checks: { ...checks, keyObjection }, watchMs: 10 } });
+        await warm();
+        await bench.post(ask);
+        expect(reads).toBe(1);
+        pass(50);
+        expect((await bench.post(ask)).status).toBe(200);
+        await until(() => reads === 2);
+        fault = 'its node is closed';
+        pass(10);
+        const late = bench.post(ask);
+        answer();
+
+        expect((await late).status).toBe(503);
+        expect(prompts()).toBe(3);
+    });
+
     it('is paid for ten minutes without a reading, and no longer', async () => {
         await start();
         await warm();
