@@ -46,9 +46,9 @@ export type HistoryMessage =
 
 /** Reads a message of the suite. Undefined for one that says nothing a history needs, or that is malformed. */
 export function readHistoryMessage(body: Cell): HistoryMessage | undefined {
-    const slice = body.beginParse();
-    const read = slice.remainingBits < 32 ? undefined : readers.get(slice.preloadUint(32));
     try {
+        const slice = body.beginParse();
+        const read = slice.remainingBits < 32 ? undefined : readers.get(slice.preloadUint(32));
         return read?.(slice);
     } catch {
         return undefined; // no contract took it

@@ -232,7 +232,8 @@ async function factsOfChannel(channel: Address, content: Transaction): Promise<F
     const facts: Fact[] = [];
     const { info, init, body } = inMessage;
     const job = await jobDeployed(channel, init);
-    if (job !== undefined) {
+    // Anyone may deploy a channel, and name any account of the network as its escrow: the escrow itself must send it.
+    if (job?.escrow.equals(info.src) === true) {
         const terms = { job: job.job, notice: job.notice, end: job.end };
         facts.push(fact('deployed', job.escrow.toRawString(), `0:${job.payout.toString('hex')}`, terms));
     }

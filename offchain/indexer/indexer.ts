@@ -273,10 +273,17 @@ export class Indexer {
     }
 }
 
-/** Which accounts the facts name in a role. */
+/** That are followed of one provider: it could name one busy account after another for next to nothing. */
+const MAX_PAYOUTS = 20;
+
+/** Which accounts the facts name in a role: of a provider the payouts that it named first. */
 const NAMED: Record<Exclude<LogRole, 'registry'>, string> = {
     provider: `SELECT subject AS account FROM facts WHERE kind = 'provider' AND body LIKE '%"knownCode":true%'`,
-    payout: `SELECT subject AS account FROM facts WHERE kind = 'payout'`,
+    payout: `SELECT account FROM (
+            SELECT f.subject AS account, row_number() OVER (PARTITION BY f.log ORDER BY f.lt) AS nth FROM facts f
+            WHERE f.kind = 'payout' AND NOT EXISTS (SELECT 1 FROM facts e
+                WHERE e.kind = 'payout' AND e.subject = f.subject AND e.log = f.log AND e.lt < f.lt)
+        ) AS payouts WHERE nth <= ${MAX_PAYOUTS}`,
     escrow: `SELECT object AS account FROM facts WHERE kind = 'demand'
         UNION SELECT subject AS account FROM facts WHERE kind = 'deployed'`,
     channel: `SELECT subject AS account FROM facts WHERE kind = 'opened'

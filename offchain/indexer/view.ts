@@ -27,7 +27,7 @@ export interface ProviderView extends JobSummary {
     joinedAt: number;
     payouts: string[];
     sharesPayout: boolean; // with another provider
-    busyPayouts: string[]; // with too many transactions to follow, so their jobs are missing
+    busyPayouts: string[]; // that are not followed, as too busy or too many, so jobs may be missing
     lt: bigint | null; // of the last transaction
     account: Omit<ProviderAccount, 'registry' | 'owner'> | null; // null until it is read
     jailed: boolean | null;
@@ -167,8 +167,14 @@ async function providerViews(
     const readings = new Map(
         (await store.db.selectFrom('readings').selectAll().execute()).map((row) => [row.log, row]),
     );
-    const busyRows = await store.db.selectFrom('logs').select('account').where('busy', '=', 1).execute();
-    const busy = new Set(busyRows.map(({ account }) => account));
+    const { db } = store;
+    const followedRows = await db
+        .selectFrom('logs')
+        .select('account')
+        .where('role', '=', 'payout')
+        .where('busy', '=', 0)
+        .execute();
+    const followed = new Set(followedRows.map(({ account }) => account));
     return [...listings.providers.values()].sort(by('provider')).map((provider) => {
         const own = [...payouts].filter(([, providers]) => providers.has(provider.provider)).sort();
         const names = own.map(([payout]) => payout);
@@ -184,7 +190,7 @@ async function providerViews(
             ...summary,
             payouts: names,
             sharesPayout: own.some(([, providers]) => providers.size > 1),
-            busyPayouts: names.filter((payout) => busy.has(payout)),
+            busyPayouts: names.filter((payout) => !followed.has(payout)),
             lt: reading === undefined ? null : amountFromBytes(reading.lt),
             account,
             jailed: account && (account.jailedUntil !== 0 || account.stake < account.requiredStake),

@@ -60,7 +60,8 @@ function notes({ state, problem, snapshot, now }: Reading): Markup {
     const busy = snapshot?.view.providers.filter(({ busyPayouts }) => busyPayouts.length > 0).length ?? 0;
     if (busy > 0) {
         sentences.push(
-            html`${busy} providers have payouts that are too busy to follow: their jobs are not in any number.`,
+            html`${busy} providers have payouts that are too busy or too many to follow: jobs may be missing in every
+            number.`,
         );
     }
     return sentences.map((sentence) => html`<p class="note">${sentence}</p>`);

@@ -3,11 +3,12 @@
  *
  * Longer than 350 lines because all of it reads one market, which takes seconds to make.
  */
-import { Cell, toNano } from '@ton/core';
+import { Address, Cell, toNano } from '@ton/core';
 import { plainJson } from '../../offchain/indexer/export';
 import { matchDemands, matchNodes, modelHash } from '../../offchain/indexer/match';
 import { HttpSource, type RawTransaction } from '../../offchain/indexer/source';
-import { opcodes } from '@cocoon-market/wrappers';
+import { Channel, claimBody, opcodes, Voucher, voucherFor } from '@cocoon-market/wrappers';
+import { voucherKey } from '../support/market';
 import { type JoinedMarket, modelOf, STAKE } from '../support/stake';
 import { PostgresServer } from '../offchain/support/postgres';
 import { rebuilt, TestIndex } from './support';
@@ -376,6 +377,46 @@ describe('an account that a provider names as its payout, and that has nothing t
         await index.close();
     }, 60_000);
 });
+
+it('a channel that a stranger deploys has no account followed as its escrow, and is no job of it', async () => {
+    const goBack = await world.snapshot();
+    const [stranger, busy] = [await world.wallet('stranger'), await world.wallet('busy')];
+    const terms = { job: 5, end: world.net.now() + 86_400, notice: 3600, voucherKey: voucherKey.publicKey };
+    const parameters = { ...terms, payout: provider.payout.address.hash };
+    const channel = world.net.blockchain.openContract(await Channel.ofJob(busy.address, parameters));
+    await stranger.send({ to: channel.address, value: toNano('1'), init: channel.init!, bounce: false });
+    const hash = Voucher.hash(voucherFor(world.net.networkId, channel.address, 1000n, 1));
+    const voucher = { cumulative: 1000n, count: 1, signature: voucherKey.sign(hash) };
+    await stranger.send({ to: channel.address, value: toNano('0.1'), body: claimBody(voucher) });
+    expect((await channel.getChannelState()).paid).toBe(1000n);
+    const index = await TestIndex.open(world);
+    await index.pass();
+
+    expect(await index.store.log(`channel/${channel.address.toRawString()}`)).toBeDefined();
+    expect(await index.store.log(`escrow/${busy.address.toRawString()}`)).toBeUndefined();
+    expect(await index.export()).not.toContain(busy.address.toRawString());
+    await index.close();
+    await goBack();
+}, 60_000);
+
+it('of the payouts that a provider names one after another the first twenty are followed, and others are listed', async () => {
+    const goBack = await world.snapshot();
+    for (let n = 1; n <= 21; n++) {
+        const payout = new Address(0, Buffer.alloc(32, n));
+        await provider.provider.sendSetPayout(provider.owner.getSender(), { value: toNano('1'), payout });
+    }
+    const index = await TestIndex.open(world);
+    await index.pass();
+    const unfollowed = [20, 21].map((n) => new Address(0, Buffer.alloc(32, n)).toRawString());
+    const { providers } = await index.view();
+
+    expect(await index.store.log(`payout/${new Address(0, Buffer.alloc(32, 19)).toRawString()}`)).toBeDefined();
+    expect(await index.store.log(`payout/${unfollowed[0]}`)).toBeUndefined();
+    expect(providers[0].payouts).toHaveLength(22);
+    expect(providers[0].busyPayouts).toEqual(unfollowed);
+    await index.close();
+    await goBack();
+}, 60_000);
 
 describe('matching', () => {
     it('lists the nodes that fit an app, and why others do not', async () => {

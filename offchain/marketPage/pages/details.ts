@@ -76,7 +76,7 @@ function providerFacts({ accounts }: Site, provider: ProviderView): Html {
             ? ([['Note', 'It shares a payout with another provider, and so its jobs.']] as const)
             : []),
         ...(provider.busyPayouts.length > 0
-            ? ([['Note', 'A payout is too busy to follow: its jobs are missing.']] as const)
+            ? ([['Note', 'A payout is too busy to follow, or one too many: jobs may be missing.']] as const)
             : []),
     ]);
 }
