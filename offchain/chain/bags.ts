@@ -6,17 +6,20 @@ import { Cell } from '@ton/core';
 export const MAX_CELLS = 131_072;
 /** Cells that a getter of this project may return, and that code or data of a contract may have: they are hundreds. */
 const MAX_OWN = 4096;
-/** Cells that each transaction of a list may have: a message has 8192 at most. The reader takes one at a time. */
+/** Methods whose answers list transactions: of these the reader takes one at a time, and judges its size. */
+const LISTS = ['getTransactions', 'tryLocateSourceTx'];
+/** Cells that a transaction may have. A message has 8192 at most, and contracts of this project send few of those. */
 const MAX_LISTED = 32_768;
 
 const SMALLEST = 16; // characters of a bag
+const HEAD = 32; // characters that say how many cells follow
 // The first bytes of a bag. In a generic one, flags share a byte with the size.
 const GENERIC = 'b5ee9c72';
 const INDEXED = ['68ff65f3', 'acc3a728'];
 
 /** Why an answer is not used: its bags, in base64, have too many cells. Undefined if they have not. */
 export function excessOfCells(method: string, answer: unknown): string | undefined {
-    const isList = method === 'getTransactions';
+    const isList = LISTS.includes(method);
     const max = method === 'runGetMethod' ? MAX_OWN : MAX_CELLS;
     const rest = [answer]; // an answer may have many levels
     let cells = 0;
@@ -24,9 +27,6 @@ export function excessOfCells(method: string, answer: unknown): string | undefin
         const value = rest.pop();
         if (typeof value === 'string') {
             cells = (isList ? 0 : cells) + (value.length < SMALLEST ? 0 : cellsOf(Buffer.from(value, 'base64')));
-            if (isList && cells > MAX_LISTED) {
-                return `more than ${MAX_LISTED} cells in a transaction`;
-            }
             if (cells > max) {
                 return `more than ${max} cells`;
             }
@@ -37,6 +37,13 @@ export function excessOfCells(method: string, answer: unknown): string | undefin
         }
     }
     return undefined;
+}
+
+/** Why a transaction in base64 is not read: a contract of a stranger may send any number of large messages in one. */
+export function excessOfTransaction(bag: string): string | undefined {
+    return cellsOf(Buffer.from(bag.slice(0, HEAD), 'base64')) > MAX_LISTED
+        ? `more than ${MAX_LISTED} cells in a transaction`
+        : undefined;
 }
 
 /**

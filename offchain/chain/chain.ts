@@ -19,7 +19,7 @@ import { TonClient } from '@ton/ton';
 import { setImmediate } from 'node:timers/promises';
 import { addressText } from '../process/addresses';
 import { ChainApi } from './api';
-import { smallCell } from './bags';
+import { excessOfTransaction, smallCell } from './bags';
 import type { Urgency } from './budget';
 import { type EndpointSettings, paramOf } from './endpoint';
 import { ChainError } from './errors';
@@ -323,6 +323,10 @@ export class TonHttpChain implements Chain {
 }
 
 async function listedOf({ data, transaction_id: id, utime: at }: RawTransaction): Promise<ListedTransaction> {
+    const excess = excessOfTransaction(data);
+    if (excess !== undefined) {
+        throw new ChainError(`The API answers with ${excess}`);
+    }
     const lt = BigInt(id.lt);
     await setImmediate(); // one may take a tenth of a second, and all else waits meanwhile
     try {

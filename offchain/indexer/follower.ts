@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { ChainError, type TransactionId } from '../chain';
 import { factsOf } from './facts';
 import type { FollowLimits } from './parts';
-import type { Source } from './source';
+import { LargeTransaction, type Source } from './source';
 import type { Log } from './logRows';
 import type { IndexStore, UndoRule } from './store';
 import { HistoryError, isSame, type ProvedTransaction, proveTransaction } from './transaction';
@@ -29,13 +29,13 @@ export interface Followed {
 const ATTEMPTS = 3; // of a page that contradicts the one before
 
 export class Follower {
-    /** `confirm` throws a HistoryError unless every endpoint has this transaction of a log. */
+    /** `confirm` throws a HistoryError unless every endpoint has this transaction of a log, or says that it is large. */
     constructor(
         private readonly source: Source,
         private readonly store: IndexStore,
         private readonly registry: Address,
         private readonly limits: FollowLimits,
-        private readonly confirm: (log: Log, id: TransactionId) => Promise<void>,
+        private readonly confirm: (log: Log, id: TransactionId, isLarge?: boolean) => Promise<void>,
     ) {}
 
     /**
@@ -52,6 +52,11 @@ export class Follower {
                 await this.walk(followed, chain);
             }
         } catch (error) {
+            if (error instanceof LargeTransaction && mayBeFilled(log)) {
+                await this.confirm(log, error.id, true);
+                await this.giveUp(followed);
+                return followed;
+            }
             const isContradiction = error instanceof HistoryError || (error instanceof ChainError && !error.silent);
             const { walk } = (await this.store.log(log.log)) ?? {};
             if (isContradiction && walk !== undefined) {
@@ -86,8 +91,7 @@ export class Follower {
                 unconfirmed = -Infinity;
             }
             if (isBusy) {
-                await this.store.forget(log.log, { busy: true });
-                followed.log = { ...stored, busy: true, size: 0, done: undefined, walk: undefined };
+                await this.giveUp(followed);
                 return;
             }
             if (stored.walk === undefined || (mayBeFilled(stored) && chain.isLate())) {
@@ -95,6 +99,13 @@ export class Follower {
             }
             expected = stored.walk.next;
         }
+    }
+
+    /** Follows an account no more, and keeps nothing of it. */
+    private async giveUp(followed: Followed): Promise<void> {
+        const { log } = followed;
+        await this.store.forget(log.log, { busy: true });
+        followed.log = { ...log, busy: true, size: 0, done: undefined, walk: undefined };
     }
 
     private isTooBusy(log: Log): boolean {

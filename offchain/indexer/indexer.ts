@@ -2,11 +2,11 @@
 import { Registry } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { sql } from 'kysely';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { TransactionId } from '../chain';
 import { unixSeconds } from '../process/clock';
 import { Remedied } from '../process/errors';
 import { amountFromBytes } from '../store/database';
-import type { LogRole } from './facts';
 import { type ChainTime, Follower } from './follower';
 import { inParallel } from '../process/parallel';
 import { readProviders } from './readings';
@@ -14,8 +14,9 @@ import { locateSenders } from './senders';
 import type { FollowLimits, IndexerParts } from './parts';
 import type { MasterBlock } from './source';
 import type { Log } from './logRows';
+import { NAMED, UNNAMED } from './named';
 import { HistoryError } from './transaction';
-import { commonTip, requireWitnesses } from './witnesses';
+import { commonTip, requireLarge, requireWitnesses } from './witnesses';
 import { UNDONE } from './writes';
 
 /** What one pass did. */
@@ -41,6 +42,8 @@ const FINAL_SECONDS = 3600;
 const MAX_SIZE = 200_000; // transactions
 const CONFIRM_AFTER = 10_000; // transactions
 const SLOW_SECONDS = 60;
+const LAG_SECONDS = 10;
+const LAG_POLL_MS = 500;
 
 export class Indexer {
     private readonly follower: Follower;
@@ -49,11 +52,12 @@ export class Indexer {
     constructor(private readonly parts: IndexerParts) {
         this.limits = {
             ...{ maxUndoSeconds: MAX_UNDO_SECONDS, maxSize: MAX_SIZE, finalSeconds: FINAL_SECONDS },
-            ...{ confirmAfter: CONFIRM_AFTER, slowSeconds: SLOW_SECONDS },
+            ...{ confirmAfter: CONFIRM_AFTER, slowSeconds: SLOW_SECONDS, lagSeconds: LAG_SECONDS },
             ...parts.limits,
         };
         const { source, store, registry } = parts;
-        this.follower = new Follower(source, store, registry, this.limits, (log, id) => this.requireWitnesses(log, id));
+        const confirm = (log: Log, id: TransactionId, isLarge?: boolean) => this.requireWitnesses(log, id, isLarge);
+        this.follower = new Follower(source, store, registry, this.limits, confirm);
     }
 
     /**
@@ -82,30 +86,41 @@ export class Indexer {
         };
         await store.follow('registry', [registry.toRawString()], 0n);
         const finished = new Set<string>();
-        const end = performance.now() + this.limits.slowSeconds * 1000;
+        const begin = performance.now();
+        const end = begin + this.limits.slowSeconds * 1000;
         const isLate = () => performance.now() >= end;
         let remaining = 0; // payments, and what they name
         // What is read names further accounts, until nothing new is named.
         await this.release(); // of a pass that was killed
         for (let found = true; found;) {
             const undone = report.undone;
+            const doubted: Log[] = [];
             found = false;
             const chain = { at: await this.newest(), behind, isLate };
             for await (const logs of store.growing(chain.at - this.limits.finalSeconds)) {
                 const next = logs.filter(({ log }) => !finished.has(log));
                 found ||= next.length > 0;
                 await inParallel(next, async (log) => {
-                    await this.followOne(log, chain, report);
+                    const followed = await this.followOne(log, chain, report);
                     finished.add(log.log);
+                    await this.confirm(followed).catch((error: unknown) => {
+                        if (!(error instanceof HistoryError)) {
+                            throw error;
+                        }
+                        doubted.push(followed);
+                    });
                 });
             }
+            await this.confirmLater(doubted); // before what they name is followed
             if (report.undone > undone) {
                 (await this.release()).forEach((log) => finished.delete(log));
             }
             await this.discover();
             if (!found) {
                 // Each sender costs a call, so first every account is read that is named without one.
-                const located = await locateSenders(this.parts, isLate);
+                // They get as much time as the accounts took, because dust of strangers hides the payments of channels.
+                const until = Math.max(end, 2 * performance.now() - begin);
+                const located = await locateSenders(this.parts, () => performance.now() >= until);
                 const isNew = await this.discover();
                 found = isNew && !isLate();
                 report.unresolved = located.unresolved;
@@ -122,7 +137,7 @@ export class Indexer {
         return report;
     }
 
-    private async followOne(log: Log, chain: ChainTime, report: PassReport): Promise<void> {
+    private async followOne(log: Log, chain: ChainTime, report: PassReport): Promise<Log> {
         const followed = await this.follower.follow(await this.settled(log, report), chain);
         report.added += followed.added;
         report.undone += followed.undone;
@@ -138,9 +153,30 @@ export class Indexer {
             this.notice(`${log.log}: the endpoint is behind what is stored`);
         }
         if (followed.log.busy) {
-            this.notice(`${log.log}: more than ${this.limits.maxSize} transactions, so it is not followed`);
+            this.notice(`${log.log}: more transactions, or larger ones, than are read, so it is not followed`);
         }
-        await this.confirm(followed.log);
+        return followed.log;
+    }
+
+    /**
+     * Confirms what some endpoint did not have yet: each is a little behind others now and then, and accounts without a
+     * pause would else let no pass come to its end.
+     */
+    private async confirmLater(doubted: readonly Log[]): Promise<void> {
+        const end = performance.now() + this.limits.lagSeconds * 1000;
+        for (const log of doubted) {
+            for (let isConfirmed = false; !isConfirmed;) {
+                try {
+                    await this.confirm(log);
+                    isConfirmed = true;
+                } catch (error) {
+                    if (!(error instanceof HistoryError) || performance.now() >= end) {
+                        throw error;
+                    }
+                    await sleep(LAG_POLL_MS);
+                }
+            }
+        }
     }
 
     /** Every endpoint must have the newest transaction, and with it everything before. */
@@ -171,8 +207,10 @@ export class Indexer {
         }
     }
 
-    private requireWitnesses({ log, account }: Log, id: TransactionId): Promise<void> {
-        return requireWitnesses(this.parts.witnesses ?? [], { what: log, account: Address.parseRaw(account), id });
+    private requireWitnesses({ log, account }: Log, id: TransactionId, isLarge = false): Promise<void> {
+        const { witnesses = [] } = this.parts;
+        const ask = isLarge ? requireLarge : requireWitnesses;
+        return ask(witnesses, { what: log, account: Address.parseRaw(account), id });
     }
 
     /** The masterchain never goes back: an endpoint whose blocks do is not believed. */
@@ -272,43 +310,6 @@ export class Indexer {
         this.parts.onNotice?.(sentence);
     }
 }
-
-/** That are followed of one provider: it could name one busy account after another for next to nothing. */
-const MAX_PAYOUTS = 20;
-
-/** Which accounts the facts name in a role: of a provider the payouts that it named first. */
-const NAMED: Record<Exclude<LogRole, 'registry'>, string> = {
-    provider: `SELECT subject AS account FROM facts WHERE kind = 'provider' AND body LIKE '%"knownCode":true%'`,
-    payout: `SELECT account FROM (
-            SELECT f.subject AS account, row_number() OVER (PARTITION BY f.log ORDER BY f.lt) AS nth FROM facts f
-            WHERE f.kind = 'payout' AND NOT EXISTS (SELECT 1 FROM facts e
-                WHERE e.kind = 'payout' AND e.subject = f.subject AND e.log = f.log AND e.lt < f.lt)
-        ) AS payouts WHERE nth <= ${MAX_PAYOUTS}`,
-    escrow: `SELECT object AS account FROM facts WHERE kind = 'demand'
-        UNION SELECT subject AS account FROM facts WHERE kind = 'deployed'`,
-    channel: `SELECT subject AS account FROM facts WHERE kind = 'opened'
-            AND object IN (SELECT subject FROM facts WHERE kind = 'payout')
-        UNION SELECT sender AS account FROM senders WHERE channel = 1`,
-};
-
-/**
- * Logs that nothing names, from the registry on. A channel and its escrow name each other, so it counts what can be
- * reached, not what is named.
- */
-const UNNAMED = [
-    `SELECT log FROM logs WHERE role = 'provider' AND account NOT IN (${NAMED.provider})`,
-    `SELECT log FROM logs WHERE role = 'payout' AND account NOT IN (${NAMED.payout})`,
-    `WITH RECURSIVE reached (role, account) AS (
-        SELECT 'escrow', object FROM facts WHERE kind = 'demand'
-        UNION SELECT 'channel', sender FROM senders WHERE channel = 1
-        UNION SELECT CASE r.role WHEN 'escrow' THEN 'channel' ELSE 'escrow' END, f.subject
-        FROM reached r JOIN facts f ON f.log = r.role || '/' || r.account
-        WHERE (r.role = 'channel' AND f.kind = 'deployed') OR (r.role = 'escrow' AND f.kind = 'opened'
-            AND f.object IN (SELECT subject FROM facts WHERE kind = 'payout'))
-    )
-    SELECT log FROM logs WHERE role IN ('escrow', 'channel') AND NOT EXISTS (
-        SELECT 1 FROM reached WHERE reached.role = logs.role AND reached.account = logs.account)`,
-];
 
 let registryCode: Promise<string> | undefined;
 

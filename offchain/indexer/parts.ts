@@ -9,6 +9,7 @@ export interface FollowLimits {
     maxSize: number; // transactions; an account that anyone may fill is not followed if it has more
     finalSeconds: number; // after its end a channel is looked at no more
     slowSeconds: number; // of a pass, after which an account that anyone may fill is read on with the next one
+    lagSeconds: number; // by which an endpoint may be behind another one
     confirmAfter: number; // transactions of one reading, after which the other endpoints are asked for the newest
 }
 

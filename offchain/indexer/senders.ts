@@ -5,7 +5,8 @@ import { isClaimOrEnd } from './facts';
 import { inParallel } from '../process/parallel';
 import type { IndexerParts } from './parts';
 import { HistoryError, proveTransaction } from './transaction';
-import { requireWitnesses } from './witnesses';
+import { LargeTransaction } from './source';
+import { requireLarge, requireWitnesses } from './witnesses';
 
 const MAX_REQUESTED = 5000; // payments in one pass
 const MIN_REQUESTED = 20; // however late it is
@@ -37,7 +38,25 @@ export async function locateSenders(
         const payout = log.slice('payout/'.length);
         const [from, to] = [Address.parseRaw(subject), Address.parseRaw(payout)];
         const { createdLt } = JSON.parse(body) as { createdLt: string };
-        const raw = await source.senderOf({ from, to, createdLt: BigInt(createdLt) });
+        const keep = (channel: 0 | 1) =>
+            store.run((write) =>
+                write
+                    .insertInto('senders')
+                    .values({ payout, sender: subject, lt: Buffer.from(lt), channel })
+                    .onConflict((conflict) => conflict.doNothing())
+                    .execute(),
+            );
+        const raw = await source.senderOf({ from, to, createdLt: BigInt(createdLt) }).catch((error: unknown) => {
+            if (error instanceof LargeTransaction) {
+                return error;
+            }
+            throw error;
+        });
+        if (raw instanceof LargeTransaction) {
+            await requireLarge(witnesses, { what: subject, account: from, id: raw.id });
+            await keep(0); // no channel sends so much
+            return;
+        }
         if (raw === undefined) {
             unresolved++;
             onNotice?.(`The endpoint does not find what ${subject} sent to ${payout} at lt ${createdLt}`);
@@ -55,14 +74,7 @@ export async function locateSenders(
             );
         }
         await requireWitnesses(witnesses, { what: subject, account: from, id: sent });
-        const channel = isClaimOrEnd(sent) ? 1 : 0;
-        await store.run((write) =>
-            write
-                .insertInto('senders')
-                .values({ payout, sender: subject, lt: Buffer.from(lt), channel })
-                .onConflict((conflict) => conflict.doNothing())
-                .execute(),
-        );
+        await keep(isClaimOrEnd(sent) ? 1 : 0);
     });
     return { unresolved, more };
 }

@@ -2,7 +2,7 @@
 import { type Address, Cell } from '@ton/core';
 import { setImmediate } from 'node:timers/promises';
 import { ChainApi, ChainError, type ChainSettings, endpointsOf, type TransactionId } from '../chain';
-import { cellsOf, smallCell } from '../chain/bags';
+import { cellsOf, excessOfTransaction, smallCell } from '../chain/bags';
 
 /** A transaction as an endpoint lists it: its name, and the cell whose hash the name must be. */
 export interface RawTransaction extends TransactionId {
@@ -29,7 +29,20 @@ export interface MessageId {
     createdLt: bigint;
 }
 
-/** Reads one endpoint, or several of which the first is asked while it serves. Throws ChainError. */
+/** A transaction has more cells than are read: one of a contract of a stranger, or made up. */
+export class LargeTransaction extends Error {
+    constructor(
+        readonly id: TransactionId,
+        excess: string,
+    ) {
+        super(`The endpoint lists ${excess}, at lt ${id.lt}`);
+    }
+}
+
+/**
+ * Reads one endpoint, or several of which the first is asked while it serves. Throws ChainError. Those that give
+ * transactions throw a LargeTransaction for one that is not read: a page ends before it, and begins with it if asked.
+ */
 export interface Source {
     /** Names the endpoints in messages, without keys. */
     readonly name: string;
@@ -88,6 +101,9 @@ export class HttpSource implements Source {
         const transactions: RawTransaction[] = [];
         let cells = 0;
         for (const listed of (page as Listed[]).slice(0, PAGE)) {
+            if (transactions.length > 0 && excessOfTransaction(listed.data) !== undefined) {
+                break; // the next page begins with it
+            }
             await setImmediate(); // one of thousands of cells takes a tenth of a second, and requests wait meanwhile
             transactions.push(this.rawOf(listed));
             cells += cellsOf(Buffer.from(listed.data, 'base64'));
@@ -129,8 +145,16 @@ export class HttpSource implements Source {
 
     private rawOf({ data, transaction_id: { lt, hash } }: Listed): RawTransaction {
         try {
-            return { lt: BigInt(lt), hash: Buffer.from(hash, 'base64'), cell: Cell.fromBase64(data) };
+            const id = { lt: BigInt(lt), hash: Buffer.from(hash, 'base64') };
+            const excess = excessOfTransaction(data);
+            if (excess !== undefined) {
+                throw new LargeTransaction(id, excess);
+            }
+            return { ...id, cell: Cell.fromBase64(data) };
         } catch (cause) {
+            if (cause instanceof LargeTransaction) {
+                throw cause;
+            }
             throw new ChainError(`${this.name} gives a transaction that is no cell`, undefined, { cause });
         }
     }

@@ -1,7 +1,7 @@
 /** What every endpoint says, where there are several: one alone may make a history up. */
 import type { Address } from '@ton/core';
 import { ChainError, type TransactionId } from '../chain';
-import type { MasterBlock, Source } from './source';
+import { LargeTransaction, type MasterBlock, type Source } from './source';
 import { HistoryError, isSame, proveTransaction } from './transaction';
 
 /** A transaction that every endpoint must have. */
@@ -27,6 +27,27 @@ export async function requireWitnesses(witnesses: readonly Source[], { what, acc
             throw new HistoryError(
                 `${witness.name} does not have the transaction of ${what} at lt ${id.lt} ` +
                     `with the hash ${id.hash.toString('hex')}`,
+            );
+        }
+    }
+}
+
+/**
+ * Asks every endpoint for a transaction that is too large to be read: one could say it of any.
+ * @throws HistoryError unless every endpoint says so; ChainError of one that is silent
+ */
+export async function requireLarge(witnesses: readonly Source[], { what, account, id }: Witnessed): Promise<void> {
+    for (const witness of witnesses) {
+        const error: unknown = await witness.page(account, id).then(
+            () => undefined,
+            (reason: unknown) => reason,
+        );
+        if (error instanceof ChainError && error.silent) {
+            throw error;
+        }
+        if (!(error instanceof LargeTransaction) || !isSame(error.id, id)) {
+            throw new HistoryError(
+                `${witness.name} does not say that the transaction of ${what} at lt ${id.lt} is too large to be read`,
             );
         }
     }

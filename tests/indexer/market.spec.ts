@@ -3,13 +3,16 @@
  *
  * Longer than 350 lines because all of it reads one market, which takes seconds to make.
  */
-import { Address, Cell, toNano } from '@ton/core';
+import { Address, beginCell, Cell, internal, storeMessageRelaxed, storeTransaction, toNano } from '@ton/core';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { plainJson } from '../../offchain/indexer/export';
 import { matchDemands, matchNodes, modelHash } from '../../offchain/indexer/match';
-import { HttpSource, type RawTransaction } from '../../offchain/indexer/source';
-import { Channel, claimBody, opcodes, Voucher, voucherFor } from '@cocoon-market/wrappers';
+import { HttpSource, LargeTransaction, type RawTransaction } from '../../offchain/indexer/source';
+import { sizeOf, Channel, claimBody, opcodes, Voucher, voucherFor } from '@cocoon-market/wrappers';
 import { voucherKey } from '../support/market';
 import { type JoinedMarket, modelOf, STAKE } from '../support/stake';
+import type { Wallet } from '../support/wallet';
+import { createShardAccount } from '@ton/sandbox';
 import { PostgresServer } from '../offchain/support/postgres';
 import { rebuilt, TestIndex } from './support';
 import { ChangedSource, forgedAfter, ForgingSource, ListingSource } from './support/lying';
@@ -277,6 +280,23 @@ describe('an endpoint', () => {
         await goBack();
     }, 60_000);
 
+    it('that is a moment behind another one keeps no pass from its end', async () => {
+        const witness = new ListingSource(new HttpSource(world.settings));
+        const page = witness.page.bind(witness);
+        let denials = 0;
+        witness.page = async (account, from) => {
+            const isNews = account.equals(world.registry) && denials < 3;
+            denials += isNews ? 1 : 0;
+            return isNews ? [] : page(account, from);
+        };
+        const index = await TestIndex.open(world, { witnesses: [witness], limits: { lagSeconds: 60 } });
+        await index.pass();
+
+        expect(denials).toBe(3);
+        expect(await index.export()).toBe(await rebuilt(world));
+        await index.close();
+    }, 60_000);
+
     it('that lost an old transaction is not followed', async () => {
         const index = await TestIndex.open(world, { limits: { maxUndoSeconds: 100 } });
         const goBack = await world.snapshot();
@@ -366,6 +386,28 @@ describe('an account that a provider names as its payout, and that has nothing t
         await index.close();
     }, 60_000);
 
+    it('has the dust of strangers looked at for as long as all accounts took to read', async () => {
+        const goBack = await world.snapshot();
+        for (let n = 0; n < 25; n++) {
+            const dust = await world.wallet(`dust ${n}`);
+            await dust.send({ to: provider.payout.address, value: 1000n, bounce: false });
+        }
+        const source = new ChangedSource(new HttpSource(world.settings));
+        const page = source.page.bind(source);
+        source.page = async (account, from) => {
+            await (account.equals(world.registry) && sleep(1500));
+            return page(account, from);
+        };
+        const index = await TestIndex.open(world, { source, limits: { slowSeconds: 0 } });
+        await index.pass();
+
+        expect(await index.store.db.selectFrom('senders').selectAll().where('channel', '=', 0).execute()).toHaveLength(
+            25,
+        );
+        await index.close();
+        await goBack();
+    }, 60_000);
+
     it('is read to its end by the passes that follow', async () => {
         const { index } = await indexWith(0);
         let unfinished = 1;
@@ -417,6 +459,85 @@ it('of the payouts that a provider names one after another the first twenty are 
     await index.close();
     await goBack();
 }, 60_000);
+
+describe('a stranger whose transaction has more cells than are read', () => {
+    const address = new Address(0, Buffer.alloc(32, 77));
+    let goBack: () => Promise<void>;
+
+    /** 7,000 cells that no other has. */
+    function large(seed: number): Cell {
+        let cell = Cell.EMPTY;
+        for (let i = 0; i < 70; i++) {
+            let row = beginCell()
+                .storeUint(seed * 100 + i, 32)
+                .endCell();
+            for (let n = 0; n < 100; n++) {
+                row = beginCell().storeUint(n, 8).storeRef(row).endCell();
+            }
+            cell = beginCell().storeRef(cell).storeRef(row).endCell();
+        }
+        return cell;
+    }
+
+    /** A contract that sends the messages of its data: five large ones, and one that pays a payout of the market. */
+    beforeAll(async () => {
+        goBack = await world.snapshot();
+        const to = (await world.wallet('anyone')).address;
+        const [first, second, third, fourth, fifth, payment] = [1, 2, 3, 4, 5, 0].map((seed) => {
+            const isLarge = seed > 0;
+            const receiver = isLarge ? to : provider.payout.address;
+            const body = isLarge ? large(seed) : Cell.EMPTY;
+            const message = internal({ to: receiver, value: toNano('1'), bounce: false, body });
+            return beginCell().store(storeMessageRelaxed(message)).endCell();
+        });
+        const rest = beginCell().storeRef(fourth).storeRef(fifth).storeRef(payment).endCell();
+        const data = beginCell().storeRef(first).storeRef(second).storeRef(third).storeRef(rest).endCell();
+        // LDREF SWAP ZERO SENDRAWMSG for each, after SETCP0, c4 PUSHCTR CTOS, and LDREF DROP CTOS in the middle.
+        const three = 'd40170fb00'.repeat(3);
+        const code = beginCell()
+            .storeBuffer(Buffer.from(`ff00ed44d0${three}d430d0${three}`, 'hex'))
+            .endCell();
+        const account = createShardAccount({ address, code, data, balance: toNano('100'), workchain: 0 });
+        await world.net.blockchain.setShardAccount(address, account);
+        const eve = await world.provider('eve', { address } as Wallet);
+        const { transactions } = await eve.owner.send({ to: address, value: toNano('1'), bounce: false });
+        const cells = transactions.map((one) => sizeOf(beginCell().store(storeTransaction(one)).endCell()).cells);
+        expect(cells.some((each) => each > 32_768n)).toBe(true);
+    }, 60_000);
+
+    afterAll(() => goBack());
+
+    it('keeps no pass from its end: it is not followed, and a payout of it is named', async () => {
+        const index = await TestIndex.open(world, { witnesses: [new HttpSource(world.settings)] });
+        const { unresolved, unfinished } = await index.pass();
+        const { providers } = await index.view();
+
+        expect([unresolved, unfinished]).toEqual([0, 0]);
+        expect(await index.store.mark('block')).toBeDefined();
+        expect(providers.map(({ busyPayouts }) => busyPayouts).flat()).toEqual([address.toRawString()]);
+        await index.close();
+    }, 60_000);
+
+    it('is not made up of another account by one endpoint of several', async () => {
+        const witnesses = [new ListingSource(new HttpSource(world.settings))];
+        const source = new ListingSource(new HttpSource(world.settings));
+        const page = source.page.bind(source);
+        source.page = async (account, from) => {
+            const listed = await page(account, from);
+            if (account.equals(provider.payout.address)) {
+                throw new LargeTransaction(listed[0], 'many cells');
+            }
+            return listed;
+        };
+        const index = await TestIndex.open(world, { source, witnesses });
+        await expect(index.pass()).rejects.toThrow('does not say that the transaction of payout/');
+        source.page = page;
+        await index.pass();
+
+        expect(await index.export()).toBe(await rebuilt(world));
+        await index.close();
+    }, 60_000);
+});
 
 describe('matching', () => {
     it('lists the nodes that fit an app, and why others do not', async () => {

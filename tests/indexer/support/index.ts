@@ -22,14 +22,20 @@ export class TestIndex {
 
     static async open(
         world: Pick<World, 'registry' | 'settings'>,
-        { store = ':memory:', source, ...parts }: { store?: string } & Partial<Omit<IndexerParts, 'store'>> = {},
+        {
+            store = ':memory:',
+            source,
+            limits,
+            ...parts
+        }: { store?: string } & Partial<Omit<IndexerParts, 'store'>> = {},
     ): Promise<TestIndex> {
         const opened = await openIndex(store);
         const from = source ?? new HttpSource(world.settings);
         const market = { registry: world.registry, network: world.settings.network };
         const notices: string[] = [];
         const onNotice = (sentence: string) => notices.push(sentence);
-        const indexer = new Indexer({ ...market, source: from, store: opened, onNotice, ...parts });
+        const patience = { limits: { lagSeconds: 0, ...limits } };
+        const indexer = new Indexer({ ...market, source: from, store: opened, onNotice, ...parts, ...patience });
         return new TestIndex(notices, opened, indexer, from, market);
     }
 

@@ -115,7 +115,7 @@ describe('The client of the chain', () => {
     });
 
     it('reads transactions that are larger than any real one neither', async () => {
-        const listed = { data: chainOfCells(40_000) };
+        const listed = { ...unfoldingTransaction(), data: chainOfCells(40_000) };
         const large = await answering([listed]);
 
         const list = async () => {

@@ -1,0 +1,39 @@
+/** Which accounts are followed, by the facts: in SQL, because there may be any number of facts. */
+import type { LogRole } from './facts';
+
+/** That are followed of one provider: it could name one busy account after another for next to nothing. */
+const MAX_PAYOUTS = 20;
+
+/** Which accounts the facts name in a role: of a provider the payouts that it named first. */
+export const NAMED: Record<Exclude<LogRole, 'registry'>, string> = {
+    provider: `SELECT subject AS account FROM facts WHERE kind = 'provider' AND body LIKE '%"knownCode":true%'`,
+    payout: `SELECT account FROM (
+            SELECT f.subject AS account, row_number() OVER (PARTITION BY f.log ORDER BY f.lt) AS nth FROM facts f
+            WHERE f.kind = 'payout' AND NOT EXISTS (SELECT 1 FROM facts e
+                WHERE e.kind = 'payout' AND e.subject = f.subject AND e.log = f.log AND e.lt < f.lt)
+        ) AS payouts WHERE nth <= ${MAX_PAYOUTS}`,
+    escrow: `SELECT object AS account FROM facts WHERE kind = 'demand'
+        UNION SELECT subject AS account FROM facts WHERE kind = 'deployed'`,
+    channel: `SELECT subject AS account FROM facts WHERE kind = 'opened'
+            AND object IN (SELECT subject FROM facts WHERE kind = 'payout')
+        UNION SELECT sender AS account FROM senders WHERE channel = 1`,
+};
+
+/**
+ * Logs that nothing names, from the registry on. A channel and its escrow name each other, so it counts what can be
+ * reached, not what is named.
+ */
+export const UNNAMED = [
+    `SELECT log FROM logs WHERE role = 'provider' AND account NOT IN (${NAMED.provider})`,
+    `SELECT log FROM logs WHERE role = 'payout' AND account NOT IN (${NAMED.payout})`,
+    `WITH RECURSIVE reached (role, account) AS (
+        SELECT 'escrow', object FROM facts WHERE kind = 'demand'
+        UNION SELECT 'channel', sender FROM senders WHERE channel = 1
+        UNION SELECT CASE r.role WHEN 'escrow' THEN 'channel' ELSE 'escrow' END, f.subject
+        FROM reached r JOIN facts f ON f.log = r.role || '/' || r.account
+        WHERE (r.role = 'channel' AND f.kind = 'deployed') OR (r.role = 'escrow' AND f.kind = 'opened'
+            AND f.object IN (SELECT subject FROM facts WHERE kind = 'payout'))
+    )
+    SELECT log FROM logs WHERE role IN ('escrow', 'channel') AND NOT EXISTS (
+        SELECT 1 FROM reached WHERE reached.role = logs.role AND reached.account = logs.account)`,
+];
