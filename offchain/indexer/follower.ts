@@ -29,7 +29,7 @@ export interface Followed {
 const ATTEMPTS = 3; // of a page that contradicts the one before
 
 export class Follower {
-    /** `confirm` throws a HistoryError unless every endpoint has this transaction of a log, or says that it is large. */
+    /** `confirm` throws a HistoryError unless every endpoint has this transaction of a log, or says it is large. */
     constructor(
         private readonly source: Source,
         private readonly store: IndexStore,
