@@ -492,7 +492,7 @@ describe('a stranger whose transaction has more cells than are read', () => {
         });
         const rest = beginCell().storeRef(fourth).storeRef(fifth).storeRef(payment).endCell();
         const data = beginCell().storeRef(first).storeRef(second).storeRef(third).storeRef(rest).endCell();
-        // Each message is a reference of the data, loaded and sent with mode 0; the last three are in a cell of their own.
+        // Each message is a reference of the data, loaded and sent with mode 0. The last three have their own cell.
         const three = 'd40170fb00'.repeat(3);
         const code = beginCell()
             .storeBuffer(Buffer.from(`ff00ed44d0${three}d430d0${three}`, 'hex'))
