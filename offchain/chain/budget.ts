@@ -3,7 +3,8 @@
 /**
  * urgent: earns or saves money. routine: keeps the process up to date. client: caused by a client that has a job; in
  * turns with what is routine, so that no number of them keeps it waiting. stranger: caused by an unknown client. idle:
- * only tells people something; one at a time, and in turns with strangers.
+ * only tells people something; one at a time, and in turns with strangers. These two come last, but in their turn: a
+ * few clients with many calls must not keep every new client out.
  */
 export type Urgency = 'urgent' | 'routine' | 'client' | 'stranger' | 'idle';
 
@@ -11,6 +12,7 @@ const ORDER: Record<Urgency, number> = { urgent: 0, routine: 1, client: 1, stran
 /** Part of a burst that is reserved for more urgent calls. */
 const RESERVED: Record<Urgency, number> = { urgent: 0, routine: 0.25, client: 0.25, stranger: 0.5, idle: 0.5 };
 const MAX_STRANGERS = 8; // waiting calls of strangers; more are refused at once
+const MAX_PASSED = 2; // calls of clients and routine that go before one that waits as the last
 const MIN_RATE = 0.95; // calls a second: the slowest public API takes one
 const FIRST_RATE = 4; // calls a second after the first refusal of an endpoint without a limit
 const GROWTH = 0.005; // calls a second more after each call that was served
@@ -30,6 +32,7 @@ export class Budget {
     private waiting: Waiting[] = [];
     private wake: NodeJS.Timeout | undefined;
     private wasClient = true; // the last call of clients and routine together
+    private passed = 0; // calls of clients and routine that went before those that wait as the last
 
     /**
      * `maxRate`: calls a second; Infinity where only the endpoint's refusals limit them. `maxBurst`: calls at once
@@ -132,7 +135,9 @@ export class Budget {
                 this.wake = setTimeout(() => this.serve(), Math.ceil(this.due(next.urgency)) + 1);
                 return;
             }
-            this.wasClient = ORDER[next.urgency] === ORDER.client ? next.urgency === 'client' : this.wasClient;
+            const isShared = ORDER[next.urgency] === ORDER.client;
+            this.wasClient = isShared ? next.urgency === 'client' : this.wasClient;
+            this.passed = isShared && this.waiting.some(isLast) ? this.passed + 1 : isLast(next) ? 0 : this.passed;
             next.go();
         }
     }
@@ -140,8 +145,13 @@ export class Budget {
     /** The call whose turn is next. */
     private next(): Waiting | undefined {
         const [first] = this.waiting;
-        const isShared = first !== undefined && ORDER[first.urgency] === ORDER.client;
+        if (first === undefined || ORDER[first.urgency] !== ORDER.client) {
+            return first;
+        }
         const other: Urgency = this.wasClient ? 'routine' : 'client';
-        return (isShared ? this.waiting.find(({ urgency }) => urgency === other) : undefined) ?? first;
+        const last = this.passed >= MAX_PASSED ? this.waiting.find(isLast) : undefined;
+        return last ?? this.waiting.find(({ urgency }) => urgency === other) ?? first;
     }
 }
+
+const isLast = ({ urgency }: Waiting): boolean => ORDER[urgency] === ORDER.stranger;

@@ -79,6 +79,17 @@ describe('A budget of calls', () => {
         expect(order).toHaveLength(33);
     });
 
+    it('serves a stranger after two calls of clients, however many of these come', async () => {
+        const budget = new Budget(50);
+        await orderOf(budget, Array<Urgency>(25).fill('urgent')); // what a burst may be
+
+        const order = await orderOf(budget, [...Array<Urgency>(8).fill('client'), 'stranger', 'stranger', 'urgent']);
+
+        const [client, stranger] = ['client', 'stranger'] as const;
+        expect(order.slice(0, 7)).toEqual(['urgent', client, client, stranger, client, client, stranger]);
+        expect(order).toHaveLength(11);
+    });
+
     it('gives a turn up when it does not come in time, and serves the next one', async () => {
         const budget = new Budget(2);
         await budget.turn('urgent', 0);
