@@ -12,11 +12,11 @@ import type { WorkerContext } from './context';
 import type { JobEntry } from './entry';
 import { type CountedJob, MAX_TRUSTED } from './disputedJobs';
 import { Refused } from './refusal';
-import { type ChannelVote, type SaysNo, yesesIn } from './votes';
+import { type ChannelVote, heldBy, heldByMost, type SaysNo, yesesIn } from './votes';
 
 const ENDED_PAUSES = 12; // times `freshSeconds` between two readings for a job that has ended
 const LAG_SECONDS = 120; // by which a server of the API may be behind another
-const DENIED_SECONDS = 5; // for which the endpoints are not asked again for an amount that most do not show
+const DENIED_SECONDS = 5; // for which the endpoints are not asked again for an amount that they do not show
 const COMPARE_MS = 2000; // that a client's reading waits for the other endpoints
 const LAST_CLAIM_SECONDS = 600; // after which a last claim would have ended the channel, had the wallet executed its order
 
@@ -26,7 +26,8 @@ export class ServedChannel {
     private missing = false;
     private isLeavingElsewhere = false; // an endpoint shows a notice that the first one does not
     private comparedAt = -Infinity; // steady seconds
-    private covered: bigint; // nanoTON with what it has paid, that most endpoints have shown
+    private covered = 0n; // nanoTON with what it has paid, that most endpoints have shown
+    private trusted: bigint; // nanoTON with what it has paid, that are believed until most endpoints are compared
     private short: { from: bigint; until: number } | undefined; // what they do not show (nanoTON); steady seconds
 
     constructor(
@@ -36,7 +37,7 @@ export class ServedChannel {
     ) {
         channels.disputes.attach(entry.record.job, entry);
         // What an earlier process has asked is not stored, and a start must not ask for thousands of jobs at once.
-        this.covered = this.isDisputed ? 0n : entry.promised + MAX_TRUSTED * context.config.claim.threshold;
+        this.trusted = this.isDisputed ? 0n : entry.promised + MAX_TRUSTED * context.config.claim.threshold;
     }
 
     get snapshot(): ChannelSnapshot {
@@ -78,6 +79,7 @@ export class ServedChannel {
         this.comparedAt = this.context.steady() - this.context.config.marginSeconds / 4;
         const isSure = !this.channels.canVote || (vote !== undefined && this.channels.isMajority(yesesIn(vote)));
         this.covered = isSure && !this.isDisputed ? heldBy(snapshot) : 0n;
+        this.trusted = 0n;
     }
 
     /**
@@ -85,7 +87,22 @@ export class ServedChannel {
      * disputed has the allowance of {@link mayServe}.
      */
     isConfirmed(amount: bigint): boolean {
-        return amount <= this.covered || this.isDisputed || !this.channels.canVote;
+        return amount <= larger(this.covered, this.trusted) || this.isDisputed || !this.channels.canVote;
+    }
+
+    /**
+     * True if the channel covers so many nanoTON by the first endpoint. If it does not, it is read again, because it
+     * may have been topped up; one that was read just now is not, so that no client uses up the calls with vouchers.
+     */
+    async covers(amount: bigint): Promise<boolean> {
+        const isShort = () => amount > heldBy(this.snapshot);
+        if (isShort() && !this.wasShort(amount)) {
+            await this.read('client');
+            if (isShort()) {
+                this.noteShort(heldBy(this.snapshot));
+            }
+        }
+        return !isShort();
     }
 
     /**
@@ -94,16 +111,17 @@ export class ServedChannel {
      * disputed from now on.
      */
     async confirm(amount: bigint): Promise<boolean> {
-        const { steady } = this.context;
         const all = heldBy(this.snapshot);
         if (amount > all || this.isConfirmed(amount)) {
             return amount <= all;
         }
-        if (this.short !== undefined && amount >= this.short.from && steady() < this.short.until) {
+        if (this.wasShort(amount)) {
             return false;
         }
+        let most: bigint | undefined;
         for (const sum of new Set([all, amount])) {
             const vote = await this.vote(showsLess(sum), 'client');
+            most = heldByMost(vote);
             if (vote.verdict === 'agreed') {
                 // Where few answer, nobody denies it; then they are asked again for more.
                 this.covered = larger(this.covered, this.channels.isMajority(yesesIn(vote)) ? sum : amount);
@@ -114,8 +132,18 @@ export class ServedChannel {
                 return true;
             }
         }
-        this.short = { from: amount, until: steady() + DENIED_SECONDS };
+        this.noteShort(smaller(most ?? amount, amount - 1n));
         return false;
+    }
+
+    /** True if so many nanoTON were asked for just now, and not there. */
+    private wasShort(amount: bigint): boolean {
+        return this.short !== undefined && amount >= this.short.from && this.context.steady() < this.short.until;
+    }
+
+    /** `held`: nanoTON that are there, and no more. */
+    private noteShort(held: bigint): void {
+        this.short = { from: held + 1n, until: this.context.steady() + DENIED_SECONDS };
     }
 
     /**
@@ -316,6 +344,11 @@ export class ServedChannel {
         });
         disputes.note(record.job, { vote, amount: needed, entry: this.entry });
         this.covered = vote.verdict === 'agreed' ? larger(this.covered, needed) : this.covered;
+        const most = heldByMost(vote);
+        if (most !== undefined) {
+            this.covered = larger(this.covered, most);
+            this.trusted = 0n; // from here on the first endpoint alone is believed in nothing
+        }
         this.isLeavingElsewhere = vote.words.some(
             ({ snapshot }) =>
                 snapshot !== undefined &&
@@ -396,8 +429,5 @@ const showsLess =
     (needed: bigint): SaysNo =>
     (snapshot) =>
         snapshot === undefined || heldBy(snapshot) < needed;
-
-/** nanoTON that a channel holds and has paid. */
-const heldBy = ({ balance, paid }: ChannelSnapshot): bigint => balance + paid;
 
 type ExistingChannel = Extract<ChannelReading, { exists: true }>;

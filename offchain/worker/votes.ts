@@ -39,6 +39,15 @@ export const isCompared = ({ words }: ChannelVote): boolean => answersIn(words).
 /** How many endpoints say yes. */
 export const yesesIn = ({ words }: ChannelVote): number => words.filter(({ word }) => word === 'yes').length;
 
+/** nanoTON that most of all endpoints show, with what was paid; undefined if so few answered that nobody knows. */
+export function heldByMost({ words }: ChannelVote): bigint | undefined {
+    const amounts = answersIn(words).map(({ snapshot }) => (snapshot === undefined ? 0n : heldBy(snapshot)));
+    return amounts.sort((a, b) => (a < b ? 1 : a > b ? -1 : 0))[words.length >> 1];
+}
+
+/** nanoTON that a channel holds and has paid. */
+export const heldBy = ({ balance, paid }: Pick<ChannelSnapshot, 'balance' | 'paid'>): bigint => balance + paid;
+
 /** What each endpoint says, by its name, as the operator reads it. */
 export function messagesIn({ words }: ChannelVote): Record<string, string> {
     const messageOf = ({ word, snapshot }: EndpointWord): string => {

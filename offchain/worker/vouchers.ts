@@ -56,11 +56,8 @@ async function isNewer(context: WorkerContext, job: WorkerJob, voucher: SignedVo
     if (!(await job.verifier.verifyAside(Voucher.hash(payload), voucher.signature))) {
         throw new Refused('bad_voucher', 'The voucher key did not sign this voucher for this channel');
     }
-    if (!isCovered(job, voucher)) {
-        await job.channel.read('client'); // it may have been topped up
-        if (!isCovered(job, voucher)) {
-            throw new Refused('bad_voucher', 'The voucher promises more than the channel holds and has paid');
-        }
+    if (!(await job.channel.covers(voucher.cumulative))) {
+        throw new Refused('bad_voucher', 'The voucher promises more than the channel holds and has paid');
     }
     if (!(await job.channel.confirm(voucher.cumulative))) {
         throw new Refused('bad_voucher', 'The voucher promises more than most endpoints of this node show');
@@ -76,8 +73,4 @@ async function storeVoucher(context: WorkerContext, job: WorkerJob, voucher: Sig
     if (await context.store.jobs.addVoucher(job.id, voucher, at)) {
         job.adoptVoucher(voucher, at);
     }
-}
-
-function isCovered({ channel: { snapshot } }: WorkerJob, { cumulative }: SignedVoucher): boolean {
-    return cumulative <= snapshot.balance + snapshot.paid;
 }

@@ -67,6 +67,22 @@ describe('Readings of the chain', () => {
         expect(reads).not.toContain('client');
     });
 
+    it('are not made again for each voucher of a client that is above what its channel holds', async () => {
+        const client = await withJob();
+        const tooMuch = (cumulative: bigint) => client.pay(client.voucher(cumulative, 0));
+        const at = fixture.chain.freeze();
+        expect((await tooMuch(10n ** 12n)).status).toBe(422);
+        reads = [];
+
+        for (let less = 1n; less <= 3n; less++) {
+            expect((await tooMuch(10n ** 12n - less)).status).toBe(422);
+        }
+        expect(reads).toEqual([]);
+        fixture.chain.freeze(at + 6);
+        expect((await tooMuch(10n ** 12n)).status).toBe(422);
+        expect(reads).toEqual(['client']);
+    });
+
     it('for claims do not wait for that of a client of the same channel', async () => {
         const client = await withJob();
         await client.ask(1, 'one');

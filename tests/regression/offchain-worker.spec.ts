@@ -611,6 +611,19 @@ describe('One of three endpoints that makes up what channels hold', () => {
         expect((await client.ask(3, 'three', options)).decline).toMatchObject({ reason: Reason.Unfunded });
     });
 
+    it('has nothing answered beyond what the others show after a restart of the worker either', async () => {
+        fixture = await startFixture();
+        const client = await withJob({}, 12_000_000n);
+        lie(client.channel, 10n ** 12n, fixture.chain.account.bind(fixture.chain));
+        await client.pay(client.voucher(12_000_000n, 0));
+        client.url = (await fixture.restart()).url;
+        expect((await client.register()).status).toBe(200);
+
+        const answer = await client.ask(1, 'one', { ceiling: 12_000_001n, pays: false });
+        expect(answer.decline).toMatchObject({ reason: Reason.Unfunded });
+        expect((await client.ask(2, 'two', { ceiling: 12_000_000n, pays: false })).text).toBe('two');
+    });
+
     it('has no voucher taken that the others do not cover, which would give credit in other jobs', async () => {
         fixture = await startFixture();
         const client = await withJob({}, 10n ** 9n);

@@ -1,4 +1,4 @@
-import { type EndpointWord, messagesIn, type ChannelVerdict, voteOf } from '../../../offchain/worker/votes';
+import { type EndpointWord, heldByMost, messagesIn, type ChannelVerdict, voteOf } from '../../../offchain/worker/votes';
 
 type Word = EndpointWord['word'];
 
@@ -21,6 +21,30 @@ describe('Endpoints that vote about a channel', () => {
         ['disputed', ['yes', 'yes', 'no', 'no']],
     ])('come to %s by %j', (verdict, all) => {
         expect(voteOf(words(...all)).verdict).toBe(verdict);
+    });
+
+    it.each<[number | undefined, (number | undefined)[]]>([
+        [undefined, []],
+        [5, [5]],
+        [undefined, [undefined]],
+        [3, [5, 3]],
+        [undefined, [5, undefined]],
+        [5, [9, 5, 3]],
+        [3, [9, undefined, 3]],
+        [undefined, [9, undefined, undefined]],
+        [3, [9, 5, 3, 1]],
+    ])('show %s together by %j', (most, amounts) => {
+        const shown = (amount: number | undefined) =>
+            amount === undefined
+                ? { word: undefined }
+                : { word: 'yes' as const, snapshot: { balance: BigInt(amount - 1), paid: 1n, refundAt: 1, at: 0 } };
+        const all = amounts.map((amount, i) => ({ endpoint: `${i}.example`, ...shown(amount) }));
+
+        expect(heldByMost(voteOf(all))).toBe(most === undefined ? undefined : BigInt(most));
+    });
+
+    it('show nothing together where most show no such channel', () => {
+        expect(heldByMost(voteOf(words('no', 'no', undefined)))).toBe(0n);
     });
 
     it('are named with what each of them shows', () => {
