@@ -19,17 +19,23 @@ export async function errorBody(body: Dispatcher.ResponseData['body']): Promise<
 /** A body as JSON; undefined when it is not JSON, longer than `max` bytes, or breaks off. */
 export async function readJson(body: Dispatcher.ResponseData['body'], max: number): Promise<unknown> {
     try {
-        const pieces: Buffer[] = [];
-        let length = 0;
-        for await (const piece of body) {
-            pieces.push(piece as Buffer);
-            length += (piece as Buffer).length;
-            if (length > max) return undefined;
-        }
-        return JSON.parse(Buffer.concat(pieces).toString('utf8')) as unknown;
+        const bytes = await readBytes(body, max);
+        return bytes && (JSON.parse(bytes.toString('utf8')) as unknown);
     } catch {
         return undefined;
     }
+}
+
+/** A body; undefined when it is longer than `max` bytes. Throws when it breaks off. */
+export async function readBytes(body: Dispatcher.ResponseData['body'], max: number): Promise<Buffer | undefined> {
+    const pieces: Buffer[] = [];
+    let length = 0;
+    for await (const piece of body) {
+        pieces.push(piece as Buffer);
+        length += (piece as Buffer).length;
+        if (length > max) return undefined;
+    }
+    return Buffer.concat(pieces);
 }
 
 /** The JSON of one event of a stream. Throws if it is none, or has more values than any answer. */

@@ -12,15 +12,16 @@ export type { OpenAiConfig } from './openai';
 export type BackendConfig = { kind: 'embedded' } | ({ kind: 'openai' } & OpenAiConfig);
 
 /**
- * Makes the backend that a config names; a URL backend is not contacted yet.
+ * Makes the backend that a config names; a URL backend is not contacted yet. `maxAnswer`: bytes of vectors that an
+ * answer has room for, 4 MiB unless given.
  *
  * @throws if the URL is not one, or the embedded model's files are damaged
  */
-export function createBackend(config: BackendConfig): Backend {
+export function createBackend(config: BackendConfig, maxAnswer?: number): Backend {
     switch (config.kind) {
         case 'embedded':
             return new EmbeddedBackend();
         case 'openai':
-            return new OpenAiBackend(config);
+            return new OpenAiBackend(config, maxAnswer);
     }
 }

@@ -9,6 +9,7 @@ import { Reason } from '@cocoon-market/wrappers';
 import { choicesOf, endpointPaths, type Feature, type ModelRequest, waits } from '../link';
 import { type Backend, type BackendDelta, BackendError, type BackendEvent } from './backend';
 import { ChunkReader, join, type WireChunk } from './chunks';
+import { Turns } from '../process/doors';
 import { retryAfterOf } from '../process/retryAfter';
 import { errorBody, eventJson, readJson } from './bodies';
 import { reasonOf } from './reasons';
@@ -24,6 +25,7 @@ import {
     type WireTimings,
 } from './servers';
 import { toUsage, type WireUsage } from './usage';
+import { readVectors } from './vectors';
 
 /** The address of an OpenAI-compatible server. */
 export interface OpenAiConfig {
@@ -41,7 +43,8 @@ interface Chunk extends WireChunk {
 
 const MAX_EVENT = 16 * 1024 * 1024; // characters; without a limit, an event without an end would fill the memory
 const CLOSE_MS = 1000; // for a server to close a stream after it has said that the answer is over
-const MAX_VECTORS = 64 * 1024 * 1024; // bytes of an answer with embeddings
+const MAX_ANSWER = 4 * 1024 * 1024; // bytes, unless it is given
+const READ_AT_ONCE = 2; // answers with vectors of one server
 
 /** Serves the models of the server at the URL. */
 export class OpenAiBackend implements Backend {
@@ -62,8 +65,13 @@ export class OpenAiBackend implements Backend {
     private readonly pool: Pool;
     private server: ServerKind;
     private readonly isServerSet: boolean;
+    private readonly turns = new Turns(READ_AT_ONCE, Infinity);
 
-    constructor(config: OpenAiConfig) {
+    /** `maxAnswer`: bytes of vectors, packed, that an answer has room for. */
+    constructor(
+        config: OpenAiConfig,
+        private readonly maxAnswer = MAX_ANSWER,
+    ) {
         const url = new URL(config.url);
         this.origin = url.origin;
         this.path = url.pathname === '/' ? '/v1' : url.pathname.replace(/\/+$/, '');
@@ -193,7 +201,10 @@ export class OpenAiBackend implements Backend {
         yield { type: 'end', finish, ...(usage && { usage }) };
     }
 
-    /** Asks for embeddings. The vectors are one note: each with its index, packed as 32-bit numbers in base64. */
+    /**
+     * Asks for embeddings. The vectors are one note: each with its index, packed as 32-bit numbers in base64. More than
+     * an answer has room for are not read: hundreds of short inputs bring tens of megabytes.
+     */
     private async *embed(request: ModelRequest, signal: AbortSignal): AsyncGenerator<BackendEvent> {
         const { body } = await this.request({
             method: 'POST',
@@ -203,12 +214,14 @@ export class OpenAiBackend implements Backend {
             bodyTimeout: waits.backend * 1000,
             signal,
         });
-        const { data, usage } = await vectorsOf(body);
+        const endTurn = await this.turns.take();
+        const { vectors, usage } = await readVectors(body, this.maxAnswer).finally(endTurn);
+        if (signal.aborted) return;
+        if (vectors !== undefined) yield { type: 'delta', note: { vectors }, tokens: 0 };
         const counts = usage && toUsage(usage);
-        const vectors = data.map(({ index, embedding }) => ({ index, embedding: packed(embedding) }));
-        yield { type: 'delta', note: { vectors }, tokens: 0 };
         const nothing = { completion: 0, reasoning: 0 };
-        yield { type: 'end', finish: 'stop', ...(counts && { usage: { ...counts, ...nothing } }) };
+        const finish = vectors === undefined ? 'length' : 'stop';
+        yield { type: 'end', finish, ...(counts && { usage: { ...counts, ...nothing } }) };
     }
 
     /** Ends running streams with an error. */
@@ -249,29 +262,6 @@ function tokensOfNote(note: Record<string, unknown> = {}): number | undefined {
     const { token_ids: ids, logprobs } = note;
     const listed = Array.isArray(ids) ? ids : (logprobs as { content?: unknown } | undefined)?.content;
     return Array.isArray(listed) ? listed.length : undefined;
-}
-
-interface Vector {
-    index: number;
-    embedding: number[] | string; // packed already, if a text
-}
-
-async function vectorsOf(body: Dispatcher.ResponseData['body']): Promise<{ data: Vector[]; usage?: WireUsage }> {
-    const answer = (await readJson(body, MAX_VECTORS)) as { data?: unknown; usage?: WireUsage } | undefined;
-    const data = Array.isArray(answer?.data) ? (answer.data as Partial<Vector>[]) : [];
-    const isVector = ({ index, embedding }: Partial<Vector>): boolean =>
-        Number.isInteger(index) &&
-        (typeof embedding === 'string' || (Array.isArray(embedding) && embedding.every((one) => Number.isFinite(one))));
-    if (data.length === 0 || !data.every(isVector)) {
-        throw new BackendError('the server answered a request for embeddings without vectors: check its model');
-    }
-    return { data: data as Vector[], ...(answer?.usage && { usage: answer.usage }) };
-}
-
-function packed(embedding: number[] | string): string {
-    return typeof embedding === 'string'
-        ? embedding
-        : Buffer.from(Float32Array.from(embedding).buffer).toString('base64');
 }
 
 function readChunk(data: string): Chunk {

@@ -199,7 +199,7 @@ export async function release({ backends, store }: WorkerContext): Promise<void>
 /** The backends of a configuration; a replacement takes the place of all. */
 export function serversOf(config: WorkerConfig, replacement: Backend | undefined): Server[] {
     return replacement === undefined
-        ? config.backends.map((one) => ({ ...one, backend: createBackend(one) }))
+        ? config.backends.map((one) => ({ ...one, backend: createBackend(one, config.limits.maxAnswer) }))
         : [{ ...config.backends[0], backend: replacement, models: undefined }];
 }
 
