@@ -12,7 +12,7 @@ import type { WorkerContext } from './context';
 import type { JobEntry } from './entry';
 import { type CountedJob, MAX_TRUSTED } from './disputedJobs';
 import { Refused } from './refusal';
-import { type ChannelVote, heldBy, heldByMost, type SaysNo, yesesIn } from './votes';
+import { type ChannelVote, heldBy, agreedAmount, type SaysNo, yesesIn } from './votes';
 
 const ENDED_PAUSES = 12; // times `freshSeconds` between two readings for a job that has ended
 const LAG_SECONDS = 120; // by which a server of the API may be behind another
@@ -118,10 +118,10 @@ export class ServedChannel {
         if (this.wasShort(amount)) {
             return false;
         }
-        let most: bigint | undefined;
+        let agreed: bigint | undefined;
         for (const sum of new Set([all, amount])) {
             const vote = await this.vote(showsLess(sum), 'client');
-            most = heldByMost(vote);
+            agreed = agreedAmount(vote);
             if (vote.verdict === 'agreed') {
                 // Where few answer, nobody denies it; then they are asked again for more.
                 this.covered = larger(this.covered, this.channels.isMajority(yesesIn(vote)) ? sum : amount);
@@ -132,7 +132,7 @@ export class ServedChannel {
                 return true;
             }
         }
-        this.noteShort(smaller(most ?? amount, amount - 1n));
+        this.noteShort(smaller(agreed ?? amount, amount - 1n));
         return false;
     }
 
@@ -141,9 +141,9 @@ export class ServedChannel {
         return this.short !== undefined && amount >= this.short.from && this.context.steady() < this.short.until;
     }
 
-    /** `held`: nanoTON that are there, and no more. */
-    private noteShort(held: bigint): void {
-        this.short = { from: held + 1n, until: this.context.steady() + DENIED_SECONDS };
+    /** `amount`: nanoTON that are there, and no more. */
+    private noteShort(amount: bigint): void {
+        this.short = { from: amount + 1n, until: this.context.steady() + DENIED_SECONDS };
     }
 
     /**
@@ -344,9 +344,9 @@ export class ServedChannel {
         });
         disputes.note(record.job, { vote, amount: needed, entry: this.entry });
         this.covered = vote.verdict === 'agreed' ? larger(this.covered, needed) : this.covered;
-        const most = heldByMost(vote);
-        if (most !== undefined) {
-            this.covered = larger(this.covered, most);
+        const agreed = agreedAmount(vote);
+        if (agreed !== undefined) {
+            this.covered = larger(this.covered, agreed);
             this.trusted = 0n; // from here on the first endpoint alone is believed in nothing
         }
         this.isLeavingElsewhere = vote.words.some(

@@ -40,7 +40,7 @@ export const isCompared = ({ words }: ChannelVote): boolean => answersIn(words).
 export const yesesIn = ({ words }: ChannelVote): number => words.filter(({ word }) => word === 'yes').length;
 
 /** nanoTON that most of all endpoints show, with what was paid; undefined if so few answered that nobody knows. */
-export function heldByMost({ words }: ChannelVote): bigint | undefined {
+export function agreedAmount({ words }: ChannelVote): bigint | undefined {
     const amounts = answersIn(words).map(({ snapshot }) => (snapshot === undefined ? 0n : heldBy(snapshot)));
     return amounts.sort((a, b) => (a < b ? 1 : a > b ? -1 : 0))[words.length >> 1];
 }

@@ -1,4 +1,10 @@
-import { type EndpointWord, heldByMost, messagesIn, type ChannelVerdict, voteOf } from '../../../offchain/worker/votes';
+import {
+    type EndpointWord,
+    agreedAmount,
+    messagesIn,
+    type ChannelVerdict,
+    voteOf,
+} from '../../../offchain/worker/votes';
 
 type Word = EndpointWord['word'];
 
@@ -33,18 +39,18 @@ describe('Endpoints that vote about a channel', () => {
         [3, [9, undefined, 3]],
         [undefined, [9, undefined, undefined]],
         [3, [9, 5, 3, 1]],
-    ])('show %s together by %j', (most, amounts) => {
+    ])('show %s together by %j', (agreed, amounts) => {
         const shown = (amount: number | undefined) =>
             amount === undefined
                 ? { word: undefined }
                 : { word: 'yes' as const, snapshot: { balance: BigInt(amount - 1), paid: 1n, refundAt: 1, at: 0 } };
         const all = amounts.map((amount, i) => ({ endpoint: `${i}.example`, ...shown(amount) }));
 
-        expect(heldByMost(voteOf(all))).toBe(most === undefined ? undefined : BigInt(most));
+        expect(agreedAmount(voteOf(all))).toBe(agreed === undefined ? undefined : BigInt(agreed));
     });
 
     it('show nothing together where most show no such channel', () => {
-        expect(heldByMost(voteOf(words('no', 'no', undefined)))).toBe(0n);
+        expect(agreedAmount(voteOf(words('no', 'no', undefined)))).toBe(0n);
     });
 
     it('are named with what each of them shows', () => {
