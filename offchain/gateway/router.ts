@@ -75,6 +75,8 @@ interface Refused {
     reason: number;
 }
 
+type RefusedOutcome = Extract<QueryOutcome, { refusal: Refusal }>;
+
 export interface RouterParts {
     pool: JobPool;
     recovery: Recovery;
@@ -100,7 +102,8 @@ export class Router {
         if (key !== undefined) {
             this.vain.require(key);
         }
-        const payer = this.payerOf(question, key);
+        let isVain = false; // it is counted as such, once: each node sees it once
+        const payer = this.payerOf(question, key, () => isVain);
         const excluded: Excluded = { workers: new Set(), jobs: new Set(), sessions: new Set() };
         const refusals: Refused[] = [];
         let failure: GatewayError | undefined;
@@ -133,8 +136,8 @@ export class Router {
                     { clock, deliver, signal, keep, onNotStored, onSilent },
                 );
                 closing.bookOutcome(job, outcome);
-                this.noteVain(key, outcome);
                 if (outcome.type === 'result') {
+                    this.notePaid(key, outcome.result);
                     const { completion, reasoning, finish } = outcome.result;
                     const seconds = (performance.now() - firstAt) / 1000;
                     const measured = { delay: (firstAt - askedAt) / 1000, seconds, tokens: completion + reasoning };
@@ -145,6 +148,7 @@ export class Router {
                     }
                     return { ...outcome.result, bill: this.billOf(job, outcome.result) };
                 }
+                isVain ||= this.noteVain(key, outcome);
                 refusals.push({ job, reason: outcome.refusal.reason });
                 const next = this.ofRefusal(job, outcome);
                 this.requireMore(next, { begun, brokenOff: false }, signal);
@@ -170,13 +174,15 @@ export class Router {
     }
 
     // Many requests may wait for a place at once, and those before were refused meanwhile.
-    private payerOf({ payer }: Question, key: string | undefined): Question['payer'] {
+    private payerOf({ payer }: Question, key: string | undefined, isCounted: () => boolean): Question['payer'] {
         return payer === undefined || key === undefined
             ? payer
             : {
                   ...payer,
                   reserve: async (query) => {
-                      this.vain.require(key);
+                      if (!isCounted()) {
+                          this.vain.require(key);
+                      }
                       await payer.reserve(query);
                   },
               };
@@ -195,22 +201,20 @@ export class Router {
         nodes.cool(worker);
     }
 
-    // What a node or a job is to blame for does not count.
-    private noteVain(key: string | undefined, outcome: QueryOutcome): void {
-        if (key === undefined) {
-            return;
+    private notePaid(key: string | undefined, { price }: Result): void {
+        if (key !== undefined && price > 0n) {
+            this.vain.notePaid(key);
         }
-        if (outcome.type === 'result') {
-            if (outcome.result.price > 0n) {
-                this.vain.notePaid(key);
-            }
-            return;
-        }
-        const { reason } = outcome.refusal;
+    }
+
+    // True if it counts. What a node or a job is to blame for does not.
+    private noteVain(key: string | undefined, { refusal: { reason }, paid }: RefusedOutcome): boolean {
         const isOfRequest = ['request', 'server'].includes(causeOf(reason).origin) || TOO_LONG.includes(reason);
-        if (!outcome.paid && isOfRequest) {
+        const isVain = key !== undefined && !paid && isOfRequest;
+        if (isVain) {
             this.vain.add(key);
         }
+        return isVain;
     }
 
     private billOf({ stored, terms, balance }: GatewayJob, { number }: Result): Bill {
@@ -435,10 +439,7 @@ export class Router {
         return refuses;
     }
 
-    private ofRefusal(
-        job: GatewayJob,
-        { refusal: { reason }, retryAfter }: Extract<QueryOutcome, { refusal: Refusal }>,
-    ): NextStep {
+    private ofRefusal(job: GatewayJob, { refusal: { reason }, retryAfter }: RefusedOutcome): NextStep {
         const { nodes, log } = this.context;
         const name = Reason[reason] ?? String(reason);
         log.warn({ job: job.number, reason: name }, 'the node did not answer a query');

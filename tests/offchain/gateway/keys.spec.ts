@@ -115,6 +115,20 @@ describe('A gateway with API keys', () => {
         expect((await bench.post(ask, bearer(other.secret))).status).toBe(200);
     });
 
+    it('counts a request once that two nodes refuse, so that they block no key twice as fast', async () => {
+        await bench.close();
+        bench = await startBench(market(), { workers: 2 });
+        const { secret } = await admin('keys', { name: 'bob' });
+        await admin('keys', { name: 'eve' });
+        bench.workers.forEach(({ scripts }) => scripts.push(...Array(40).fill({ decline: Reason.BackendRefused })));
+        const statuses = [];
+        for (let time = 0; time < 32; time++) statuses.push((await bench.post(ask, bearer(secret))).status);
+
+        expect(statuses).toEqual(Array(32).fill(400));
+        expect((await bench.post(ask, bearer(secret))).status).toBe(429);
+        expect(bench.workers.map(({ scripts }) => 40 - scripts.length)).toEqual([32, 32]);
+    });
+
     it('has hardly more refused for nothing of one that sends all its requests at once', async () => {
         await bench.restart({ job: { deposit: '1000000000', step: '40000', maxParallel: 4, maxOpen: 1 } });
         const { secret } = await admin('keys', { name: 'bob' });
