@@ -20,6 +20,7 @@ export async function locateSenders(
     isLate: () => boolean,
 ): Promise<{ unresolved: number; more: number }> {
     let [unresolved, requested, more] = [0, 0, 0];
+    let example = '';
     const { rows } = await sql<{ log: string; subject: string; lt: Buffer; body: string }>`
         SELECT f.log AS log, f.subject AS subject, f.lt AS lt, f.body AS body FROM facts f
         JOIN logs l ON l.log = f.log AND l."nextLt" IS NULL
@@ -59,7 +60,7 @@ export async function locateSenders(
         }
         if (raw === undefined) {
             unresolved++;
-            onNotice?.(`The endpoint does not find what ${subject} sent to ${payout} at lt ${createdLt}`);
+            example ||= `what ${subject} sent to ${payout} at lt ${createdLt}`;
             return;
         }
         const sent = proveTransaction(from, raw);
@@ -76,5 +77,8 @@ export async function locateSenders(
         await requireWitnesses(witnesses, { what: subject, account: from, id: sent });
         await keep(isClaimOrEnd(sent) ? 1 : 0);
     });
+    if (unresolved > 0) {
+        onNotice?.(`The endpoint does not find ${unresolved} payments, such as ${example}`); // one line in each pass
+    }
     return { unresolved, more };
 }

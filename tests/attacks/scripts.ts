@@ -552,4 +552,12 @@ export const scriptsAttacks: Attack[] = [
         test: 'an account that a provider names as its payout, and that has nothing to do with it, has the dust of strangers looked at for as long as all accounts took to read',
         removed: 'offchain/indexer/indexer: `until`',
     },
+    {
+        attack: 'one endpoint of several finds none of the payments of thousands of strangers, and an index logs a line of each in every reading',
+        source: 'review: index and commands',
+        stoppedBy: 'a reading says once how many payments the endpoint does not find',
+        file: 'tests/indexer/market.spec.ts',
+        test: 'an endpoint that finds none of the transactions that paid payouts has one line said of it in a pass',
+        removed: 'offchain/indexer/senders: `example`',
+    },
 ];

@@ -280,6 +280,23 @@ describe('an endpoint', () => {
         await goBack();
     }, 60_000);
 
+    it('that finds none of the transactions that paid payouts has one line said of it in a pass', async () => {
+        const goBack = await world.snapshot();
+        for (const name of ['dust 1', 'dust 2', 'dust 3']) {
+            const dust = await world.wallet(name);
+            await dust.send({ to: provider.payout.address, value: 1000n, bounce: false });
+        }
+        const source = new ChangedSource(new HttpSource(world.settings));
+        source.senderOf = async () => undefined;
+        const index = await TestIndex.open(world, { source });
+        const { unresolved } = await index.pass();
+
+        expect(unresolved).toBe(3);
+        expect(index.notices).toEqual([expect.stringContaining('does not find 3 payments, such as what 0:')]);
+        await index.close();
+        await goBack();
+    }, 60_000);
+
     it('that is a moment behind another one keeps no pass from its end', async () => {
         const witness = new ListingSource(new HttpSource(world.settings));
         const page = witness.page.bind(witness);
