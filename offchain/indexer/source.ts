@@ -101,11 +101,15 @@ export class HttpSource implements Source {
         const transactions: RawTransaction[] = [];
         let cells = 0;
         for (const listed of (page as Listed[]).slice(0, PAGE)) {
-            if (transactions.length > 0 && excessOfTransaction(listed.data) !== undefined) {
-                break; // the next page begins with it
-            }
             await setImmediate(); // one of thousands of cells takes a tenth of a second, and requests wait meanwhile
-            transactions.push(this.rawOf(listed));
+            try {
+                transactions.push(this.rawOf(listed));
+            } catch (error) {
+                if (error instanceof LargeTransaction && transactions.length > 0) {
+                    break; // the next page begins with it
+                }
+                throw error;
+            }
             cells += cellsOf(Buffer.from(listed.data, 'base64'));
             if (cells > MAX_CELLS) {
                 break; // the others are read with the next page
