@@ -3,7 +3,7 @@
  * a claim yet would be lost at the refund. What one of them says only brings a claim forward: service does not depend
  * on it.
  */
-import { claimBody } from '@cocoon-market/wrappers';
+import { claimBody, smaller } from '@cocoon-market/wrappers';
 import { unclaimedOf } from '../store/jobSums';
 import type { WorkerBook } from './book';
 import type { Claim } from './claimSender';
@@ -11,8 +11,13 @@ import type { WorkerContext } from './context';
 import type { Costs } from './costs';
 import type { WorkerJob } from './job';
 
+interface Asked {
+    turn: number; // of the endpoint that was asked last
+    claims: number; // that were brought forward
+}
+
 export class HiddenNotices {
-    private readonly turns = new Map<string, number>(); // by job: the endpoint that was asked last
+    private readonly asked = new Map<string, Asked>(); // by job
     private requests: Promise<void>[] = [];
     private found: Claim[] = [];
 
@@ -31,11 +36,13 @@ export class HiddenNotices {
             return;
         }
         const key = id.toString('hex');
-        const turn = (this.turns.get(key) ?? 0) + 1;
-        this.turns.set(key, turn);
+        const asked = this.asked.get(key) ?? { turn: 0, claims: 0 };
+        asked.turn++;
+        this.asked.set(key, asked);
         const ask = async (job: WorkerJob) => {
-            const claim = await this.claimOf(job, turn);
+            const claim = await this.claimOf(job, { ...asked });
             if (claim !== undefined) {
+                asked.claims++;
                 this.context.log.warn(
                     { job: key },
                     'claims: an endpoint shows that the client leaves, the first does not',
@@ -64,10 +71,10 @@ export class HiddenNotices {
     }
 
     forget(key: string): void {
-        this.turns.delete(key);
+        this.asked.delete(key);
     }
 
-    private async claimOf(job: WorkerJob, turn: number): Promise<Claim | undefined> {
+    private async claimOf(job: WorkerJob, { turn, claims }: Asked): Promise<Claim | undefined> {
         const snapshot = await job.channel.readInTurn(turn);
         const { channel, voucher } = job.record;
         if (snapshot === undefined || voucher === undefined) {
@@ -76,8 +83,10 @@ export class HiddenNotices {
         const { refundAt, at } = snapshot;
         const { paid, refundAt: shownRefundAt } = job.channel.snapshot;
         const due = unclaimedOf(job.record);
-        // By both, so that neither endpoint alone has the wallet pay for a claim that brings nothing.
-        const isWorth = this.costs.isWorth(due) && this.costs.isWorth(unclaimedOf({ voucher, snapshot }));
+        // By both, so that neither endpoint alone has the wallet pay for a claim that brings nothing. A client leaves
+        // once, so each further claim must bring more: a notice that is made up costs a small part of what is earned.
+        const amount = smaller(due, unclaimedOf({ voucher, snapshot })) / BigInt(claims + 1);
+        const isWorth = this.costs.isWorth(amount);
         const isHidden = refundAt < shownRefundAt && refundAt - at <= 2 * this.context.config.marginSeconds;
         if (!isWorth || !isHidden) {
             return undefined;

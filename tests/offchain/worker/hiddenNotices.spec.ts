@@ -127,6 +127,20 @@ describe('A notice that the first endpoint hides', () => {
         expect((await client.ask(1, 'one')).text).toBe('one');
     });
 
+    it('that is made up brings no claim forward again that is worth its cost only', async () => {
+        const { client, read, shows } = await leaving(MARGIN / 2);
+        endpoints(read, shows);
+        await readAgain();
+        await until(() => fixture.chain.paidBy(client.channel) === DUE);
+        await client.pay(client.voucher(DUE + 19n, 0)); // a claim costs 10
+        for (let reading = 0; reading < 4; reading++) await readAgain();
+        expect(fixture.wallet.orders).toHaveLength(1);
+
+        await client.pay(client.voucher(DUE + 20n, 0));
+        for (let reading = 0; reading < 4; reading++) await readAgain();
+        expect(fixture.chain.paidBy(client.channel)).toBe(DUE + 20n);
+    });
+
     it('keeps no other claim waiting while an endpoint does not answer', async () => {
         const { read } = await leaving(MARGIN);
         const other = await TestClient.withJob(fixture.worker.url, fixture.chain);
