@@ -4,7 +4,7 @@
  * tools of the database before.
  */
 import { signingKey } from '@cocoon-market/wrappers';
-import { copyFileSync, existsSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, copyFileSync, existsSync, openSync, readSync, renameSync, rmSync } from 'node:fs';
 import { lockKey } from '../store/keyLock';
 import { openWorkerStore } from '../store/open';
 import { isPostgres } from '../process/storeAddress';
@@ -95,12 +95,23 @@ async function restoreDatabase(
 
 function copy(from: string, to: string): void {
     // SQLite treats a short file as an empty database.
-    if (!readFileSync(from).subarray(0, HEADER.length).equals(HEADER)) {
+    if (!startOf(from).equals(HEADER)) {
         throw new Error(`${from} is not a store`);
     }
     copyFileSync(from, to);
     if (existsSync(from + LOG)) {
         copyFileSync(from + LOG, to + LOG);
+    }
+}
+
+/** As many bytes of a file as a header has: the whole of a store may be longer than a process can read at once. */
+function startOf(path: string): Buffer {
+    const file = openSync(path, 'r');
+    try {
+        const start = Buffer.alloc(HEADER.length);
+        return start.subarray(0, readSync(file, start));
+    } finally {
+        closeSync(file);
     }
 }
 

@@ -1,6 +1,6 @@
 /** What an honest worker refuses so that its key never signs one number twice: see docs/worker.md. */
 import { Fail, Reason, signingKey } from '@cocoon-market/wrappers';
-import { copyFileSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ChatMessage, RecordType, signReceipt } from '../../../offchain/link';
 import { SqliteWorkerStore } from '../../../offchain/store/sqliteWorker';
@@ -345,5 +345,13 @@ describe('cocoon worker restore', () => {
         expect(existsSync(file('new.json'))).toBe(false);
         expect(existsSync(file('worker.db.restoring'))).toBe(false);
         await start();
+    });
+
+    it('reads no more of a backup than it can, whose size has no bound', async () => {
+        await disaster();
+        writeFileSync(file('large'), '');
+        truncateSync(file('large'), 2 ** 31 + 1); // takes no room on the disk
+
+        await expect(restore(file('new.json'), file('large'))).rejects.toThrow('is not a store');
     });
 });
