@@ -1247,4 +1247,20 @@ export const workerAttacks: Attack[] = [
         file: 'tests/offchain/backend/vectors.spec.ts',
         test: 'Vectors of a model server are read of two answers at once, so that many do not fill the memory',
     },
+    {
+        source: 'review',
+        attack: 'One endpoint makes up a notice of every job for as long as it likes: whatever is worth the cost of a claim is claimed at each turn, and what small jobs earn goes to fees.',
+        stoppedBy: 'Each further claim of a job that such a word brings forward must be worth the cost of one claim more.',
+        file: 'tests/offchain/worker/hiddenNotices.spec.ts',
+        test: 'A notice that the first endpoint hides that is made up brings no claim forward again that is worth its cost only',
+        removed: 'worker: the claims of a job that were brought forward (HiddenNotices)',
+    },
+    {
+        source: 'review',
+        attack: 'Clients have so many answers stored that the backup of a store is larger than 2 GiB: it cannot be restored, and its vouchers are lost.',
+        stoppedBy: 'Only the first bytes of a backup are read to see whether it is one.',
+        file: 'tests/offchain/worker/honest.spec.ts',
+        test: 'cocoon worker restore reads no more of a backup than it can, whose size has no bound',
+        removed: 'worker: the start of a backup (restoreStore)',
+    },
 ];
