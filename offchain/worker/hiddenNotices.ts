@@ -11,13 +11,13 @@ import type { WorkerContext } from './context';
 import type { Costs } from './costs';
 import type { WorkerJob } from './job';
 
-interface Asked {
+interface Requested {
     turn: number; // of the endpoint that was asked last
     claims: number; // that were brought forward
 }
 
 export class HiddenNotices {
-    private readonly asked = new Map<string, Asked>(); // by job
+    private readonly requested = new Map<string, Requested>(); // by job
     private requests: Promise<void>[] = [];
     private found: Claim[] = [];
 
@@ -36,13 +36,13 @@ export class HiddenNotices {
             return;
         }
         const key = id.toString('hex');
-        const asked = this.asked.get(key) ?? { turn: 0, claims: 0 };
-        asked.turn++;
-        this.asked.set(key, asked);
+        const requested = this.requested.get(key) ?? { turn: 0, claims: 0 };
+        requested.turn++;
+        this.requested.set(key, requested);
         const ask = async (job: WorkerJob) => {
-            const claim = await this.claimOf(job, { ...asked });
+            const claim = await this.claimOf(job, { ...requested });
             if (claim !== undefined) {
-                asked.claims++;
+                requested.claims++;
                 this.context.log.warn(
                     { job: key },
                     'claims: an endpoint shows that the client leaves, the first does not',
@@ -71,10 +71,10 @@ export class HiddenNotices {
     }
 
     forget(key: string): void {
-        this.asked.delete(key);
+        this.requested.delete(key);
     }
 
-    private async claimOf(job: WorkerJob, { turn, claims }: Asked): Promise<Claim | undefined> {
+    private async claimOf(job: WorkerJob, { turn, claims }: Requested): Promise<Claim | undefined> {
         const snapshot = await job.channel.readInTurn(turn);
         const { channel, voucher } = job.record;
         if (snapshot === undefined || voucher === undefined) {

@@ -1250,7 +1250,8 @@ export const workerAttacks: Attack[] = [
     {
         source: 'review',
         attack: 'One endpoint makes up a notice of every job for as long as it likes: whatever is worth the cost of a claim is claimed at each turn, and what small jobs earn goes to fees.',
-        stoppedBy: 'Each further claim of a job that such a word brings forward must be worth the cost of one claim more.',
+        stoppedBy:
+            'Each further claim of a job that such a word brings forward must be worth the cost of one claim more.',
         file: 'tests/offchain/worker/hiddenNotices.spec.ts',
         test: 'A notice that the first endpoint hides that is made up brings no claim forward again that is worth its cost only',
         removed: 'worker: the claims of a job that were brought forward (HiddenNotices)',

@@ -1,4 +1,8 @@
-/** What an honest worker refuses so that its key never signs one number twice: see docs/worker.md. */
+/**
+ * What an honest worker refuses so that its key never signs one number twice: see docs/worker.md.
+ *
+ * Longer than 350 lines because these refusals and the restoring of a store share one worker.
+ */
 import { Fail, Reason, signingKey } from '@cocoon-market/wrappers';
 import { copyFileSync, existsSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
