@@ -6,8 +6,8 @@ import ts from 'typescript';
 const ROOT = join(__dirname, '..', '..');
 
 /**
- * Full titles of the tests in a file (from the repository's root), as patterns: `%s` and `${...}` stand for anything.
- * Skipped tests are left out. None for a file that does not exist.
+ * Full titles of the tests in a file (from the repository's root), as patterns: `%s`, `$name` and `${...}` stand for
+ * anything. Skipped tests are left out. None for a file that does not exist.
  */
 export function titlesIn(file: string): RegExp[] {
     const path = join(ROOT, file);
@@ -36,7 +36,8 @@ export function titlesIn(file: string): RegExp[] {
 }
 
 function patternOf(title: ts.Expression, source: ts.SourceFile): string {
-    const escaped = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/%[a-z]/g, '.*');
+    const escaped = (text: string) =>
+        text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/%[a-z]|\\\$[a-z]\w*/gi, '.*');
     if (ts.isStringLiteralLike(title)) {
         return escaped(title.text);
     }
