@@ -7,7 +7,7 @@ import type { TransactionId } from '../chain';
 import { unixSeconds } from '../process/clock';
 import { Remedied } from '../process/errors';
 import { amountFromBytes } from '../store/database';
-import { type ChainTime, Follower } from './follower';
+import { type ChainTime, type Followed, Follower } from './follower';
 import { inParallel } from '../process/parallel';
 import { readProviders } from './readings';
 import { locateSenders } from './senders';
@@ -95,6 +95,7 @@ export class Indexer {
         for (let found = true; found;) {
             const undone = report.undone;
             const doubted: Log[] = [];
+            let unconfirmed = 0; // transactions
             found = false;
             const chain = { at: await this.newest(), behind, isLate };
             for await (const logs of store.growing(chain.at - this.limits.finalSeconds)) {
@@ -103,11 +104,12 @@ export class Indexer {
                 await inParallel(next, async (log) => {
                     const followed = await this.followOne(log, chain, report);
                     finished.add(log.log);
-                    await this.confirm(followed).catch((error: unknown) => {
-                        if (!(error instanceof HistoryError)) {
-                            throw error;
+                    await this.confirm(followed.log).catch((error: unknown) => {
+                        unconfirmed += followed.added;
+                        if (!(error instanceof HistoryError) || unconfirmed > this.limits.confirmAfter) {
+                            throw error; // one endpoint must not fill the disk with accounts that it makes up
                         }
-                        doubted.push(followed);
+                        doubted.push(followed.log);
                     });
                 });
             }
@@ -137,7 +139,7 @@ export class Indexer {
         return report;
     }
 
-    private async followOne(log: Log, chain: ChainTime, report: PassReport): Promise<Log> {
+    private async followOne(log: Log, chain: ChainTime, report: PassReport): Promise<Followed> {
         const followed = await this.follower.follow(await this.settled(log, report), chain);
         report.added += followed.added;
         report.undone += followed.undone;
@@ -155,7 +157,7 @@ export class Indexer {
         if (followed.log.busy) {
             this.notice(`${log.log}: more transactions, or larger ones, than are read, so it is not followed`);
         }
-        return followed.log;
+        return followed;
     }
 
     /**
