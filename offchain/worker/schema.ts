@@ -233,7 +233,13 @@ export const workerConfig = z
                     .min(0)
                     .default(5)
                     .describe('age at which the state of a channel is read again in the background'),
-                staleSeconds: z.number().min(0).default(60).describe('age at which a query waits for a new reading'),
+                staleSeconds: z
+                    .number()
+                    .min(0)
+                    .default(60)
+                    .describe(
+                        'age at which a query waits for a new reading, three seconds at most before half of `marginSeconds`',
+                    ),
                 confirmSeconds: z
                     .number()
                     .min(0)

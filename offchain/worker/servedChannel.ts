@@ -18,6 +18,7 @@ const ENDED_PAUSES = 12; // times `freshSeconds` between two readings for a job 
 const LAG_SECONDS = 120; // by which a server of the API may be behind another
 const DENIED_SECONDS = 5; // for which the endpoints are not asked again for an amount that they do not show
 const COMPARE_MS = 2000; // that a client's reading waits for the other endpoints
+const READ_MS = 3000; // that the query of a secured job waits for a reading
 const LAST_CLAIM_SECONDS = 600; // after which a last claim would have ended the channel, had the wallet executed its order
 
 export class ServedChannel {
@@ -164,8 +165,8 @@ export class ServedChannel {
 
     /**
      * Makes sure of a recent reading: one of `freshSeconds` is enough, up to `staleSeconds` the next is made in the
-     * background. While the API is silent nothing waits for it, as long as the job is secured. The channel of an ended
-     * job is read at longer intervals, because the end may have been an error of the API.
+     * background. While the API is silent nothing waits for it, and otherwise not long, as long as the job is secured.
+     * The channel of an ended job is read at longer intervals, because the end may have been an error of the API.
      *
      * @throws {Refused} if the channel is gone, or could not be read for too long
      */
@@ -179,7 +180,9 @@ export class ServedChannel {
             // A dispute may be over, as when an endpoint was only behind.
             const isOld = this.age() > staleSeconds * 1000 || this.isDisputed;
             if (isOld && !isSilent) {
-                await reading.catch((error: unknown) => this.tolerate(error));
+                const tolerated = reading.catch((error: unknown) => this.tolerate(error));
+                // One with many jobs may use up the calls of clients for a while.
+                await (this.isSecured() ? resolvesWithin(tolerated, READ_MS) : tolerated);
             } else {
                 reading.catch((error: unknown) => this.logUnread(error));
             }

@@ -1264,4 +1264,12 @@ export const workerAttacks: Attack[] = [
         test: 'cocoon worker restore reads no more of a backup than it can, whose size has no bound',
         removed: 'worker: the start of a backup (restoreStore)',
     },
+    {
+        source: 'review',
+        attack: 'A client with many jobs has their channels read all the time, and each query of the others waits for its own reading behind them, for half a minute.',
+        stoppedBy: 'A query whose channel was read within half a margin waits for three seconds at most.',
+        file: 'tests/regression/offchain-limits.spec.ts',
+        test: 'Readings of the chain keep no query waiting for long while many jobs of another client use up the calls',
+        removed: 'worker: the longest wait for a reading (ServedChannel.refresh)',
+    },
 ];

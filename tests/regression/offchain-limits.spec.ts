@@ -98,6 +98,15 @@ describe('Readings of the chain', () => {
         expect((await asked).text).toBe('two');
     });
 
+    it('keep no query waiting for long while many jobs of another client use up the calls', async () => {
+        const client = await withJob();
+        await client.ask(1, 'one');
+        turn = new Promise(() => undefined);
+
+        expect((await client.ask(2, 'two')).text).toBe('two');
+        expect(reads.filter((urgency) => urgency === 'client').length).toBeGreaterThan(0);
+    });
+
     it('for claims are made while those of clients are refused, and a job that was read goes on', async () => {
         const client = await withJob();
         await client.ask(1, 'one');
