@@ -1,4 +1,8 @@
-/** What one client, stranger or endpoint of the chain may take of a worker, so that it does not take it from others. */
+/**
+ * What one client, stranger or endpoint of the chain may take of a worker, so that it does not take it from others.
+ *
+ * Longer than 350 lines because these limits share one worker.
+ */
 import { Address, Cell } from '@ton/core';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
