@@ -371,8 +371,8 @@ export class JobPool {
         opening.then(end, end);
     }
 
-    // When every job of a model is at a node that became slow or fails often.
-    private openElsewhere({ stored: { model }, phase }: GatewayJob): void {
+    /** Opens a job elsewhere, once in a while, if every job of a model is at a node that became slow or fails often. */
+    openElsewhere({ stored: { model }, phase }: GatewayJob): void {
         const { nodes, log } = this.context;
         const workers = new Set(this.book.open(model).map(({ stored }) => stored.worker));
         const queue = this.queueOf(model);

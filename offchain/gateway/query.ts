@@ -111,7 +111,7 @@ export interface Asking {
     keep?: boolean;
     /** Gets an ending that the store did not take, to store it later. */
     onNotStored: (ending: NotStored) => void;
-    /** The node does not begin, and the app has gone. */
+    /** The node does not begin, and the app has gone; or the answer stands still. */
     onSilent: () => void;
 }
 
@@ -206,10 +206,12 @@ export async function ask(
         let hasBegun = false;
         const silence = new Silence(job, onSilent);
         const leave = () => {
-            if (signal.aborted && (hasBegun || signal.reason === ('stopping' satisfies CutReason))) {
-                cut.now();
-            } else if (signal.aborted) {
+            const isStopping = signal.reason === ('stopping' satisfies CutReason);
+            if (signal.aborted && !isStopping) {
                 silence.noteGone();
+            }
+            if (signal.aborted && (hasBegun || isStopping)) {
+                cut.now();
             }
         };
         signal.addEventListener('abort', leave);
@@ -219,9 +221,10 @@ export async function ask(
             const ending = await follow(job, incoming, body, {
                 deliver: (frame) => {
                     hasBegun = true;
-                    silence.end();
-                    leave();
-                    return deliver(frame, number);
+                    return silence.deliver(frame, () => {
+                        leave();
+                        return deliver(frame, number);
+                    });
                 },
                 onAccept: () => {
                     job.money.noteDelivered(head.voucher);

@@ -195,10 +195,12 @@ export class Router {
         this.parts.pool.release(job);
     }
 
-    private noteSilent({ stored: { worker } }: GatewayJob): void {
+    private noteSilent(job: GatewayJob): void {
         const { nodes } = this.context;
+        const { worker } = job.stored;
         nodes.stats.addFailure(worker);
         nodes.cool(worker);
+        this.parts.pool.openElsewhere(job); // the query may go on for minutes
     }
 
     private notePaid(key: string | undefined, { price }: Result): void {

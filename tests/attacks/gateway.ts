@@ -872,4 +872,13 @@ export const gatewayAttacks: Attack[] = [
         test: 'What stands behind a job, read again while it is paid keeps no question waiting for a slow reading while the last one is less than a minute old',
         removed: 'offchain/gateway/nodeWatch: `isFresh`',
     },
+    {
+        source: 'review',
+        attack: 'A cheap node begins each answer with a word and then sends nothing: apps leave, nobody is blamed, and every query goes to that node.',
+        stoppedBy:
+            'A node whose answer stands still comes last and counts as one that failed, while the answer runs or as soon as its app leaves.',
+        file: 'tests/offchain/gateway/standstill.spec.ts',
+        test: 'A cheap node that begins its answers and then stands still does not keep a gateway from an honest node, whose apps leave',
+        removed: 'offchain/gateway/silence: `look`',
+    },
 ];
