@@ -113,11 +113,11 @@ export class Follower {
     }
 
     /** An endpoint that is behind with its blocks cannot know what is later. */
-    private ruleAt({ behind }: ChainTime): UndoRule {
+    private ruleAt({ at, behind }: ChainTime): UndoRule {
         const refusal = behind
             ? 'the endpoint is behind the block that was read before, so this is not believed'
             : undefined;
-        return { maxSeconds: this.limits.maxUndoSeconds, refusal };
+        return { at, maxSeconds: this.limits.maxUndoSeconds, refusal };
     }
 
     /** Whether the newest transaction of the account is one that is not stored. Undoes what the account has lost. */
@@ -136,7 +136,7 @@ export class Follower {
         }
         followed.behind = chain.behind;
         if (!chain.behind) {
-            const { log: shortened, undone } = await this.store.shorten(log, last, chain.at, this.ruleAt(chain));
+            const { log: shortened, undone } = await this.store.shorten(log, last, this.ruleAt(chain));
             followed.undone += undone;
             followed.log = shortened;
         }

@@ -12,7 +12,8 @@ import { endOf, insert, loggedAs, markUndone, type ReadTransaction, removeAbove,
 
 /** Which transactions another history may replace. */
 export interface UndoRule {
-    maxSeconds: number; // by which a replaced transaction is older than the newest one of the other history
+    at: number; // unix seconds of the newest transaction that is stored: the other history may be dated back
+    maxSeconds: number; // by which a replaced transaction is older than it, or than the newest of the other history
     refusal?: string | undefined; // why none may be replaced
 }
 
@@ -142,7 +143,7 @@ export class IndexStore {
         let [done, undone, joined, next] = [log.done, 0, false, nameOf(page[0])];
         const undoTo = async (lt: bigint) => {
             while (done !== undefined && done.lt > lt) {
-                done = await this.undo(write, log, done, page[0].at, rule);
+                done = await this.undo(write, log, done, { ...rule, at: Math.max(rule.at, page[0].at) });
                 undone++;
             }
         };
@@ -171,13 +172,13 @@ export class IndexStore {
         return { stored, undone, joined, next, done };
     }
 
-    /** Undoes what a log has after a transaction, or everything. `at`: unix seconds of the newest history. */
-    shorten(name: string, to: TransactionId | undefined, at: number, rule: UndoRule): Promise<Stored> {
+    /** Undoes what a log has after a transaction, or everything. */
+    shorten(name: string, to: TransactionId | undefined, rule: UndoRule): Promise<Stored> {
         return this.run(async (write) => {
             const log = await loggedAs(write, name);
             let [done, undone] = [log.done, 0];
             while (done !== undefined && done.lt > (to?.lt ?? -1n)) {
-                done = await this.undo(write, log, done, at, rule);
+                done = await this.undo(write, log, done, rule);
                 undone++;
             }
             const shortened: Log = { ...log, done, size: log.size - undone };
@@ -192,8 +193,7 @@ export class IndexStore {
         write: IndexWrite,
         log: Log,
         last: TransactionId,
-        at: number,
-        { maxSeconds, refusal }: UndoRule,
+        { at, maxSeconds, refusal }: UndoRule,
     ): Promise<TransactionId | undefined> {
         const lt = amountToBytes(last.lt);
         const row = await write

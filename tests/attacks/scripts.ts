@@ -560,4 +560,12 @@ export const scriptsAttacks: Attack[] = [
         test: 'an endpoint that finds none of the transactions that paid payouts has one line said of it in a pass',
         removed: 'offchain/indexer/senders: `example`',
     },
+    {
+        attack: 'one endpoint of several lists another history that it dates back to 1970, and an index undoes a year before it asks the others',
+        source: 'review: index and commands',
+        stoppedBy: 'age is counted from the newest transaction that is stored',
+        file: 'tests/indexer/market.spec.ts',
+        test: 'an endpoint that dates back another history undoes nothing that is old',
+        removed: 'offchain/indexer/store: `rule.at`',
+    },
 ];

@@ -248,6 +248,24 @@ describe('an endpoint', () => {
         await index.close();
     }, 60_000);
 
+    it('that dates back another history undoes nothing that is old', async () => {
+        const source = new ListingSource(new HttpSource(world.settings));
+        const witnesses = [new ListingSource(new HttpSource(world.settings))];
+        const index = await TestIndex.open(world, { source, witnesses, limits: { maxUndoSeconds: 100 } });
+        await index.pass();
+        const before = await index.export();
+        const page = source.page.bind(source);
+        source.page = async (account, from) => {
+            const listed = await page(account, from);
+            const isNewest = account.equals(world.registry) && from === undefined;
+            return isNewest ? [forgedAfter(account, listed.at(-1)!), listed.at(-1)!] : listed;
+        };
+        await expect(index.pass()).rejects.toThrow('it is too old to be replaced');
+
+        expect(await index.export()).toBe(before);
+        await index.close();
+    }, 60_000);
+
     it('that names a block which no other has keeps the blocks of the others out no longer than it does so', async () => {
         const inner = new HttpSource(world.settings);
         const witness = new ChangedSource(inner);
