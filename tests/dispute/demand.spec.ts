@@ -285,6 +285,25 @@ describe('PostPiece', () => {
         expect((await dispute.getCaseState()).result).toBe(0n);
     });
 
+    it('that is the only one of its answer is refused under any number but 0', async () => {
+        const { answer, result } = answerOf(PIECE_BYTES);
+        const { dispute, value } = await demand();
+
+        for (const index of [1, 2]) {
+            const body = beginCell()
+                .storeUint(0xc0c00602, 32)
+                .storeUint(0, 64)
+                .storeUint(answer.length, 32)
+                .storeUint(index, 32)
+                .storeRef(evidenceCell(result))
+                .storeMaybeRef(null)
+                .storeMaybeRef(pieceCell(answer));
+            const sent = await market().stranger.send({ to: dispute.address, value, body: body.endCell() });
+            expectRefused(sent, { to: dispute.address, exitCode: ErrWrongPiece });
+        }
+        expect((await dispute.getCaseState()).result).toBe(0n);
+    });
+
     it('of an answer without pieces is refused: nobody pays for what is none', async () => {
         const { result } = answerOf(0);
         const open = await demand();
