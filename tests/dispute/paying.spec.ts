@@ -38,6 +38,42 @@ describe('A demand that is answered when gas has become dearer than its bond', (
     });
 });
 
+describe('A case whose rent has left one nanoTON of its bond', () => {
+    const market = useCases(caseMarket);
+
+    /** The case of this class, with the one nanoTON. */
+    async function drained(faultClass: 'A3' | 'B1') {
+        const dispute = await market().job.dispute(faultClass);
+        (await market().blockchain.getContract(dispute.address)).balance = 1n;
+        return dispute;
+    }
+
+    it('pays it to the payout for an answer', async () => {
+        const { job, payout, stranger } = market();
+        await report(market(), 'demand', job.report.demand(job.accept()));
+        const dispute = await drained('A3');
+
+        const answered = { value: toNano('1'), result: job.result(), voucher: job.voucher(1) };
+        const result = await dispute.sendVoucher(stranger.getSender(), answered);
+
+        expect(valueSent(result, dispute, payout)).toBe(1n);
+    });
+
+    it('pays it to the owner for a statement that the committee did not decide about', async () => {
+        const { job, owner, stranger, blockchain } = market();
+        await report(market(), 'wrong', job.report.wrong(job.result()));
+        const dispute = await job.dispute('B1');
+        await dispute.sendStatement(owner.getSender(), { value: toNano('1'), statement: Buffer.alloc(32, 1) });
+        blockchain.now = Number((await dispute.getCaseState()).decideFrom) + 1;
+        await stranger.send({ to: dispute.address, value: toNano('0.1') }); // takes the rent of that time
+        await drained('B1');
+
+        const result = await dispute.sendDecide(stranger.getSender(), { value: toNano('1') });
+
+        expect(valueSent(result, dispute, owner)).toBe(1n);
+    });
+});
+
 describe.each<PriceLevel>(['2025', '2026', 'tenfold'])('At the prices of %s', (prices) => {
     const market = useCases(() => caseMarket({ prices }));
 
