@@ -47,9 +47,23 @@ export const liabilityAttacks: Attack[] = [
     {
         source: 'fault kind: freezing without a cap',
         attack: 'Sets a key that begins like an old one, so that the end of a case is counted for the wrong key.',
-        stoppedBy: 'No two keys of a node begin with the same 88 bits.',
+        stoppedBy: 'A case names its key by the serial that the node gave it.',
         file: 'tests/regression/freezing.spec.ts',
-        test: 'A key whose start is that of another is refused: a case that could not be opened tells its key by the start alone',
+        test: 'A key whose start is that of another has a ledger of its own: cases name it by its serial',
+    },
+    {
+        source: 'fault kind: freezing without a cap',
+        attack: 'Opens cases against its own key, sets the key again once it was forgotten, and ends them, so that what a victim’s case has frozen of the key is lifted and the stake leaves.',
+        stoppedBy: 'A key that is set again has a new serial, and the cases of before name the old one.',
+        file: 'tests/regression/key-set-again.spec.ts',
+        test: 'A key that is set again while cases of before are open keeps frozen what its new case may take when they end, and nobody has it decided in time',
+    },
+    {
+        source: 'fault kind: freezing without a cap',
+        attack: 'Does the same, closes its node and follows longer windows, so that its stake is due before the case of the victim.',
+        stoppedBy: 'The same.',
+        file: 'tests/regression/key-set-again.spec.ts',
+        test: 'A key that is set again while cases of before are open keeps frozen what its new case may take when they end, and its provider follows longer windows',
     },
     {
         source: 'fault kind: freezing without a cap',

@@ -4,6 +4,7 @@ import { Address, beginCell, Cell, openContract, toNano } from '@ton/core';
 import { BlockchainTransaction, SendMessageResult } from '@ton/sandbox';
 
 import { Evidence, prepareReport } from '../../wrappers/actions/disputes';
+import { SigningKey } from '../../wrappers/keys';
 import { nodeChanges } from '../../wrappers/Node';
 import { evidenceCell } from '../../wrappers/evidence';
 import { computeFee, pricesOf, sizeOf, storageFee, YEAR } from '../../wrappers/prices';
@@ -103,23 +104,36 @@ async function worstMarket(prices?: PriceLevel): Promise<CaseMarket> {
     for (let slot = 0; slot < 4; slot++) {
         await provider.sendUnbond(owner.getSender(), { value: VALUE, amount: toNano('0.1') });
     }
-    return { ...market, job: jobOf(market, 'fourth') };
+    return { ...market, job: jobOf(market, pairOf('fourth')) };
 }
 
 /** A job that was agreed on with one of the node's keys. */
-function jobOf(market: CaseMarket, name: string, step = toNano('0.1')): NodeJob {
+function jobOf(market: CaseMarket, receiptKey: SigningKey, step = toNano('0.1')): NodeJob {
     const job = new NodeJob(market, Buffer.alloc(32, 6), market.victim.address, {
-        receiptKey: pairOf(name).publicKey,
+        receiptKey: receiptKey.publicKey,
         step,
         maxAnswer: 0xffffffff,
     });
-    return Object.assign(job, { receiptKey: pairOf(name) });
+    return Object.assign(job, { receiptKey });
 }
 
 /** Ends the current key, so that it is in the last slot and none is current. */
 async function endLast(market: CaseMarket): Promise<void> {
     await changeNode(market, nodeChanges.endKey(keyOf('fourth')));
     expect((await market.node.getEndedKey(3n)).key).toBe(keyOf('fourth'));
+}
+
+/** A current key whose end takes the last slot, so that a key with an open case is forgotten. */
+async function forgetting(market: CaseMarket): Promise<CaseMarket> {
+    const { blockchain, job, node } = market;
+    await endLast(market);
+    const { endsAt, freeAt } = await node.getEndedKey(3n);
+    blockchain.now = Number(freeAt) - HOUR;
+    await report(market, 'demand', job.report.demand(job.accept({ deadline: Number(endsAt) + DAY })));
+    blockchain.now = Number(freeAt);
+    const keys = { receiptKey: keyOf('fifth'), encryptionKey: 3n, oldEndsAt: blockchain.now };
+    await changeNode(market, nodeChanges.keys(keys));
+    return { ...market, job: jobOf(market, pairOf('fifth')) };
 }
 
 /** What runs from one report to its end, by the names of its ways; each returns the results of its messages. */
@@ -159,7 +173,7 @@ const ways: Record<string, (market: CaseMarket) => Promise<SendMessageResult[]>>
         return [asked, await decide()];
     },
     'a demand of the whole share that nobody answers': async (market) => {
-        const whole = jobOf(market, 'fourth', 2n * RATE);
+        const whole = jobOf(market, market.job.receiptKey, 2n * RATE);
         const { asked, decide } = await demanded({ ...market, job: whole }, { ceiling: 2n * RATE });
         market.blockchain.now! += 25 * HOUR;
         return [asked, await decide()];
@@ -253,6 +267,17 @@ describe('Gas ceilings of faults and cases', () => {
         'hold for %s, by the current key',
         async (name) => {
             note(await ways[name](market()));
+        },
+    );
+
+    it.each(['ReportTwice', 'a demand of the whole share that nobody answers'])(
+        'hold for %s, by a current key that ends in the slot of a key with an open case',
+        async (name) => {
+            const later = await forgetting(market());
+
+            note(await ways[name](later));
+
+            expect(await later.node.getEndedKey(3n)).toMatchObject({ key: keyOf('fifth') });
         },
     );
 

@@ -46,10 +46,11 @@ export function fieldsOf(contract: Contract, data: Cell, hashes: CodeHashes): { 
             };
             const head = { number, provider, state: STATES[state], share, gpus, clearAt, ...keys };
             const slots = ended.map((slot) => slot && { ...slot, key: keyNumber(slot.key) });
-            const { evidence, current, pastShare, pastUntil, slashedAt, forgotten, forgottenUntil } = contract;
+            const { evidence, current, pastShare, pastUntil, slashedAt, forgotten, forgottenUntil, serial } = contract;
             const { gpuClass, registry, owner, codeVersion } = contract;
             const home = { gpuClass, registry, owner, codeVersion };
-            const record = { ...home, evidence, current, pastShare, pastUntil, slashedAt, forgotten, forgottenUntil };
+            const past = { pastShare, pastUntil, slashedAt, forgotten, forgottenUntil };
+            const record = { ...home, evidence, current, ...past, serial };
             return { expected: { ...head, ended: slots, ...(state === 'new' ? {} : record) }, actual: readNode(data) };
         }
         case 'dispute': {

@@ -44,12 +44,12 @@ export function cellOfForgery(name: OpcodeName): Cell {
             builder.storeUint(0, 64).storeUint(0, 8).storeBit(true).storeUint(3600, 32).storeAddress(nobody);
             return builder.storeRef(changeOf({ kind: 'offers' })).endCell();
         case 'ReleaseShare':
-            return builder.storeUint(0, 8).storeUint(amount, 64).storeUint(0, 88).storeAddress(nobody).endCell();
+            return builder.storeUint(0, 8).storeUint(amount, 64).storeUint(1, 64).storeAddress(nobody).endCell();
         case 'SlashShare':
             builder.storeUint(0, 8).storeUint(amount, 64).storeAddress(nobody);
             return builder.storeRef(Cell.EMPTY).storeRef(Cell.EMPTY).endCell();
         case 'OpenCase':
-            builder.storeUint(amount, 64).storeUint(0, 32).storeUint(0, 8).storeUint(0, 88).storeUint(0, 64);
+            builder.storeUint(amount, 64).storeUint(0, 32).storeUint(0, 8).storeUint(1, 64).storeUint(0, 64);
             return builder.storeRef(Cell.EMPTY).storeRef(Cell.EMPTY).endCell();
         default:
             return builder.storeUint(amount, 64).storeUint(0, 256).storeAddress(nobody).storeRef(Cell.EMPTY).endCell();

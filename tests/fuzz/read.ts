@@ -118,7 +118,8 @@ export function readNode(data: Cell) {
     const [clearAt, receiptKey, encryptionKey] = [slice.loadUint(32), slice.loadUintBig(256), slice.loadUintBig(256)];
     const ended = slotsOf(slice, (slot) => {
         const key = slot.loadUintBig(256);
-        return { key, endsAt: slot.loadUint(32), freeAt: slot.loadUint(32), ...ledgerOf(slot) };
+        const ended = { key, endsAt: slot.loadUint(32), freeAt: slot.loadUint(32), ...ledgerOf(slot) };
+        return { ...ended, serial: slot.loadUint(64) };
     });
     const info = slice.loadMaybeRef()?.beginParse();
     const head = { number, provider, state, share, gpus, clearAt, receiptKey, encryptionKey };
@@ -157,6 +158,7 @@ function nodeRecordOf(info: Slice) {
         slashedAt,
         forgotten: ledgerOf(record),
         forgottenUntil: record.loadUint(32),
+        serial: record.loadUint(64),
     };
 }
 

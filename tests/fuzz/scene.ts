@@ -55,6 +55,8 @@ export class Book {
     readonly reported: Reported[] = [];
     /** What slashes took of each Provider. */
     readonly slashed = new Map<Account, bigint>();
+    /** Receipt keys that a node has or had. */
+    readonly hadKeys = new Map<Account, Key[]>();
     private keys = 0;
 
     freshKey(): Key {

@@ -217,7 +217,7 @@ export type Body =
       }
     | { op: 'reportWrong'; channel: Account; terms: Terms; result: Receipt; code: number; dispute: Account }
     | ({ op: 'slashShare'; codeVersion: number; slash: bigint; fault: Fault; rules: CaseRules } & Excess)
-    | ({ op: 'releaseShare'; codeVersion: number; amount: bigint; key: Key } & Excess)
+    | ({ op: 'releaseShare'; codeVersion: number; amount: bigint; keySerial: number } & Excess)
     // Dispute
     | { op: 'openCase'; fault: Fault; rules: CaseRules }
     | { op: 'postPiece'; result: Receipt; index: number; proven: boolean }

@@ -35,8 +35,9 @@ function caseRulesOf({ rules, owner }: Provider): CaseRules {
 }
 
 function release(call: Call, provider: Provider, fault: Fault, node: Account, excessTo: Account): void {
-    const { nodeVersion: codeVersion, amount, key } = fault;
-    forward(call, provider, node, { op: 'releaseShare', codeVersion, amount, key, excessTo }, true, { fault: true });
+    const { nodeVersion: codeVersion, amount, keySerial } = fault;
+    const body = { op: 'releaseShare', codeVersion, amount, keySerial, excessTo } as const;
+    forward(call, provider, node, body, true, { fault: true });
 }
 
 /** The end of a case: its slash goes to the node, which says what the key's share can bear. */

@@ -11,7 +11,7 @@ export const forgottenOf = (node: Node, now: number): KeyLedger =>
 
 /** Moves the current key, if there is one, to a free slot, where it ends at this time. The next key owes nothing. */
 export function retire(now: number, node: Node, endsAt: number): void {
-    const { receiptKey: key, current } = node;
+    const { receiptKey: key, serial, current } = node;
     if (key === undefined) {
         node.current = EMPTY_LEDGER;
         return;
@@ -30,17 +30,26 @@ export function retire(now: number, node: Node, endsAt: number): void {
             frozen: past.frozen + old.frozen,
         };
     }
-    const ended = { key, endsAt, freeAt: endsAt + SPAN + node.evidence, ...current };
+    const ended = { key, serial, endsAt, freeAt: endsAt + SPAN + node.evidence, ...current };
     node.ended = node.ended.map((slot, index) => (index === place ? ended : slot));
     node.receiptKey = undefined;
     node.current = EMPTY_LEDGER;
 }
 
 /** A key that has signed twice, or could cost nothing more, ends at once. */
-export function endNow(now: number, node: Node, key: Key): void {
-    if (key === node.receiptKey) {
+export function endNow(now: number, node: Node, serial: number): void {
+    if (isCurrent(node, serial)) {
         retire(now, node, now);
         return;
     }
-    node.ended = node.ended.map((slot) => (slot?.key === key ? { ...slot, endsAt: Math.min(slot.endsAt, now) } : slot));
+    node.ended = node.ended.map((slot) =>
+        slot?.serial === serial ? { ...slot, endsAt: Math.min(slot.endsAt, now) } : slot,
+    );
 }
+
+/** The serial of a key that the node has, undefined for any other. A key that is set again has a new one. */
+export const serialOf = (node: Node, key: Key): number | undefined =>
+    key === node.receiptKey ? node.serial : node.ended.find((slot) => slot?.key === key)?.serial;
+
+export const isCurrent = (node: Node, serial: number): boolean =>
+    node.receiptKey !== undefined && node.serial === serial;

@@ -1,8 +1,8 @@
 /** What a node's keys have cost and may still cost (docs/contracts/dispute.md). */
 import type { BodyOf } from './bodies';
-import { endNow, forgottenOf } from './keys';
+import { endNow, forgottenOf, isCurrent, serialOf } from './keys';
 import { breachOf, Report } from './receipts';
-import { basisPoints, Call, DAY, inBasechain, max, min, refuseIf } from './state';
+import { basisPoints, Call, DAY, inBasechain, max, min, Refusal, refuseIf } from './state';
 import type { Breach, Fault, FaultClass, Key, KeyLedger, Node } from './types';
 import { SKEW, SPAN } from './windows';
 
@@ -40,11 +40,11 @@ export const isDecided = (faultClass: FaultClass): boolean => faultClass === 'A1
 /** The place of a key in the node's book: current, a slot, or those that were forgotten. */
 type Place = 'current' | 'forgotten' | number;
 
-function placeOf(node: Node, key: Key): Place {
-    if (key === node.receiptKey) {
+function placeOf(node: Node, serial: number): Place {
+    if (isCurrent(node, serial)) {
         return 'current';
     }
-    const slot = node.ended.findIndex((each) => each?.key === key);
+    const slot = node.ended.findIndex((each) => each?.serial === serial);
     return slot < 0 ? 'forgotten' : slot;
 }
 
@@ -65,16 +65,16 @@ function write(node: Node, place: Place, ledger: KeyLedger): void {
     }
 }
 
-/** The key of a receipt of this date, or a refusal: the node has no such key, or it ended before. */
-function placeAt(node: Node, key: Key, { class: faultClass, date }: Breach): Place {
-    const place = placeOf(node, key);
-    if (place === 'current') {
-        return place;
+/** The serial of the key of a receipt of this date, or a refusal: the node has no such key, or it ended before. */
+function serialAt(node: Node, key: Key, { class: faultClass, date }: Breach): number {
+    const serial = serialOf(node, key);
+    if (serial === undefined) {
+        throw new Refusal('ErrUnknownKey');
     }
-    refuseIf(place === 'forgotten', 'ErrUnknownKey');
     const span = faultClass === 'A3' ? SPAN : SKEW;
-    refuseIf(date > node.ended[place as number]!.endsAt + span, 'ErrUnknownKey');
-    return place;
+    const ended = isCurrent(node, serial) ? undefined : node.ended.find((slot) => slot?.serial === serial);
+    refuseIf(ended !== undefined && date > ended.endsAt + span, 'ErrUnknownKey');
+    return serial;
 }
 
 export function onReport(call: Call, node: Node, report: Report): Node {
@@ -82,7 +82,8 @@ export function onReport(call: Call, node: Node, report: Report): Node {
     const breach = breachOf(call.state.network, call.self, now, report);
     refuseIf(node.state === 'new', 'ErrWrongState');
     const key = report.terms.receiptKey;
-    const place = placeAt(node, key, breach);
+    const keySerial = serialAt(node, key, breach);
+    const place = placeOf(node, keySerial);
     refuseIf(breach.date > now, 'ErrTooEarly');
     refuseIf(now > breach.date + node.evidence, 'ErrExpired');
     const basis = basisOf(node, now);
@@ -100,7 +101,7 @@ export function onReport(call: Call, node: Node, report: Report): Node {
     const frozen = max(ledger.frozen, min(disputed, basis - ledger.slashed));
     write(node, place, { slashed: ledger.slashed, disputed, frozen });
     if (breach.class === 'A1') {
-        endNow(now, node, key);
+        endNow(now, node, keySerial);
     }
     if (node.state === 'closed') {
         node.clearAt = Math.max(node.clearAt, now + 90 * DAY);
@@ -111,6 +112,7 @@ export function onReport(call: Call, node: Node, report: Report): Node {
         bond,
         basis,
         key,
+        keySerial,
         reporter: message.from,
         victim: report.terms.escrow,
         payout: report.terms.payout,
@@ -139,7 +141,7 @@ export function onReport(call: Call, node: Node, report: Report): Node {
 export function onSlashShare(call: Call, node: Node, body: BodyOf<'slashShare'>): Node {
     const { now, message } = call;
     const { fault, rules, excessTo } = body;
-    const place = placeOf(node, fault.key);
+    const place = placeOf(node, fault.keySerial);
     const ledger = ledgerAt(node, place, now);
     const remaining = max(basisOf(node, now), fault.basis) - ledger.slashed;
     const amount = min(body.slash, max(remaining, 0n));
@@ -152,7 +154,7 @@ export function onSlashShare(call: Call, node: Node, body: BodyOf<'slashShare'>)
         node.forgottenUntil = now + 90 * DAY;
     }
     if (amount >= remaining) {
-        endNow(now, node, fault.key);
+        endNow(now, node, fault.keySerial);
     }
     node.slashedAt = { ...node.slashedAt, [fault.class]: now };
     const { number, codeVersion } = node;
@@ -172,7 +174,7 @@ export function onSlashShare(call: Call, node: Node, body: BodyOf<'slashShare'>)
 }
 
 export function onReleaseShare(call: Call, node: Node, body: BodyOf<'releaseShare'>): Node {
-    const place = placeOf(node, body.key);
+    const place = placeOf(node, body.keySerial);
     const ledger = ledgerAt(node, place, call.now);
     const disputed = ledger.disputed - min(body.amount, ledger.disputed);
     const frozen = min(ledger.frozen, disputed);

@@ -31,6 +31,7 @@ export function newNode(provider: Account, number: number): Node {
         slashedAt: { A1: 0, A2: 0, A3: 0, B1: 0 },
         forgotten: EMPTY_LEDGER,
         forgottenUntil: 0,
+        serial: 0,
     };
 }
 
@@ -101,6 +102,7 @@ function start(call: Call, node: Node, body: BodyOf<'startNode'>): Node {
     const { receiptKey, encryptionKey, gpuClass } = listing;
     Object.assign(node, { share, gpus, gpuClass, codeVersion, owner, registry, evidence, receiptKey, encryptionKey });
     node.state = 'open';
+    node.serial = 1;
     const reserve = call.prices.nodeReserve;
     const kept = node.balance >= reserve ? 0n : reserve - node.balance;
     node.balance += kept;
@@ -140,6 +142,7 @@ function setKeys(call: Call, node: Node, { receiptKey, encryptionKey, oldEndsAt 
     retire(call.now, node, Math.max(oldEndsAt, call.now + NOTICE));
     refuseIf(freeSlots(node, call.now) === 0, 'ErrNoSlot');
     node.receiptKey = receiptKey;
+    node.serial += 1;
     node.current = EMPTY_LEDGER;
 }
 
@@ -170,7 +173,7 @@ function replace(call: Call, node: Node, body: BodyOf<'applyHardware'>): Node {
     if (freed.share > 0n) {
         lower(call, node, hold);
         if (node.receiptKey !== undefined && node.current.slashed >= share) {
-            endNow(call.now, node, node.receiptKey);
+            endNow(call.now, node, node.serial);
         }
     }
     Object.assign(node, { share, gpus, gpuClass });

@@ -145,6 +145,7 @@ export interface KeyLedger {
 
 export interface EndedKey extends KeyLedger {
     key: Key;
+    serial: number;
     endsAt: number;
     freeAt: number;
 }
@@ -172,6 +173,7 @@ export interface Node {
     slashedAt: Readonly<Record<FaultClass, number>>; // time of the last slash, 0: none
     forgotten: KeyLedger; // keys whose slots were used again while a case was open
     forgottenUntil: number;
+    serial: number; // of the current key, or of the last one if there is none
 }
 
 export interface Listing {
@@ -248,6 +250,7 @@ export interface Fault extends Breach {
     bond: bigint;
     basis: bigint;
     key: Key;
+    keySerial: number;
     reporter: Account;
     victim: Account;
     payout: Account;

@@ -62,16 +62,11 @@ describe('Bounces', () => {
         const { provider, node, job, insurance } = market;
         await report(market, 'demand', job.report.demand(job.accept()));
         const dispute = await job.dispute('A3');
-        const { amount, receiptKey } = (await dispute.getFile())!;
+        const { amount } = (await dispute.getFile())!;
         expect(await provider.getStanding()).toMatchObject({ cases: 1n, frozen: amount });
         const body = beginCell().storeUint(0xc0c00601, 32).storeUint(amount, 64).storeUint(0, 32).storeUint(0, 8);
 
-        const result = await bounceBack(
-            market,
-            dispute.address,
-            provider.address,
-            body.storeBuffer(receiptKey.subarray(0, 11)),
-        );
+        const result = await bounceBack(market, dispute.address, provider.address, body.storeUint(1, 64));
 
         expect(await provider.getStanding()).toMatchObject({ cases: 0n, frozen: 0n });
         expect(result.transactions).toHaveTransaction({ from: node.address, to: provider.address, success: true });

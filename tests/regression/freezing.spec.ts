@@ -2,10 +2,9 @@
 import { Cell, toNano } from '@ton/core';
 import { SendMessageResult } from '@ton/sandbox';
 
-import { errors } from '@cocoon-market/wrappers';
 import { nodeChanges } from '../../wrappers/Node';
 import { CaseMarket, caseMarket, NodeJob, report, slashesIn, useCases } from '../support/cases';
-import { expectConserved, expectRefused } from '../support/chain';
+import { expectConserved } from '../support/chain';
 import { valueSent } from '../support/market';
 import { changeNode, DAY, expectSolvent, HOUR, keyOf, pairOf, RATE } from '../support/stake';
 
@@ -238,27 +237,20 @@ describe('Of what a case has frozen nothing stays', () => {
 });
 
 describe('A key whose start is that of another', () => {
-    it('is refused: a case that could not be opened tells its key by the start alone', async () => {
+    it('has a ledger of its own: cases name it by its serial', async () => {
         const { node } = market();
-        const key = (keyOf('receipt') >> 168n) << 168n;
-        const change = nodeChanges.keys({
-            receiptKey: key | 1n,
-            encryptionKey: 7n,
-            oldEndsAt: market().blockchain.now!,
-        });
+        const key = ((keyOf('receipt') >> 8n) << 8n) | 1n;
+        const keys = { receiptKey: key, encryptionKey: 7n, oldEndsAt: market().blockchain.now! };
+        await changeNode(market(), nodeChanges.keys(keys));
+        expect((await node.getNodeState()).receiptKey).toBe(key);
 
-        const sent = await changeNode(market(), change);
+        await demand(jobOf(1), SHARE);
 
-        expectRefused(sent, { to: node.address, exitCode: errors.ErrKeyUsed });
-        await changeNode(
-            market(),
-            nodeChanges.keys({
-                receiptKey: (key ^ (1n << 168n)) | 1n,
-                encryptionKey: 7n,
-                oldEndsAt: market().blockchain.now!,
-            }),
-        );
-        expect((await node.getNodeState()).receiptKey).toBe((key ^ (1n << 168n)) | 1n);
+        expect(await node.getEndedKey(0n)).toMatchObject({ key: keyOf('receipt'), disputed: SHARE });
+        expect(await frozen()).toBe(SHARE);
+        await answer(jobOf(1));
+        expect(await node.getEndedKey(0n)).toMatchObject({ key: keyOf('receipt'), disputed: 0n });
+        expect(await frozen()).toBe(0n);
     });
 });
 

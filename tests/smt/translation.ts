@@ -221,7 +221,7 @@ export const functions: Record<string, { file: string; starts: string; sha256: s
     accuse: {
         file: 'contracts/node/reports.tact',
         starts: '    fun accuse(',
-        sha256: '68b6b3e32d7ff948bac4e13f9829f2e51e3eb1d5b7b53ac803bbf1cea58e314c',
+        sha256: '2cf8cc7769c7f1801674293a0fbe0015415d1fb98e79f80634c1c1661d3565df',
     },
     withCase: {
         file: 'contracts/node/ledger.tact',
@@ -241,7 +241,7 @@ export const functions: Record<string, { file: string; starts: string; sha256: s
     slashShare: {
         file: 'contracts/node/reports.tact',
         starts: '    receive(msg: SlashShare) ',
-        sha256: 'bcba9a51ca060148fb4bb60684e0c870de8b893938c791ee493081f01232baab',
+        sha256: '6cb30c38c27767f34fbec5b1615d7d1c01b56aef3242913388edcb06ef26aac4',
     },
     withoutCase: {
         file: 'contracts/node/ledger.tact',

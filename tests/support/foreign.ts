@@ -96,6 +96,7 @@ export const sayings = ({ stranger, codes }: NodeMarket, node: ForeignNode) => {
         const parties = {
             victim: me,
             key: 1n << 255n,
+            keySerial: 1n,
             payout: me,
             node: BigInt(number),
             nodeVersion: BigInt(nodeVersion),

@@ -105,7 +105,7 @@ function forgeries({ at }: Operation): Move[] {
         [
             'ReleaseShare',
             at.nodeOf(0),
-            { op: 'releaseShare', codeVersion: 0, amount: at.unit, key: 'first', excessTo: at.stranger },
+            { op: 'releaseShare', codeVersion: 0, amount: at.unit, keySerial: 1, excessTo: at.stranger },
         ],
     ];
     return all.map(([name, to, body]) =>

@@ -146,7 +146,9 @@ export const keysOf = ({ receiptKey, ended }: Node): Key[] =>
 
 export const setKeys = aboutNode(({ session, dice, book }, node, about) => {
     const fresh = book.freshKey();
-    const receiptKey = dice.of([fresh, fresh, fresh, fresh, ...keysOf(node), 'weak5']);
+    const had = [...new Set([...(book.hadKeys.get(about.node) ?? []), ...keysOf(node)])];
+    book.hadKeys.set(about.node, had);
+    const receiptKey = dice.of([fresh, fresh, fresh, dice.of([fresh, ...had]), ...keysOf(node), 'weak5']);
     const later = dice.of([0, 120, 121, HOUR, DAY, 10 * DAY, 90 * DAY, -1, 90 * DAY + 1]);
     const encryptionKey = dice.once(20) ? 'weak0' : dice.of(['encryption', 'another encryption']);
     const change: Change = { kind: 'keys', receiptKey, encryptionKey, oldEndsAt: session.now + later };
