@@ -1,7 +1,6 @@
 /**
- * Finds out that a node does not begin an answer whose app has gone, or that it begins one and then stands nearly
- * still. Such a query holds its place of the job until the latest deadline, and its app, which may only have been
- * impatient, blames nobody.
+ * Finds out that a node does not begin an answer, or that it begins one and then stands nearly still. Such a query
+ * holds its place of the job until the latest deadline, and its app, which may only have been impatient, blames nobody.
  */
 import { waits } from '../link';
 import type { GatewayJob } from './job';
@@ -25,7 +24,9 @@ export class Silence {
     constructor(
         private readonly job: GatewayJob,
         private readonly onSilent: () => void,
-    ) {}
+    ) {
+        this.countAfter(waits.think);
+    }
 
     /** The app has gone. */
     noteGone(): void {
@@ -35,8 +36,7 @@ export class Silence {
             }
             return;
         }
-        const remaining = this.since + waits.begin * 1000 - performance.now();
-        this.late ??= setTimeout(() => this.count(), Math.max(0, remaining)).unref();
+        this.countAfter(waits.begin);
     }
 
     /** A frame came. Hands it over; while an app is waited for, nobody is blamed. */
@@ -61,6 +61,13 @@ export class Silence {
         clearTimeout(this.late);
         clearInterval(this.looking);
         this.uncount();
+    }
+
+    /** Counts the query that many seconds after its start, unless it begins before. */
+    private countAfter(seconds: number): void {
+        const remaining = this.since + seconds * 1000 - performance.now();
+        clearTimeout(this.late);
+        this.late = setTimeout(() => this.count(), Math.max(0, remaining)).unref();
     }
 
     private look(): void {

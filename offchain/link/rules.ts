@@ -32,6 +32,7 @@ export const waits = {
     backend: ANSWER_SECONDS, // for a model server to begin, and between two pieces; the query's deadline comes first
     models: 30, // for a model server's list of models
     begin: 60, // for a node to begin an answer whose app has gone, before it counts as silent
+    think: 120, // the same while its app waits: queries go elsewhere, and this one on
     pace: 10, // between two looks whether an answer goes on that has begun
     reader: 60, // for an app to read of a stream what was sent to it
     comment: 5, // of silence in a stream, before it is sent a comment so that no proxy closes it

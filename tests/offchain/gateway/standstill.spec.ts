@@ -82,6 +82,48 @@ describe('An answer that has begun', () => {
     });
 });
 
+describe('An answer that has not begun', () => {
+    const frame = { text: 'word' };
+    let job: { silent: number };
+    let told: number;
+    let silence: Silence;
+
+    beforeEach(() => {
+        jest.useFakeTimers();
+        job = { silent: 0 };
+        told = 0;
+        silence = new Silence(job as GatewayJob, () => told++);
+    });
+    afterEach(() => {
+        silence.end();
+        jest.useRealTimers();
+    });
+
+    it('two minutes after its query is held against its node, until it begins', async () => {
+        jest.advanceTimersByTime(waits.think * 1000 - 1);
+        expect([told, job.silent]).toEqual([0, 0]);
+        jest.advanceTimersByTime(1);
+        expect([told, job.silent]).toEqual([1, 1]);
+        await silence.deliver(frame, async () => undefined);
+        expect([told, job.silent]).toEqual([1, 0]);
+    });
+
+    it('a minute after its query is, if its app has gone', () => {
+        silence.noteGone();
+        jest.advanceTimersByTime(waits.begin * 1000 - 1);
+        expect(told).toBe(0);
+        jest.advanceTimersByTime(1);
+        expect(told).toBe(1);
+    });
+
+    it('and then begins is not', async () => {
+        await silence.deliver(frame, async () => undefined);
+        silence.end();
+        jest.advanceTimersByTime(waits.think * 1000);
+        expect(told).toBe(0);
+    });
+});
+
 describe('A cheap node that begins its answers and then stands still', () => {
     const market = useMarket();
     let bench: Bench;
