@@ -147,7 +147,7 @@ async function* ask(
         return await conclude(job, query, incoming, ending);
     } catch (error) {
         isOver = true;
-        const again = await handle(job, query, incoming, error);
+        const again = await handle(job, { query, session }, incoming, error);
         if (!again || tries <= 1) {
             throw workerError(error);
         }
@@ -222,11 +222,17 @@ function* deltas(pieces: ReturnType<PieceReader['push']>, cost: bigint): Generat
 }
 
 /** Books why no ending came; true if the query may be asked again with another number. Throws otherwise. */
-async function handle(job: ActiveJob, query: SavedQuery, incoming: IncomingAnswer, error: unknown): Promise<boolean> {
+async function handle(
+    job: ActiveJob,
+    { query, session }: Pick<Leaving, 'query' | 'session'>,
+    incoming: IncomingAnswer,
+    error: unknown,
+): Promise<boolean> {
     if (error instanceof WorkerRefusal || (error instanceof WorkerDown && error.unsent)) {
         await job.end(query, { phase: 'void', note: error.message });
-        if (error instanceof WorkerRefusal && error.code === 'unknown_session' && job.session !== undefined) {
-            job.session = undefined;
+        if (error instanceof WorkerRefusal && error.code === 'unknown_session') {
+            // Another query that ran may have begun a new session already.
+            job.session = job.session?.id.equals(session) === true ? undefined : job.session;
             return true;
         }
         throw workerError(error);

@@ -2,8 +2,9 @@
 import { Client, memoryStore } from '@cocoon-market/client';
 import { bytesToNumber, Channel, jobHash } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
+import { createHash } from 'node:crypto';
 import { ActiveJob } from '../../client/activeJob';
-import { jobRequest, modelHash, RENT, toWire } from '../../offchain/link';
+import { decodeQuery, jobRequest, modelHash, RENT, toWire } from '../../offchain/link';
 import { account } from '../offchain/support/worker';
 import {
     answerOf,
@@ -214,5 +215,36 @@ describe('A client that is asked for several things at once', () => {
         await client.openJob({ node: NODE, model: hash, deposit: DEPOSIT }).catch(() => undefined);
         const [job] = await client.jobs();
         expect([job.model, job.terms.model.toString('hex')]).toEqual([MODEL, hash]);
+    });
+});
+
+describe('A client whose worker begins again', () => {
+    it('shows the job once for all questions that run, and asks each again', async () => {
+        const sessions: string[] = []; // that the worker knew, the newest last
+        const asked: string[] = []; // sessions of queries
+        const refuse = (code: string, status: number) => Response.json({ error: { code, message: '' } }, { status });
+        const fetch = async (url: string, init: RequestInit): Promise<Response> => {
+            if (url.endsWith('/v1/jobs')) {
+                const { enc } = jobRequest.parse(JSON.parse(init.body as string));
+                sessions.push(createHash('sha256').update(enc).update(Buffer.alloc(16)).digest('hex'));
+                return takenJob(init, 'bytes');
+            }
+            if (!url.endsWith('/v1/query')) {
+                return answerOf(url);
+            }
+            const session = decodeQuery(Buffer.from(init.body as unknown as Uint8Array)).head.session.toString('hex');
+            asked.push(session);
+            return session === sessions.at(-1) ? refuse('paused', 503) : refuse('unknown_session', 404);
+        };
+        const client = await openClient(new StandInChain(), { fetch });
+        const job = await openJob(client);
+        const question = { messages: [{ role: 'user' as const, content: 'one' }], maxTokens: 1 };
+        sessions.push('that of a process which began again');
+        const answers = await Promise.allSettled(Array.from({ length: 3 }, () => job.ask(question).text()));
+
+        const paused = { status: 'rejected', reason: { message: 'The worker refused: paused' } };
+        expect(answers).toMatchObject([paused, paused, paused]);
+        expect(sessions).toHaveLength(3);
+        expect(asked.filter((session) => session === sessions[2])).toHaveLength(3);
     });
 });
