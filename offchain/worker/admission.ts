@@ -224,7 +224,7 @@ function requireAllowance(job: WorkerJob): void {
     if (job.fails.isEmpty) {
         throw new Refused('declined', 'Too many queries of this job failed, and too few were answered and paid');
     }
-    if (job.unpaid.isEmpty && !job.client.mayStart(job.terms.step)) {
+    if (job.unpaid.isEmpty && !job.client.mayStart(job.terms.step, job.id)) {
         throw new Refused('declined', 'Too many queries of this job were dropped before they ran, and none is paid');
     }
 }

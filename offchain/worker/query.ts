@@ -106,7 +106,7 @@ export class RunningQuery implements ActiveQuery {
      */
     requireStart(): void {
         const { client, terms, unpaid } = this.job;
-        if (unpaid.isEmpty && (this.cutBy !== undefined || !client.canStart(terms.step, this.mayRun))) {
+        if (unpaid.isEmpty && (this.cutBy !== undefined || !client.canStart(terms.step, this.mayRun, this.job.id))) {
             throw new Refused('declined', 'Too many queries of this job were dropped before they ran: pay first');
         }
     }
@@ -118,7 +118,7 @@ export class RunningQuery implements ActiveQuery {
     prepare(): void {
         const { job } = this;
         this.startTimer();
-        if (this.cutBy === undefined && job.client.startNow(job.terms.step, this.mayRun)) {
+        if (this.cutBy === undefined && job.client.startNow(job.terms.step, this.mayRun, job.id)) {
             this.started = true;
             this.source.begin();
         }
@@ -129,7 +129,7 @@ export class RunningQuery implements ActiveQuery {
         clearTimeout(this.timer);
         this.stop(Finish.CutByWorker);
         if (this.started && this.ended === undefined) {
-            this.job.client.endQuery(this.job.terms.step, 0n);
+            this.job.client.endQuery(this.job.terms.step, 0n, this.job.id);
         }
     }
 
@@ -175,7 +175,7 @@ export class RunningQuery implements ActiveQuery {
         } finally {
             clearTimeout(this.timer);
             if (this.started) {
-                this.job.client.endQuery(this.job.terms.step, this.droppedCost());
+                this.job.client.endQuery(this.job.terms.step, this.droppedCost(), this.job.id);
             }
             this.query.seat.release();
             this.job.remove(this.query.number);
@@ -192,11 +192,12 @@ export class RunningQuery implements ActiveQuery {
             return;
         }
         this.waits = true;
-        if (!job.client.mayStart(job.terms.step)) {
+        if (!job.client.mayStart(job.terms.step, job.id)) {
             this.query.seat.yield();
         }
         const { creditSeconds } = context.config;
-        this.started = await job.client.startInTime(job.terms.step, creditSeconds, this.source.signal, this.mayRun);
+        const { signal } = this.source;
+        this.started = await job.client.startInTime(job.terms.step, creditSeconds, signal, this.mayRun, job.id);
         this.waits = false;
         if (!this.started) {
             job.unpaid.spend();

@@ -1272,4 +1272,12 @@ export const workerAttacks: Attack[] = [
         test: 'Readings of the chain keep no query waiting for long while many jobs of another client use up the calls',
         removed: 'worker: the longest wait for a reading (ServedChannel.refresh)',
     },
+    {
+        source: 'review',
+        attack: 'A stranger deploys a channel that names the escrow of another client, and leaves answers of it unpaid: no query of that client runs any more.',
+        stoppedBy: 'What a job has paid itself is credit for it, whatever other jobs of its escrow owe.',
+        file: 'tests/offchain/worker/nothing.spec.ts',
+        test: 'A stranger whose channel names the escrow of a client that pays and leaves answers unpaid keeps no query of a job that has paid from being answered',
+        removed: 'worker: the credit of a job alone (ClientAccount.mayAlone)',
+    },
 ];

@@ -27,6 +27,45 @@ function starts(
 const settled = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 describe('The credit of a client', () => {
+    it('is kept from a job that has paid neither by what other jobs drop nor by what they owe', () => {
+        const client = newClient();
+        const other = randomBytes(32);
+        paid(client, 2n);
+        client.noteJob(other, { promised: 0n, cumulative: 0n });
+        client.startNow(STEP, undefined, other);
+        client.endQuery(STEP, 9n * STEP, other);
+        client.noteJob(other, { promised: 0n, cumulative: 100n * STEP });
+
+        expect(client.mayStart(STEP, other)).toBe(false);
+        expect(client.mayStart(STEP)).toBe(false);
+        expect([client.startNow(STEP, undefined, JOB), client.startNow(STEP, undefined, JOB)]).toEqual([true, true]);
+        expect(client.mayStart(STEP, JOB)).toBe(false); // what it has paid itself, and not more
+        client.endQuery(STEP, 0n, JOB);
+        expect(client.mayStart(STEP, JOB)).toBe(true);
+    });
+
+    it('is for a job that drops more than a step no more than for all jobs', () => {
+        const client = newClient();
+        paid(client, 20n);
+        client.noteJob(randomBytes(32), { promised: 0n, cumulative: 100n * STEP });
+        client.startNow(STEP, undefined, JOB);
+        client.endQuery(STEP, STEP + STEP / 10n, JOB);
+
+        expect(client.mayStart(STEP, JOB)).toBe(false);
+    });
+
+    it('has a query start that its own job has paid for, before one of another job that waits', async () => {
+        const client = newClient();
+        const other = randomBytes(32);
+        client.noteJob(other, { promised: 0n, cumulative: 100n * STEP });
+        const waiting = client.startInTime(STEP, 0.1, never, undefined, other);
+        paid(client, 1n);
+
+        expect(await client.startInTime(STEP, 30, never, undefined, JOB)).toBe(true);
+        client.endQuery(STEP, 0n, JOB);
+        expect(await waiting).toBe(false);
+    });
+
     it('counts its newest thousand jobs, and every job that owes', () => {
         const client = new ClientAccount(1);
         const debtor = randomBytes(32);

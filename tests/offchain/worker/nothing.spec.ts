@@ -1,5 +1,5 @@
 /** What a client gets that pays nothing: one step of work over all its jobs, and more only as it pays. */
-import { Finish } from '@cocoon-market/wrappers';
+import { Finish, Reason } from '@cocoon-market/wrappers';
 import { request } from 'undici';
 import { encodeQuery, paths } from '../../../offchain/link';
 import type { Step } from '../support/backend';
@@ -200,5 +200,27 @@ describe('A client that pays', () => {
         fixture.backend.script = () => held.filter(({ type }) => type !== 'pause');
         fixture.backend.go();
         await Promise.all(asked);
+    });
+});
+
+describe('A stranger whose channel names the escrow of a client that pays', () => {
+    it('and leaves answers unpaid keeps no query of a job that has paid from being answered', async () => {
+        fixture = await startFixture({ limits: LIMITS });
+        fixture.backend.script = () => long;
+        const options = { pays: false, ceiling: 50_000_000n };
+        const client = await TestClient.withJob(fixture.worker.url, fixture.chain, { step: STEP });
+        await client.ask(1, 'more', { ...options, pays: true });
+        await client.pay();
+        const stranger = new TestClient(fixture.worker.url, fixture.chain);
+        stranger.jobNumber = 8;
+        await stranger.draft({ step: 10n * STEP, escrow: client.terms.escrow });
+        await stranger.open();
+        await stranger.register();
+        for (const number of [1, 2]) {
+            expect((await stranger.ask(number, 'more', options)).result).toBeDefined();
+        }
+        expect((await stranger.ask(3, 'more', options)).fail).toMatchObject({ reason: Reason.Unfunded });
+
+        expect((await client.ask(2, 'more', { ...options, pays: true })).result).toBeDefined();
     });
 });
