@@ -8,7 +8,7 @@ const FORGOTTEN = 600; // seconds without a query, after which a worker counts a
 const FORGIVEN = 6 * 3600; // seconds, after which refusals of what a node lists are forgotten
 const SLOWER = 3; // times its usual time, at which a worker is slow
 const REFUSED = 0.1; // part of the average of refusals that the newest query is
-const REFUSES = 0.5; // part of its queries from which on a worker counts as one that does not answer: seven in a row
+const REFUSES = 0.5; // part of the queries of an API key from which on a worker comes last for it: seven in a row
 
 /** One answer of a worker. */
 export interface AnswerTimes {
@@ -22,7 +22,6 @@ interface WorkerStats {
     speed: number | undefined;
     usual: number | undefined; // seconds of an answer, averaged over a long time
     success: number;
-    refused: number; // part of its queries that it refused for what they are, or for a while
     at: number; // seconds, of the last query
     refusals: Map<string, { count: number; at: number }>; // by feature
 }
@@ -30,6 +29,8 @@ interface WorkerStats {
 export class NodeStats {
     private readonly tooLong = new Map<string, { tokens: number; at: number }>(); // prompts, by URL
     private readonly all = new Map<string, WorkerStats>();
+    // Part of the queries of an API key that a worker refused for what they are, or for a while; by both.
+    private readonly refused = new Map<string, { part: number; at: number }>();
 
     /** `now`: seconds of a monotonic clock; `slowSeconds`: an answer that takes less is never slow. */
     constructor(
@@ -37,8 +38,8 @@ export class NodeStats {
         private readonly now: () => number = () => performance.now() / 1000,
     ) {}
 
-    /** Counts an answer, and that the worker did what was needed. */
-    addAnswer(url: string, { delay, seconds, tokens }: AnswerTimes, features: readonly string[] = []): void {
+    /** Counts an answer to a query of an API key, and that the worker did what was needed. */
+    addAnswer(url: string, { delay, seconds, tokens }: AnswerTimes, features: readonly string[] = [], key = ''): void {
         const stats = this.current(url);
         const speed = tokens > 1 && seconds > 0 ? (tokens - 1) / seconds : undefined;
         stats.delay = mix(stats.delay, delay);
@@ -48,7 +49,10 @@ export class NodeStats {
         const { usual = time } = stats;
         stats.usual = usual + (time < usual ? QUICKLY : SLOWLY) * (time - usual);
         stats.success = mix(stats.success, 1);
-        stats.refused -= REFUSED * stats.refused;
+        const refused = this.refused.get(nameOf(url, key));
+        if (refused !== undefined) {
+            refused.part -= REFUSED * refused.part;
+        }
         features.forEach((feature) => stats.refusals.delete(feature));
     }
 
@@ -58,14 +62,19 @@ export class NodeStats {
         stats.success = mix(stats.success, 0);
     }
 
+    /** Counts a query of an API key that the worker refused for what it is, or for a while. */
+    addRefused(url: string, key: string): void {
+        const { part } = this.refused.get(nameOf(url, key)) ?? { part: 0 };
+        this.refused.set(nameOf(url, key), { part: part + REFUSED * (1 - part), at: this.now() });
+    }
+
     /**
-     * Counts a query that the worker refused for what it is, or for a while. True if it refuses most queries, whatever
-     * they are: then that is its own fault.
+     * True if a worker refuses most queries of an API key, whatever they are. It may be the fault of either, so it says
+     * nothing of the worker to others.
      */
-    addRefused(url: string): boolean {
-        const stats = this.current(url);
-        stats.refused += REFUSED * (1 - stats.refused);
-        return stats.refused > REFUSES;
+    refuses(url: string, key: string): boolean {
+        const refused = this.refused.get(nameOf(url, key));
+        return refused !== undefined && refused.part > REFUSES && this.now() - refused.at < FORGOTTEN;
     }
 
     /** Counts that a worker refused what it lists, and another did it. */
@@ -106,12 +115,9 @@ export class NodeStats {
             : { delay: stats.delay, speed: stats.speed, usual: stats.usual, success: stats.success };
     }
 
-    /** True if a worker became much slower than it was, or fails or refuses often: another node may serve better. */
+    /** True if a worker became much slower than it was, or fails often: another node may serve better. */
     isPoor(url: string): boolean {
         const stats = this.all.get(url);
-        if (stats !== undefined && stats.refused > REFUSES) {
-            return true;
-        }
         const time = answerTime(this.of(url));
         if (stats?.usual === undefined || time === undefined) {
             return this.of(url).success < 0.6;
@@ -124,7 +130,7 @@ export class NodeStats {
         const none = { delay: undefined, speed: undefined, success: 1 };
         const stats: WorkerStats =
             last === undefined
-                ? { ...none, usual: undefined, refused: 0, at: this.now(), refusals: new Map() }
+                ? { ...none, usual: undefined, at: this.now(), refusals: new Map() }
                 : this.now() - last.at > FORGOTTEN
                   ? { ...last, ...none }
                   : last;
@@ -133,6 +139,8 @@ export class NodeStats {
         return stats;
     }
 }
+
+const nameOf = (url: string, key: string): string => `${url} ${key}`;
 
 function mix(average: number | undefined, newest: number): number {
     return average === undefined ? newest : average + NEWEST * (newest - average);

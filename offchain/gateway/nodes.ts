@@ -51,6 +51,7 @@ export interface Candidate {
 export interface Need {
     needed: Needs;
     preferences?: Preferences | undefined;
+    payer?: { readonly name: string }; // the API key that asks
     /** Only nodes whose listing has room for the request; left out: also those that may have it. */
     hasRoom?: (listing: OfferFacts) => boolean;
 }
@@ -58,6 +59,9 @@ export interface Need {
 /** The features of a need by name; `plain` if it needs none. */
 export const featuresOf = ({ features }: Needs): string[] =>
     features.length === 0 ? ['plain'] : features.map(({ feature }) => feature);
+
+/** The name of the key that asks; empty if no keys are needed. */
+export const keyOf = (payer: Need['payer']): string => payer?.name ?? '';
 
 /** A worker that was asked for what it is: a candidate, or why it is none. */
 interface CheckedWorker {
@@ -251,6 +255,11 @@ export class Nodes {
         this.infos.delete(url);
     }
 
+    /** True if a worker was down or busy a moment ago, or refuses most queries of the key that asks. */
+    isLast(url: string, { payer }: Pick<Need, 'payer'>): boolean {
+        return this.bans.isCool(url) || this.stats.refuses(url, keyOf(payer));
+    }
+
     /**
      * The best node for a new job of a model that does all that is needed. `jobs`: how many are open at a worker.
      * Throws 503 with the reason of every node if none is fit, and 400 with the field if it is only that no node does
@@ -282,7 +291,7 @@ export class Nodes {
         const useful = fit.filter(({ url }) => this.refusals(url, need) < MAX_REFUSALS);
         const candidates = useful.length > 0 ? useful : fit;
         if (candidates.length > 0) {
-            const ready = candidates.filter(({ url }) => !this.bans.isCool(url));
+            const ready = candidates.filter(({ url }) => !this.isLast(url, need));
             const among = ready.length > 0 ? ready : candidates;
             return this.best(
                 among.map((one) => ({ ...one, jobs: jobs(one.url) })),

@@ -286,10 +286,10 @@ export class JobPool {
         );
     }
 
-    // Workers that were down or busy a moment ago come last. The others are chosen as often as their weights say.
+    // Workers that come last are chosen only without others, and those as often as their weights say.
     private choose(jobs: readonly GatewayJob[], question: Question): GatewayJob | undefined {
         const { nodes } = this.context;
-        const ready = jobs.filter(({ stored }) => !nodes.bans.isCool(stored.worker));
+        const ready = jobs.filter(({ stored }) => !nodes.isLast(stored.worker, question));
         const among = ready.length > 0 ? ready : jobs;
         if (among.length < 2) {
             return among[0];
@@ -371,15 +371,22 @@ export class JobPool {
         opening.then(end, end);
     }
 
-    /** Opens a job elsewhere, once in a while, if every job of a model is at a node that became slow or fails often. */
-    openElsewhere({ stored: { model }, phase }: GatewayJob): void {
+    /**
+     * Opens a job elsewhere, once in a while, if every job of a model is at a node that became slow or fails often, or
+     * refuses most queries of an API key.
+     */
+    openElsewhere({ stored: { model }, phase }: GatewayJob, key?: string): void {
         const { nodes, log } = this.context;
         const workers = new Set(this.book.open(model).map(({ stored }) => stored.worker));
         const queue = this.queueOf(model);
-        const isPoor = phase === 'open' && [...workers].every((worker) => nodes.stats.isPoor(worker));
-        if (isPoor && queue.coming === 0 && Date.now() >= queue.elsewhereFrom) {
+        const refuses = (worker: string) => key !== undefined && nodes.stats.refuses(worker, key);
+        const isPoor = [...workers].every((worker) => nodes.stats.isPoor(worker) || refuses(worker));
+        if (phase === 'open' && isPoor && queue.coming === 0 && Date.now() >= queue.elsewhereFrom) {
             queue.elsewhereFrom = Date.now() + ELSEWHERE_MS;
-            log.info({ model }, 'a job is opened at another node: those that serve it became slow or fail often');
+            log.info(
+                { model },
+                'a job is opened at another node: those that serve it became slow, or fail or refuse often',
+            );
             this.openAnother(model, queue, workers);
         }
     }

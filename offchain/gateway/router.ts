@@ -12,7 +12,7 @@ import type { Endings } from './endings';
 import type { GatewayJob, Lease } from './job';
 import type { NotStored } from './notStored';
 import { isCut } from '../payer/check';
-import { featuresOf } from './nodes';
+import { featuresOf, keyOf } from './nodes';
 import type { AnswerTimes } from './nodeStats';
 import { requireThere, whileThere } from './patience';
 import { Excluded, JobPool } from './pool';
@@ -66,7 +66,7 @@ interface NextStep {
     avoid: 'worker' | 'process' | 'takeover' | 'job' | 'nothing';
     final?: boolean; // another attempt would change nothing
     reuse?: boolean; // another attempt is worth no new job, unless its node lists room for the request
-    isBlameless?: boolean; // the node has a reason that says nothing of its answers
+    isRefusal?: boolean; // for what the query is, or for a while: it says nothing of the node's answers
 }
 
 /** What a node signed that it does not answer. */
@@ -152,7 +152,7 @@ export class Router {
                 refusals.push({ job, reason: outcome.refusal.reason });
                 const next = this.ofRefusal(job, outcome);
                 this.requireMore(next, { begun, brokenOff: false }, signal);
-                failure = this.exclude(next, job, excluded);
+                failure = this.exclude(next, job, question, excluded);
             } catch (error) {
                 if (error instanceof GatewayError || error instanceof ClientGone) {
                     throw error;
@@ -161,11 +161,11 @@ export class Router {
                     refusals.push({ job, reason: Reason.TooLarge });
                 }
                 const next = await this.ofError(job, error, signal);
-                if (!signal.aborted && next.isBlameless !== true) {
+                if (!signal.aborted && next.isRefusal !== true && next.avoid !== 'takeover') {
                     this.context.nodes.stats.addFailure(job.stored.worker);
                 }
                 this.requireMore(next, { begun, brokenOff: error instanceof BrokenOff }, signal);
-                failure = this.exclude(next, job, excluded);
+                failure = this.exclude(next, job, question, excluded);
             } finally {
                 pool.release(job);
             }
@@ -230,10 +230,15 @@ export class Router {
     }
 
     // What one node did shows what others refused without need.
-    private learn(job: GatewayJob, { needed, bounds }: Question, measured: AnswerTimes, refusals: Refused[]): void {
+    private learn(
+        job: GatewayJob,
+        { needed, bounds, payer }: Question,
+        measured: AnswerTimes,
+        refusals: Refused[],
+    ): void {
         const { stats } = this.context.nodes;
         const features = featuresOf(needed);
-        stats.addAnswer(job.stored.worker, measured, features);
+        stats.addAnswer(job.stored.worker, measured, features, keyOf(payer));
         for (const { job: other, reason } of refusals.filter((one) => one.job.stored.worker !== job.stored.worker)) {
             if (TOO_LONG.includes(reason)) {
                 stats.addTooLong(other.stored.worker, bounds(other.tokenizer).promptBound);
@@ -247,8 +252,11 @@ export class Router {
         }
     }
 
-    private exclude({ error, avoid, reuse }: NextStep, job: GatewayJob, excluded: Excluded): GatewayError {
-        excluded.opensNone = reuse === true;
+    private exclude(next: NextStep, job: GatewayJob, question: Question, excluded: Excluded): GatewayError {
+        const { error, avoid, reuse, isRefusal } = next;
+        const isRefused = isRefusal === true || (avoid === 'takeover' && excluded.takeover === true);
+        const refusesOften = isRefused && this.noteRefused(job, keyOf(question.payer));
+        excluded.opensNone = reuse === true && !refusesOften;
         const { worker } = job.stored;
         const process = job.worker.process;
         const hasOthers = this.context.nodes.processesOf(worker).some((url) => url !== process);
@@ -262,7 +270,6 @@ export class Router {
             excluded.takeover = true;
             excluded.sessions.add(job.session);
         } else if (avoid === 'takeover') {
-            this.noteRefused(job);
             excluded.workers.add(worker);
         } else if (avoid === 'job') {
             excluded.jobs.add(job.number);
@@ -347,17 +354,15 @@ export class Router {
         const { code, retryAfter } = refusal;
         const message = `The node refused the query (${code}), and there is no other`;
         const error = new GatewayError(503, 'node_refused', message, { retryAfter });
-        let isBlameless: boolean;
         switch (code) {
             case 'too_large':
                 // By the limit of this node; others may take more. It is no failure before one does.
-                isBlameless = !this.noteRefused(job);
                 return {
                     error: new GatewayError(413, 'too_large', 'The request is longer than the nodes take: send less', {
                         param: 'messages',
                     }),
                     avoid: 'worker',
-                    isBlameless,
+                    isRefusal: true,
                 };
             case 'leaving':
                 if (this.parts.pool.isEnding(job)) {
@@ -374,24 +379,22 @@ export class Router {
                 this.parts.closing.abandon(job, 'the worker refuses its vouchers');
                 return { error, avoid: 'worker' };
             case 'paused':
-                isBlameless = !this.noteRefused(job);
                 this.context.nodes.cool(job.stored.worker);
-                return { error, avoid: 'worker', isBlameless };
+                return { error, avoid: 'worker', isRefusal: true };
             case 'no_storage': {
                 // It goes on to answer with text, so it is avoided only for what it cannot store.
-                isBlameless = !this.noteRefused(job);
                 this.context.nodes.stats.addRefusal(job.stored.worker, noteFeatures);
                 const message =
                     'The nodes store no more vectors and log probabilities for this gateway for now: ask later, or ' +
                     'without "logprobs". They store more for what is paid';
-                return { error: unavailable(message, 'no_storage'), avoid: 'worker', isBlameless };
+                return { error: unavailable(message, 'no_storage'), avoid: 'worker', isRefusal: true };
             }
             case 'taking_over': // the other jobs of the worker are with processes that run
                 if (refusal.isOverdue) {
                     this.context.nodes.cool(job.stored.worker);
                     return this.ofRepeated(job, refusal, error, signal);
                 }
-                return { error, avoid: 'takeover', isBlameless: true };
+                return { error, avoid: 'takeover' };
             case 'shutting_down':
             case 'chain_down':
             case 'internal':
@@ -430,13 +433,14 @@ export class Router {
         return { error, avoid: 'worker' };
     }
 
-    // True if it refuses most queries. Two such nodes would use up both attempts of every query, and no other node
-    // would be asked and prove them wrong.
-    private noteRefused({ stored: { worker } }: GatewayJob): boolean {
-        const { nodes } = this.context;
-        const refuses = nodes.stats.addRefused(worker);
+    // True if it refuses most queries of a key. Two such nodes would use up both attempts of every query, and no other
+    // node would be asked and prove them wrong. It counts for this key only, whose requests may be what is wrong.
+    private noteRefused(job: GatewayJob, key: string): boolean {
+        const { stats } = this.context.nodes;
+        stats.addRefused(job.stored.worker, key);
+        const refuses = stats.refuses(job.stored.worker, key);
         if (refuses) {
-            nodes.cool(worker);
+            this.parts.pool.openElsewhere(job, key);
         }
         return refuses;
     }
@@ -452,14 +456,14 @@ export class Router {
         const isOfJob = reason === Number(Reason.Unfunded) || reason === Number(Reason.Leaving);
         // A node that says so of one job after the other does not answer.
         const same = isOfJob && nodes.bans.isOnlyRefusalFor(job.stored.worker, job.number);
-        const isRefuser = origin !== 'node' && !isOfJob && this.noteRefused(job);
-        if (origin === 'node' || (isOfJob && !same) || isRefuser) {
+        const isRefusal = origin !== 'node' && !isOfJob;
+        if (origin === 'node' || (isOfJob && !same)) {
             nodes.stats.addFailure(job.stored.worker);
             nodes.cool(job.stored.worker);
         }
         // A node's context may be shorter than another's. Most often the request is too long, and worth no new job.
         const isTooLong = reason === Number(Reason.ContextExceeded);
         const final = origin === 'request' && !isTooLong;
-        return { error, avoid: same ? 'job' : 'worker', final, reuse: isTooLong && !isRefuser };
+        return { error, avoid: same ? 'job' : 'worker', final, reuse: isTooLong, isRefusal };
     }
 }

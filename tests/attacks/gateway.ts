@@ -850,10 +850,18 @@ export const gatewayAttacks: Attack[] = [
         source: 'review',
         attack: 'Two cheap nodes refuse every query for what the request is, or for a while: they use up both attempts of each, no other node proves them wrong, and the gateway answers nobody.',
         stoppedBy:
-            'A node that refuses most of its queries counts as one that does not answer, whatever it says of them, and a job is opened elsewhere.',
+            'A node that refuses most queries of a key comes last for it, whatever it says of them, and a job is opened elsewhere.',
         file: 'tests/offchain/gateway/refusals.spec.ts',
         test: 'Cheap nodes that refuse whatever they are asked, and blame the requests, as "Unsupported" keep a gateway from an honest node for a few requests only',
         removed: 'offchain/gateway/router: `noteRefused`',
+    },
+    {
+        source: 'review',
+        attack: "An app sends an honest node what it has to refuse, again and again and for nothing, so that it looks failing, and other keys' queries go to dearer nodes.",
+        stoppedBy: 'What a node refuses of one key puts it last for this key only.',
+        file: 'tests/offchain/gateway/keys.spec.ts',
+        test: 'A gateway with API keys keeps asking a node for one key, though another sends it what is longer than a node takes',
+        removed: 'offchain/gateway/nodeStats: `nameOf`',
     },
     {
         source: 'review',

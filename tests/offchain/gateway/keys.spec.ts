@@ -8,7 +8,7 @@ import { adminHeaders } from '../../../offchain/gateway/adminToken';
 import { Recording } from '../../../offchain/gateway/idempotency';
 import { Reason } from '@cocoon-market/wrappers';
 import { useMarket } from '../../support/market';
-import { Answer, ask, Bench, MODEL, startBench, until } from './support';
+import { Answer, ask, Bench, MODEL, RATES, startBench, until } from './support';
 
 const market = useMarket();
 let bench: Bench;
@@ -127,6 +127,28 @@ describe('A gateway with API keys', () => {
         expect(statuses).toEqual(Array(32).fill(400));
         expect((await bench.post(ask, bearer(secret))).status).toBe(429);
         expect(bench.workers.map(({ scripts }) => 40 - scripts.length)).toEqual([32, 32]);
+    });
+
+    it.each([
+        ['longer than a node takes', { refuse: 'too_large' }],
+        ['wrong for its model server', { decline: Reason.BackendRefused }],
+    ] as const)('keeps asking a node for one key, though another sends it what is %s', async (_, script) => {
+        await bench.close();
+        bench = await startBench(market(), { workers: 2 });
+        const [cheap, dear] = bench.workers;
+        const rates = { ...RATES, prompt: 1n, completion: 1n };
+        cheap.info = (info) => ({ ...info, offers: [{ ...info.offers[0], rates }] });
+        const [bob, eve] = [await admin('keys', { name: 'bob' }), await admin('keys', { name: 'eve' })];
+        const only = ({ url }: { url: string }) => ({ ...ask, provider: { only: [url] } });
+        expect((await bench.post(only(dear), bearer(bob.secret))).status).toBe(200);
+        cheap.scripts.push(...Array(9).fill(script));
+        for (let time = 0; time < 9; time++) await bench.post(only(cheap), bearer(eve.secret));
+        expect(cheap.scripts).toHaveLength(0);
+        const before = cheap.asked.length;
+
+        for (let time = 0; time < 3; time++) expect((await bench.post(ask, bearer(bob.secret))).status).toBe(200);
+        expect(cheap.asked).toHaveLength(before + 3);
+        expect(dear.asked).toHaveLength(1);
     });
 
     it('has hardly more refused for nothing of one that sends all its requests at once', async () => {
