@@ -116,6 +116,9 @@ export class Stage {
             this.expectReturned(trial, tx);
             return nameOf(exitCode);
         }
+        if (!tx.outMessages.values().every(isWhole)) {
+            throw new Error('An Excesses is not what the schema says');
+        }
         const to = tx.outMessages.values().flatMap(({ info }) => (info.type === 'internal' ? [info.dest] : []));
         return to.length === 0
             ? 'ok'
@@ -170,6 +173,13 @@ export class Stage {
         });
         return names.length === 0 ? trial.outcome : `ok → ${names.sort().join(', ')}`;
     }
+}
+
+/** An Excesses holds its opcode and the number of the query, and nothing else; other messages are not looked at. */
+function isWhole({ body }: Message): boolean {
+    const slice = body.beginParse();
+    const isExcesses = slice.remainingBits >= 32 && slice.preloadUint(32) === opcodes.Excesses;
+    return !isExcesses || (slice.remainingBits === 32 + 64 && slice.remainingRefs === 0);
 }
 
 function bouncePhaseOf({ description }: BlockchainTransaction): string | undefined {
