@@ -48,6 +48,12 @@ describe('Registry: Launch', () => {
         expect(result.transactions).toHaveTransaction({ from: registry.address, to: governor.address, success: true });
     });
 
+    it('is what a registry waits for: until then its rules have the version 0', async () => {
+        const { registry } = await deployRegistry();
+
+        expect(await registry.getRegistryState()).toMatchObject({ rulesVersion: 0n, executeAt: 0n, change: null });
+    });
+
     it('names no code of Disputes and of nodes where none is known yet', async () => {
         const { registry, governor, insurance } = await deployRegistry();
         const launch = { value: VALUE, rules: rulesWith(insurance.address), committee: committeeOf(3, 2) };
