@@ -81,7 +81,7 @@ export async function admit(
         const modelRequest = parsed(plain);
         await job.channel.refresh();
         const voucher = head.voucher === null ? undefined : await takeWithQuery(context, job, head.voucher);
-        if (job.client.notes.isEmpty) {
+        if (job.notes.isEmpty) {
             await voucher?.stored; // only then it counts
         }
         const { ceiling } = head;

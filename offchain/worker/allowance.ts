@@ -37,8 +37,8 @@ const NOTE_REFILL_MS = 86_400_000; // for as much again
 const NOTE_BYTES_PER_NANO = 64n; // 64 GB for a TON: about what a disk costs for a month
 
 /**
- * How many bytes of notes may be stored for a client, such as vectors: their size has no price. More is earned with
- * what the client pays. Below nothing it is as far as the answers went that ran when it was used up.
+ * How many bytes of notes may be stored for a client and are not paid for, such as vectors: their size has no price.
+ * Below nothing it is as far as the answers went that ran when it was used up.
  */
 export class NoteAllowance {
     private remaining = NOTE_BYTES; // at `countedAt`
@@ -52,9 +52,9 @@ export class NoteAllowance {
         this.set(this.now() - bytes);
     }
 
-    /** `paid`: nanoTON that a newer voucher promises more. */
-    earn(paid: bigint): void {
-        this.set(this.now() + Number(paid * NOTE_BYTES_PER_NANO));
+    /** A job has paid for so many bytes that it had used of these. */
+    giveBack(bytes: number): void {
+        this.set(this.now() + bytes);
     }
 
     private set(remaining: number): void {
@@ -69,8 +69,38 @@ export class NoteAllowance {
     }
 }
 
+/**
+ * How many bytes of notes may be stored for one job. What its own vouchers have earned is for it alone: anyone can
+ * deploy a channel that names the escrow of a client, and use up what that one may have.
+ */
+export class JobNotes {
+    /** `own`: bytes that its vouchers have earned and it has not used; below nothing, what it has of its client's. */
+    constructor(
+        private readonly client: NoteAllowance,
+        private readonly own: { bytes: number },
+    ) {}
+
+    /** A job that has had no more than it has paid for may go below that with the answers that run. */
+    get isEmpty(): boolean {
+        return this.own.bytes < 0 && this.client.isEmpty;
+    }
+
+    spend(bytes: number): void {
+        this.client.spend(bytes - Math.min(bytes, Math.max(0, this.own.bytes)));
+        this.own.bytes -= bytes;
+    }
+
+    /** `paid`: nanoTON that a newer voucher promises more. */
+    earn(paid: bigint): void {
+        const bytes = Number(paid * NOTE_BYTES_PER_NANO);
+        this.client.giveBack(Math.min(bytes, Math.max(0, -this.own.bytes)));
+        this.own.bytes += bytes;
+    }
+}
+
 /** The allowances of one job. */
 export interface JobAllowances {
+    readonly ownNotes: { bytes: number }; // see JobNotes
     readonly unpaid: Allowance; // of declines, and fails of queries that never ran
     readonly fails: Allowance; // of queries that ran; a paid answer earns one
 }
@@ -83,7 +113,11 @@ export class Allowances {
 
     of(job: Buffer): JobAllowances {
         const name = job.toString('hex');
-        const allowances = this.jobs.get(name) ?? { unpaid: new Allowance(), fails: new Allowance() };
+        const allowances = this.jobs.get(name) ?? {
+            ownNotes: { bytes: 0 },
+            unpaid: new Allowance(),
+            fails: new Allowance(),
+        };
         this.jobs.delete(name);
         this.jobs.set(name, allowances);
         if (this.jobs.size > MAX_JOBS) {

@@ -9,7 +9,7 @@ import {
 } from '@cocoon-market/wrappers';
 import { type JobState, signReceipt } from '../link';
 import type { JobRecord, JobStage } from '../store/worker';
-import type { Allowance } from './allowance';
+import { type Allowance, JobNotes } from './allowance';
 import { accountAddress, type Channels } from './channels';
 import type { ClientAccount, Clients } from './clients';
 import type { WorkerContext } from './context';
@@ -46,6 +46,7 @@ export class WorkerJob extends JobEntry {
     readonly client: ClientAccount;
     readonly channel: ServedChannel;
     readonly session: JobSession;
+    readonly notes: JobNotes;
     readonly unpaid: Allowance; // see JobAllowances
     readonly fails: Allowance;
     private readonly waiting = new Set<() => void>();
@@ -62,7 +63,9 @@ export class WorkerJob extends JobEntry {
         this.session = new JobSession(context, this);
         this.client = clients.of(terms.escrow);
         this.client.noteJob(record.job, this);
-        ({ unpaid: this.unpaid, fails: this.fails } = clients.allowances.of(record.job));
+        const { ownNotes, unpaid, fails } = clients.allowances.of(record.job);
+        this.notes = new JobNotes(this.client.notes, ownNotes);
+        [this.unpaid, this.fails] = [unpaid, fails];
     }
 
     get id(): Buffer {
@@ -135,7 +138,7 @@ export class WorkerJob extends JobEntry {
     adoptVoucher(voucher: SignedVoucher, at: number): void {
         if (voucher.cumulative >= this.promised && voucher.count >= (this.voucher?.count ?? 0)) {
             const isFirst = this.promised <= this.record.snapshot.paid;
-            this.client.notes.earn(voucher.cumulative - this.promised);
+            this.notes.earn(voucher.cumulative - this.promised);
             this.update({ voucher, ...(isFirst && { unclaimedSince: at }) });
             this.client.noteJob(this.id, this);
             if (isStale(this.record)) {

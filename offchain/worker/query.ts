@@ -329,7 +329,7 @@ export class RunningQuery implements ActiveQuery {
         }
         const frame = answer.addPart(part);
         if (part.kind === FrameKind.Note) {
-            job.client.notes.spend(frame.length);
+            job.notes.spend(frame.length);
         }
         await this.write(frame);
         this.checkPayable();

@@ -888,6 +888,14 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'A stranger deploys a channel that names the escrow of another client, and uses up what may be stored of vectors for it with a query each hour and a half: that client gets no vectors any more.',
+        stoppedBy: 'What the vouchers of a job have earned is for that job alone.',
+        file: 'tests/offchain/worker/notes.spec.ts',
+        test: 'A stranger whose channel names the escrow of another client and uses up what may be stored for that one keeps no log probabilities from a job that pays',
+        removed: 'worker: what a job has earned itself (JobNotes.isEmpty)',
+    },
+    {
+        source: 'review',
         attack: 'Many clients, each within its allowance, fill the disk with vectors and log probabilities, so that text has no room any more.',
         stoppedBy: 'Queries for them are refused while less than a tenth of the disk is free besides what text needs.',
         file: 'tests/offchain/worker/notes.spec.ts',

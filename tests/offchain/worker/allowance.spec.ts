@@ -1,4 +1,4 @@
-import { Allowances, NoteAllowance } from '../../../offchain/worker/allowance';
+import { Allowances, JobNotes, NoteAllowance } from '../../../offchain/worker/allowance';
 
 const job = (number: number): Buffer => {
     const hash = Buffer.alloc(32);
@@ -62,7 +62,7 @@ describe('What a client may have stored that is not billed by its size', () => {
     });
 
     it('grows by 64 GB with each TON that vouchers promise, and keeps that', () => {
-        const notes = new NoteAllowance();
+        const notes = new JobNotes(new NoteAllowance(), { bytes: 0 });
         notes.spend(64_000_000);
         notes.earn(1_000_000_000n);
         now = DAY_MS;
@@ -70,5 +70,35 @@ describe('What a client may have stored that is not billed by its size', () => {
         expect(notes.isEmpty).toBe(false);
         notes.spend(1);
         expect(notes.isEmpty).toBe(true);
+    });
+
+    it('is what a job has paid itself, whatever other jobs that name its escrow have used', () => {
+        const client = new NoteAllowance();
+        const [job, other, next] = [0, 0, 0].map(() => new JobNotes(client, { bytes: 0 }));
+        other.spend(64_000_000);
+        job.earn(1000n);
+        job.spend(64_000);
+        expect([job.isEmpty, other.isEmpty, next.isEmpty]).toEqual([false, true, false]);
+
+        for (const notes of [job, next]) notes.spend(1);
+        expect([job.isEmpty, next.isEmpty]).toEqual([true, true]);
+        job.earn(1n);
+        expect([job.isEmpty, other.isEmpty, next.isEmpty]).toEqual([false, true, true]);
+    });
+
+    it('is given back by what a job pays as far as it had used it, so that jobs together have no more', () => {
+        const client = new NoteAllowance();
+        const [job, other] = [0, 0].map(() => new JobNotes(client, { bytes: 0 }));
+        job.spend(64_000_000);
+        job.earn(1_000_000n);
+        expect(client.isEmpty).toBe(false);
+
+        job.earn(1_000_000n);
+        other.spend(64_000_000);
+        expect([client.isEmpty, other.isEmpty]).toEqual([true, true]);
+        job.spend(64_000_000);
+        expect(job.isEmpty).toBe(false);
+        job.spend(1);
+        expect(job.isEmpty).toBe(true);
     });
 });

@@ -1,7 +1,7 @@
 /** What clients may have stored that is not billed by its size: vectors and log probabilities. */
 import type { Feature, ModelRequest } from '../../../offchain/link';
 import { asksForNotes } from '../../../offchain/link';
-import { NoteAllowance } from '../../../offchain/worker/allowance';
+import { JobNotes } from '../../../offchain/worker/allowance';
 import { DiskRoom } from '../../../offchain/worker/diskRoom';
 import { ECHO, echo } from '../support/backend';
 import { TestClient } from '../support/client';
@@ -12,7 +12,7 @@ const MiB = 1 << 20;
 const FREE = 64_000_000; // bytes of a client that has paid nothing
 const MARGIN = 640_000; // bytes: 15 minutes of what comes back
 const UNPAID = { pays: false, voucher: null };
-const spend = jest.spyOn(NoteAllowance.prototype, 'spend');
+const spend = jest.spyOn(JobNotes.prototype, 'spend');
 
 let fixture: Fixture;
 let free: number; // bytes of the disk
@@ -38,9 +38,9 @@ const chat = (fields: object): ModelRequest =>
 const LOGPROBS = { logprobs: true };
 const EMBEDDING: ModelRequest = { endpoint: 'embedding', maxTokens: 0, body: { model: ECHO, input: 'one' } };
 
-/** The allowance of the client that was answered last, and what its answer took of it. */
+/** The allowance of the job that was answered last, and what its answer took of it. */
 const spent = () => ({
-    allowance: spend.mock.contexts.at(-1) as NoteAllowance,
+    allowance: spend.mock.contexts.at(-1) as JobNotes,
     bytes: spend.mock.calls.at(-1)![0],
 });
 
@@ -88,6 +88,24 @@ describe('A client that has used up what may be stored for nothing', () => {
 
         const paying = { pays: false, voucher: client.voucher(1_000_000n, 0) };
         expect((await client.ask(2, chat(LOGPROBS), paying)).result).toBeDefined();
+    });
+});
+
+describe('A stranger whose channel names the escrow of another client', () => {
+    it('and uses up what may be stored for that one keeps no log probabilities from a job that pays', async () => {
+        await start();
+        const client = await withJob();
+        await client.ask(1, chat(LOGPROBS));
+        const stranger = new TestClient(fixture.worker.url, fixture.chain);
+        stranger.jobNumber = 8;
+        await stranger.draft({ escrow: client.terms.escrow });
+        await stranger.open();
+        await stranger.register();
+        await stranger.ask(1, chat(LOGPROBS), UNPAID);
+        spent().allowance.spend(2 * FREE);
+        expect((await stranger.ask(2, chat(LOGPROBS), UNPAID)).refusal?.code).toBe('no_storage');
+
+        expect((await client.ask(2, chat(LOGPROBS))).result).toBeDefined();
     });
 });
 
