@@ -53,6 +53,12 @@ function initialData(owner: Address): Cell {
     return toCell(tact.storeEscrowData({ $$type: 'EscrowData', ...data }));
 }
 
+/** The owner that an escrow's data cell names. Throws when the cell is not an escrow's. */
+export function ownerInEscrowData(data: Cell): Address {
+    const { settings } = tact.loadEscrowData(data.beginParse());
+    return tact.loadEscrowSettings(settings).owner;
+}
+
 export class Escrow extends stateless(tact.Escrow) {
     /** The escrow of a client's wallet, as it is deployed: without key, limits and channel code. */
     static async ofOwner(owner: Address): Promise<Escrow> {

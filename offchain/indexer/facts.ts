@@ -27,7 +27,7 @@ export type LogRole = (typeof roles)[number];
 /**
  * Kinds, with `subject` and `object` (raw addresses):
  * provider (provider, owner), node (node's key, provider), demand (client, their escrow), rules; of a provider's log
- * payout (payout), case, caseEnd, slash, unjail; of a payout's log received (sender); of an escrow's log owner (owner),
+ * payout (payout), case, caseEnd, slash, unjail; of a payout's log received (sender); of an escrow's log
  * opened (channel, payout); of a channel's log deployed (escrow, payout), claim, leave, ended, unreadable in any.
  */
 export interface Fact {

@@ -9,6 +9,7 @@ import { Remedied } from '../process/errors';
 import { amountFromBytes } from '../store/database';
 import { type ChainTime, type Followed, Follower } from './follower';
 import { inParallel } from '../process/parallel';
+import { isEscrow } from './escrows';
 import { readProviders } from './readings';
 import { locateSenders } from './senders';
 import type { FollowLimits, IndexerParts } from './parts';
@@ -89,6 +90,7 @@ export class Indexer {
         const begin = performance.now();
         const end = begin + this.limits.slowSeconds * 1000;
         const isLate = () => performance.now() >= end;
+        const hasWitnesses = (this.parts.witnesses?.length ?? 0) > 0;
         let remaining = 0; // payments, and what they name
         // What is read names further accounts, until nothing new is named.
         await this.release(); // of a pass that was killed
@@ -98,7 +100,7 @@ export class Indexer {
             let unconfirmed = 0; // transactions
             found = false;
             const chain = { at: await this.newest(), behind, isLate };
-            for await (const logs of store.growing(chain.at - this.limits.finalSeconds)) {
+            for await (const logs of store.growing(chain.at - this.limits.finalSeconds, { hasWitnesses })) {
                 const next = logs.filter(({ log }) => !finished.has(log));
                 found ||= next.length > 0;
                 await inParallel(next, async (log) => {
@@ -283,11 +285,29 @@ export class Indexer {
                 WHERE NOT EXISTS (SELECT 1 FROM logs WHERE logs.log = ${`${role}/`} || named.account)`.execute(
                 store.db,
             );
-            const accounts = rows.rows.map(({ account }) => account).filter((account) => account.startsWith('0:'));
+            const named = rows.rows.map(({ account }) => account).filter((account) => account.startsWith('0:'));
+            const accounts = role === 'escrow' ? await this.escrowsAmong(named) : named;
             await store.follow(role, accounts, role === 'payout' || role === 'escrow' ? birth : 0n);
             found ||= accounts.length > 0;
         }
         return found;
+    }
+
+    /** Those that are escrows, announced with demand or by their data. What turns out to be none is never followed. */
+    private async escrowsAmong(accounts: readonly string[]): Promise<string[]> {
+        const { store } = this.parts;
+        const escrows: string[] = [];
+        const demands = store.db.selectFrom('facts').select('object').distinct().where('kind', '=', 'demand');
+        const announced = new Set(accounts.length > 0 ? (await demands.execute()).map(({ object }) => object) : []);
+        await inParallel(accounts, async (account) => {
+            const isOne = announced.has(account) || (await isEscrow(this.parts, account));
+            if (isOne === true) {
+                escrows.push(account);
+            } else if (isOne === false) {
+                await store.follow('escrow', [account], 0n, { busy: true });
+            }
+        });
+        return escrows;
     }
 
     /** Forgets the accounts that no fact names any more, after facts were undone; returns their logs. */

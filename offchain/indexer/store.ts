@@ -1,11 +1,12 @@
 /** What the indexer has stored, and the writes that keep it a possible history at every moment. */
-import type { Kysely } from 'kysely';
+import { type Kysely, sql } from 'kysely';
 import { Remedied } from '../process/errors';
 import { amountFromBytes, amountToBytes, type Database } from '../store/database';
 import type { Engine } from '../store/engine';
 import type { TransactionId } from '../chain';
 import type { LogRole } from './facts';
 import { columnsOf, type Log, logOf, nameOf } from './logRows';
+import { NO_CHANNEL } from './named';
 import type { IndexSchema } from './tables';
 import { HistoryError, isSame } from './transaction';
 import { endOf, insert, loggedAs, markUndone, type ReadTransaction, removeAbove, type IndexWrite } from './writes';
@@ -83,17 +84,21 @@ export class IndexStore {
         return row && logOf(row);
     }
 
-    /** The logs that may still grow: not those too busy to follow, nor channels that ended before `endedBefore`. */
-    async *growing(endedBefore: number): AsyncGenerator<Log[]> {
+    /**
+     * The logs that may still grow: not those too busy to follow, nor channels that ended before `endedBefore`, nor
+     * accounts that were read and turned out to be no channel of an escrow. With several endpoints also those that are
+     * not confirmed yet: one alone may make an end up.
+     */
+    async *growing(endedBefore: number, { hasWitnesses = false } = {}): AsyncGenerator<Log[]> {
+        const isOver = sql<boolean>`(("endedAt" IS NOT NULL AND "endedAt" < ${endedBefore}) OR ${sql.raw(NO_CHANNEL)})`;
+        const isConfirmed = hasWitnesses ? sql<boolean>`confirmed IS NOT NULL AND confirmed = "doneHash"` : sql`1 = 1`;
         for (let last = ''; ;) {
             const rows = await this.db
                 .selectFrom('logs')
                 .selectAll()
                 .where('log', '>', last)
                 .where('busy', '=', 0)
-                .where((or) =>
-                    or.or([or('endedAt', 'is', null), or('endedAt', '>=', endedBefore), or('nextLt', 'is not', null)]),
-                )
+                .where(sql<boolean>`("nextLt" IS NOT NULL OR NOT (${isConfirmed} AND ${isOver}))`)
                 .orderBy('log')
                 .limit(LOGS_PER_QUERY)
                 .execute();
@@ -260,11 +265,14 @@ export class IndexStore {
         });
     }
 
-    /** Follows an account; nothing happens if it is followed already. */
-    async follow(role: LogRole, accounts: readonly string[], floor: bigint): Promise<void> {
+    /**
+     * Follows accounts; nothing happens to one that is followed already. One that is `busy` is a name, and never read.
+     */
+    async follow(role: LogRole, accounts: readonly string[], floor: bigint, { busy = false } = {}): Promise<void> {
         for (let first = 0; first < accounts.length; first += LOGS_PER_QUERY) {
             const rows = accounts.slice(first, first + LOGS_PER_QUERY).map((account) => ({
                 ...{ log: `${role}/${account}`, role, account, floor: amountToBytes(floor) },
+                busy: busy ? 1 : 0,
             }));
             await this.run((write) =>
                 write

@@ -13,7 +13,7 @@ export interface LogTable {
     account: string; // raw address
     floor: Buffer; // lt; older transactions are not the market's
     size: number; // transactions stored
-    busy: number; // 1: has more transactions than are followed, so it is not
+    busy: number; // 1: is not followed, because it has too many or too large transactions, or is no escrow
     endedAt: number | null; // unix seconds of a channel's end
     doneLt: Buffer | null;
     doneHash: Buffer | null;

@@ -2,6 +2,7 @@
 import { sql, type Transaction } from 'kysely';
 import { amountToBytes } from '../store/database';
 import { type Log, logOf } from './logRows';
+import { kindIn } from './named';
 import type { IndexSchema } from './tables';
 import type { ProvedTransaction } from './transaction';
 import type { Fact } from './facts';
@@ -67,6 +68,11 @@ export async function insert(write: IndexWrite, log: string, transactions: reado
     }
 }
 
+/** Asks when the channel of a log ended. */
+export const endOfChannel = (log: string) =>
+    sql<{ at: number | null }>`
+        SELECT min(at) AS at FROM facts WHERE log = ${log} AND ${sql.raw(kindIn('facts'))} = 'ended'`;
+
 /** When a channel ended, by the facts that are stored now. */
 export async function endOf(
     write: IndexWrite,
@@ -78,11 +84,6 @@ export async function endOf(
     if (log.role !== 'channel' || !hasNews) {
         return log.endedAt;
     }
-    const { at } = await write
-        .selectFrom('facts')
-        .select(sql<number | null>`min(at)`.as('at'))
-        .where('log', '=', log.log)
-        .where('kind', '=', 'ended')
-        .executeTakeFirstOrThrow();
-    return at;
+    const { rows } = await endOfChannel(log.log).execute(write);
+    return rows[0].at;
 }

@@ -3,7 +3,16 @@
  *
  * Longer than 350 lines because all of it reads one market, which takes seconds to make.
  */
-import { Address, beginCell, Cell, internal, storeMessageRelaxed, storeTransaction, toNano } from '@ton/core';
+import {
+    Address,
+    beginCell,
+    Cell,
+    internal,
+    loadTransaction,
+    storeMessageRelaxed,
+    storeTransaction,
+    toNano,
+} from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { plainJson } from '../../offchain/indexer/export';
 import { matchDemands, matchNodes, modelHash } from '../../offchain/indexer/match';
@@ -248,6 +257,50 @@ describe('an endpoint', () => {
         await index.close();
     }, 60_000);
 
+    it('that makes up the end of a job long ago leaves the job open once another one contradicts it', async () => {
+        const [, refunded, , open] = world.jobs.map(({ channel }) => channel.address);
+        const inner = new HttpSource(world.settings);
+        const [refund] = await inner.page(refunded);
+        const [last, ...earlier] = await inner.page(open);
+        const cell = beginCell()
+            .store(
+                storeTransaction({
+                    ...loadTransaction(refund.cell.beginParse()),
+                    ...{ address: BigInt(`0x${open.hash.toString('hex')}`), lt: last.lt + 1n, now: 1 },
+                    ...{ prevTransactionHash: BigInt(`0x${last.hash.toString('hex')}`), prevTransactionLt: last.lt },
+                }),
+            )
+            .endCell();
+        const forged = { lt: last.lt + 1n, hash: cell.hash(), cell };
+        const source = new ListingSource(inner);
+        const page = source.page.bind(source);
+        source.page = (account, from) =>
+            account.equals(open) && from === undefined
+                ? Promise.resolve([forged, last, ...earlier])
+                : page(account, from);
+        const index = await TestIndex.open(world, { source, witnesses: [new ListingSource(inner)] });
+        await expect(index.pass()).rejects.toThrow('does not have the transaction of channel/');
+        source.page = page;
+        await index.pass();
+
+        expect(await index.export()).toBe(await rebuilt(world));
+        await index.close();
+    }, 60_000);
+
+    it('that makes up short histories of many accounts ends a pass at the bound, and nobody waits for others', async () => {
+        const inner = new HttpSource(world.settings);
+        const channels = new Set(world.jobs.map(({ channel }) => channel.address.toRawString()));
+        const witness = new ListingSource(inner);
+        const page = witness.page.bind(witness);
+        witness.page = (account, from) =>
+            channels.has(account.toRawString()) ? Promise.resolve([]) : page(account, from);
+        const limits = { confirmAfter: 5, lagSeconds: 600 }; // the channels have eleven transactions
+        const index = await TestIndex.open(world, { witnesses: [witness], limits });
+
+        await expect(index.pass()).rejects.toThrow('does not have the transaction of channel/');
+        await index.close();
+    }, 30_000);
+
     it('that dates back another history undoes nothing that is old', async () => {
         const source = new ListingSource(new HttpSource(world.settings));
         const witnesses = [new ListingSource(new HttpSource(world.settings))];
@@ -475,6 +528,51 @@ it('a channel that a stranger deploys has no account followed as its escrow, and
     await index.close();
     await goBack();
 }, 60_000);
+
+describe('an account that a stranger has looked at as a channel', () => {
+    /** A channel of the project's code whose escrow is the stranger's own wallet, and which pays a payout. */
+    async function channelOf(stranger: Wallet, escrow: Wallet, job: number) {
+        const terms = { job, end: world.net.now() + 86_400, notice: 3600, voucherKey: voucherKey.publicKey };
+        const parameters = { ...terms, payout: provider.payout.address.hash };
+        const channel = world.net.blockchain.openContract(await Channel.ofJob(escrow.address, parameters));
+        return { channel, deploy: { to: channel.address, init: channel.init!, bounce: false }, by: stranger };
+    }
+
+    async function claimed({ channel, deploy, by }: Awaited<ReturnType<typeof channelOf>>) {
+        await by.send({ ...deploy, value: toNano('1') });
+        const hash = Voucher.hash(voucherFor(world.net.networkId, channel.address, 1000n, 1));
+        const voucher = { cumulative: 1000n, count: 1, signature: voucherKey.sign(hash) };
+        await by.send({ to: channel.address, value: toNano('0.1'), body: claimBody(voucher) });
+    }
+
+    it('is asked for by no second pass if its escrow did not deploy it', async () => {
+        const goBack = await world.snapshot();
+        const index = await TestIndex.open(world);
+        await index.pass();
+        const { calls } = await index.pass();
+        const [stranger, busy] = [await world.wallet('stranger'), await world.wallet('busy')];
+        await claimed(await channelOf(stranger, busy, 5));
+        await index.pass();
+
+        expect((await index.pass()).calls).toBe(calls);
+        await index.close();
+        await goBack();
+    }, 60_000);
+
+    it('is not looked at if it is named by a wallet that is no escrow', async () => {
+        const goBack = await world.snapshot();
+        const hub = await world.wallet('hub');
+        await claimed(await channelOf(hub, hub, 0));
+        const named = await channelOf(hub, hub, 1);
+        await hub.send({ ...named.deploy, value: 1000n });
+        const index = await TestIndex.open(world);
+        await index.pass();
+
+        expect(await index.store.log(`channel/${named.channel.address.toRawString()}`)).toBeUndefined();
+        await index.close();
+        await goBack();
+    }, 60_000);
+});
 
 it('of the payouts that a provider names one after another the first twenty are followed, and others are listed', async () => {
     const goBack = await world.snapshot();
