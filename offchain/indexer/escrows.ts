@@ -10,14 +10,14 @@ export async function isEscrow(
 ): Promise<boolean | undefined> {
     const address = Address.parseRaw(account);
     const states = await Promise.all([source, ...witnesses].map((each) => each.state(address)));
-    const proofs = await Promise.all(states.map(({ data }) => data !== undefined && proves(address, data)));
+    const proofs = await Promise.all(states.map(({ data }) => proves(address, data)));
     return proofs.includes(true) || (states.every(({ code }) => code !== undefined) ? false : undefined);
 }
 
 /** The address of an escrow proves its code and its owner, who never changes: so one endpoint is enough. */
-async function proves(address: Address, data: Cell): Promise<boolean> {
+async function proves(address: Address, data: Cell | undefined): Promise<boolean> {
     try {
-        return (await Escrow.ofOwner(ownerInEscrowData(data))).address.equals(address);
+        return data !== undefined && (await Escrow.ofOwner(ownerInEscrowData(data))).address.equals(address);
     } catch {
         return false; // data of something else
     }

@@ -285,8 +285,8 @@ export class Indexer {
                 WHERE NOT EXISTS (SELECT 1 FROM logs WHERE logs.log = ${`${role}/`} || named.account)`.execute(
                 store.db,
             );
-            const named = rows.rows.map(({ account }) => account).filter((account) => account.startsWith('0:'));
-            const accounts = role === 'escrow' ? await this.escrowsAmong(named) : named;
+            const candidates = rows.rows.map(({ account }) => account).filter((account) => account.startsWith('0:'));
+            const accounts = role === 'escrow' ? await this.escrowsAmong(candidates) : candidates;
             await store.follow(role, accounts, role === 'payout' || role === 'escrow' ? birth : 0n);
             found ||= accounts.length > 0;
         }
