@@ -865,6 +865,15 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: "An app whose key may spend next to nothing asks each node by name, so that a job is opened at each: the deposits use up the escrow's limit of the day, and other keys get no job.",
+        stoppedBy:
+            'The deposits of the jobs that are opened for a key on one day, beside others of their model, end at its limit.',
+        file: 'tests/offchain/gateway/keys.spec.ts',
+        test: 'A gateway with API keys opens jobs beside others for a key up to its limit, so that it uses up no day of the escrow',
+        removed: 'offchain/gateway/pool: `countOpening`',
+    },
+    {
+        source: 'review',
         attack: 'One cheap node says of every query that another process is taking its job over: both attempts go to two jobs of that node, though another node would answer.',
         stoppedBy: 'The second such refusal of a query has it go to another node, and counts as a refusal.',
         file: 'tests/offchain/gateway/refusals.spec.ts',
