@@ -29,13 +29,17 @@ export interface Followed {
 const ATTEMPTS = 3; // of a page that contradicts the one before
 
 export class Follower {
-    /** `confirm` throws a HistoryError unless every endpoint has this transaction of a log, or says it is large. */
+    /**
+     * `confirm` throws a HistoryError unless every endpoint has this transaction of a log, or says it is large; `has`
+     * is true if one of several has it.
+     */
     constructor(
         private readonly source: Source,
         private readonly store: IndexStore,
         private readonly registry: Address,
         private readonly limits: FollowLimits,
         private readonly confirm: (log: Log, id: TransactionId, isLarge?: boolean) => Promise<void>,
+        private readonly has: (log: Log, id: TransactionId) => Promise<boolean>,
     ) {}
 
     /**
@@ -134,8 +138,8 @@ export class Follower {
         if (last !== undefined && (last.lt >= done.lt || !(await this.store.has(log, last)))) {
             return true;
         }
-        followed.behind = chain.behind;
-        if (!chain.behind) {
+        followed.behind = chain.behind || (await this.has(followed.log, done));
+        if (!followed.behind) {
             const { log: shortened, undone } = await this.store.shorten(log, last, this.ruleAt(chain));
             followed.undone += undone;
             followed.log = shortened;

@@ -17,7 +17,7 @@ import type { MasterBlock } from './source';
 import type { Log } from './logRows';
 import { NAMED, UNNAMED } from './named';
 import { HistoryError } from './transaction';
-import { commonTip, requireLarge, requireWitnesses } from './witnesses';
+import { commonTip, hasWitness, requireLarge, requireWitnesses } from './witnesses';
 import { UNDONE } from './writes';
 
 /** What one pass did. */
@@ -58,7 +58,8 @@ export class Indexer {
         };
         const { source, store, registry } = parts;
         const confirm = (log: Log, id: TransactionId, isLarge?: boolean) => this.requireWitnesses(log, id, isLarge);
-        this.follower = new Follower(source, store, registry, this.limits, confirm);
+        const has = (log: Log, id: TransactionId) => hasWitness(parts.witnesses ?? [], witnessedOf(log, id));
+        this.follower = new Follower(source, store, registry, this.limits, confirm, has);
     }
 
     /**
@@ -211,10 +212,10 @@ export class Indexer {
         }
     }
 
-    private requireWitnesses({ log, account }: Log, id: TransactionId, isLarge = false): Promise<void> {
+    private requireWitnesses(log: Log, id: TransactionId, isLarge = false): Promise<void> {
         const { witnesses = [] } = this.parts;
         const ask = isLarge ? requireLarge : requireWitnesses;
-        return ask(witnesses, { what: log, account: Address.parseRaw(account), id });
+        return ask(witnesses, witnessedOf(log, id));
     }
 
     /** The masterchain never goes back: an endpoint whose blocks do is not believed. */
@@ -332,6 +333,12 @@ export class Indexer {
         this.parts.onNotice?.(sentence);
     }
 }
+
+const witnessedOf = ({ log, account }: Log, id: TransactionId) => ({
+    what: log,
+    account: Address.parseRaw(account),
+    id,
+});
 
 let registryCode: Promise<string> | undefined;
 

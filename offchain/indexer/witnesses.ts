@@ -33,6 +33,25 @@ export async function requireWitnesses(witnesses: readonly Source[], { what, acc
 }
 
 /**
+ * True if an endpoint has a transaction that the one which is read lists no more: it may be behind, or hide it.
+ * @throws ChainError of one that is silent
+ */
+export async function hasWitness(witnesses: readonly Source[], { account, id }: Witnessed): Promise<boolean> {
+    for (const witness of witnesses) {
+        const [found] = await witness.page(account, id).catch((error: Error) => {
+            if (error instanceof ChainError && error.silent) {
+                throw error;
+            }
+            return [];
+        });
+        if (found !== undefined && isSame(proveTransaction(account, found), id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/**
  * Asks every endpoint for a transaction that is too large to be read: one could say it of any.
  * @throws HistoryError unless every endpoint says so; ChainError of one that is silent
  */

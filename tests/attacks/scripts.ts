@@ -608,4 +608,12 @@ export const scriptsAttacks: Attack[] = [
         test: 'SQLite looks for accounts that nothing names any more by the facts of each log',
         removed: 'offchain/indexer/named: `kindIn`',
     },
+    {
+        attack: 'one endpoint of several lists no more what happened in the last hour, and an index undoes it without a word',
+        source: 'review: index and market',
+        stoppedBy: 'nothing is undone that another endpoint has',
+        file: 'tests/indexer/market.spec.ts',
+        test: 'an endpoint that lists no more what another one has undoes nothing, and is behind',
+        removed: 'offchain/indexer/witnesses: `hasWitness`',
+    },
 ];

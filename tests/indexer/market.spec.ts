@@ -257,6 +257,20 @@ describe('an endpoint', () => {
         await index.close();
     }, 60_000);
 
+    it('that lists no more what another one has undoes nothing, and is behind', async () => {
+        const source = new ChangedSource(new HttpSource(world.settings));
+        const limits = { maxUndoSeconds: 1_000_000 };
+        const index = await TestIndex.open(world, { source, witnesses: [new ListingSource(source.inner)], limits });
+        await index.pass();
+        const before = await index.export();
+        source.change = (page) => page.slice(1);
+        const { undone, behind, logs } = await index.pass();
+
+        expect([undone, behind]).toEqual([0, logs]);
+        expect(await index.export()).toBe(before);
+        await index.close();
+    }, 60_000);
+
     it('that makes up the end of a job long ago leaves the job open once another one contradicts it', async () => {
         const [, refunded, , open] = world.jobs.map(({ channel }) => channel.address);
         const inner = new HttpSource(world.settings);
