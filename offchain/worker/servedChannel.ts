@@ -29,6 +29,7 @@ export class ServedChannel {
     private comparedAt = -Infinity; // steady seconds
     private covered = 0n; // nanoTON with what it has paid, that most endpoints have shown
     private trusted: bigint; // nanoTON with what it has paid, that are believed until most endpoints are compared
+    private fromFew: { amount: bigint; until: number } | undefined; // nanoTON, while most do not answer
     private short: { from: bigint; until: number } | undefined; // what they do not show (nanoTON); steady seconds
 
     constructor(
@@ -88,7 +89,9 @@ export class ServedChannel {
      * disputed has the allowance of {@link mayServe}.
      */
     isConfirmed(amount: bigint): boolean {
-        return amount <= larger(this.covered, this.trusted) || this.isDisputed || !this.channels.canVote;
+        const ofFew =
+            this.fromFew !== undefined && this.context.steady() < this.fromFew.until ? this.fromFew.amount : 0n;
+        return amount <= larger(larger(this.covered, ofFew), this.trusted) || this.isDisputed || !this.channels.canVote;
     }
 
     /**
@@ -119,13 +122,17 @@ export class ServedChannel {
         if (this.wasShort(amount)) {
             return false;
         }
+        this.fromFew = undefined;
         let agreed: bigint | undefined;
         for (const sum of new Set([all, amount])) {
             const vote = await this.vote(showsLess(sum), 'client');
             agreed = agreedAmount(vote);
             if (vote.verdict === 'agreed') {
-                // Where few answer, nobody denies it; then they are asked again for more.
-                this.covered = larger(this.covered, this.channels.isMajority(yesesIn(vote)) ? sum : amount);
+                const isSure = this.channels.isMajority(yesesIn(vote));
+                this.covered = larger(this.covered, isSure ? sum : amount);
+                // Where few answer, nobody denies it. Another query could have asked for all of it now.
+                const until = this.context.steady() + this.context.config.chain.staleSeconds;
+                this.fromFew = isSure ? undefined : { amount: sum, until };
                 return true;
             }
             if (vote.verdict === 'disputed' && sum === amount) {
@@ -350,7 +357,9 @@ export class ServedChannel {
         const agreed = agreedAmount(vote);
         if (agreed !== undefined) {
             this.covered = larger(this.covered, agreed);
-            this.trusted = 0n; // from here on the first endpoint alone is believed in nothing
+            // From here on the first endpoint alone is believed in nothing.
+            this.trusted = 0n;
+            this.fromFew = undefined;
         }
         this.isLeavingElsewhere = vote.words.some(
             ({ snapshot }) =>

@@ -1282,6 +1282,14 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'One of two endpoints gives no answer: each query of each job that begins meanwhile takes a call of the other one, of which there is one a second, and all clients wait.',
+        stoppedBy: 'What few endpoints show is believed as long as a reading of the channel is.',
+        file: 'tests/regression/offchain-worker.spec.ts',
+        test: 'One of three endpoints that makes up what channels hold is asked no more than once a minute about a job while the others do not answer, not for each query',
+        removed: 'worker: how long the word of few endpoints counts (ServedChannel.fromFew)',
+    },
+    {
+        source: 'review',
         attack: 'A stranger deploys a channel that names the escrow of another client, and leaves answers of it unpaid: no query of that client runs any more.',
         stoppedBy: 'What a job has paid itself is credit for it, whatever other jobs of its escrow owe.',
         file: 'tests/offchain/worker/nothing.spec.ts',

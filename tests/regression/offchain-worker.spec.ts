@@ -585,6 +585,37 @@ describe('One of three endpoints that makes up what channels hold', () => {
         expect((await client.ask(1, 'one')).decline).toMatchObject({ reason: Reason.Unfunded });
     });
 
+    it('is asked no more than once a minute about a job while the others do not answer, not for each query', async () => {
+        let seconds = 0;
+        fixture = await startFixture(
+            { chain: { freshSeconds: 60, staleSeconds: 60, pollSeconds: 0.01, confirmSeconds: 0 } },
+            { steady: () => seconds },
+        );
+        const { chain } = fixture;
+        const down = () => Promise.reject(new ChainError('it does not answer'));
+        const read = jest.fn(chain.account.bind(chain));
+        (chain as { others?: unknown[] }).others = [read, down, down].map((account) => ({ account }));
+        const client = await withJob();
+        read.mockClear();
+        const askThree = async (first: number) => {
+            for (const number of [first, first + 1, first + 2]) {
+                expect((await client.ask(number, 'one')).result).toBeDefined();
+            }
+        };
+        await askThree(1);
+        expect(read).toHaveBeenCalledTimes(1);
+        seconds = 59;
+        await askThree(4);
+        expect(read).toHaveBeenCalledTimes(1);
+
+        // They answer again: what was shown meanwhile is believed for its minute only.
+        const none = { state: 'uninitialized' as const, balance: 0n, code: undefined, data: undefined };
+        const honest = async () => ({ ...none, at: chain.now() });
+        (chain as { others?: unknown[] }).others = [read, honest, honest].map((account) => ({ account }));
+        seconds = 60;
+        expect((await client.ask(7, 'one')).decline).toMatchObject({ reason: Reason.Unfunded });
+    });
+
     it('has nothing more answered for vouchers above what the others show', async () => {
         fixture = await startFixture({ claim: { threshold: '1000' } });
         const client = await withJob({}, 10n ** 9n);
