@@ -17,6 +17,18 @@ export interface AnswerTimes {
     tokens: number; // of the answer
 }
 
+/** How large a request is, in all that nodes limit. */
+export interface RequestSize {
+    prompt: number; // tokens
+    total: number; // tokens of prompt and answer
+    bytes(): number;
+}
+
+/** A request that a worker refused as too long; never the request itself, which may be large. */
+type TooLong = Omit<RequestSize, 'bytes'> & { bytes: number; at: number };
+
+const MAX_TOO_LONG = 8; // requests that are remembered of a worker
+
 interface WorkerStats {
     delay: number | undefined;
     speed: number | undefined;
@@ -27,7 +39,7 @@ interface WorkerStats {
 }
 
 export class NodeStats {
-    private readonly tooLong = new Map<string, { tokens: number; at: number }>(); // prompts, by URL
+    private readonly tooLong = new Map<string, TooLong[]>(); // by URL
     private readonly all = new Map<string, WorkerStats>();
     // Part of the queries of an API key that a worker refused for what they are, or for a while; by both.
     private readonly refused = new Map<string, { part: number; at: number }>();
@@ -95,16 +107,21 @@ export class NodeStats {
         return Math.max(0, ...counts);
     }
 
-    /** Counts that a worker refused a prompt as too long, and another took it. */
-    addTooLong(url: string, tokens: number): void {
-        const last = this.tooLong.get(url);
-        this.tooLong.set(url, { tokens: Math.min(tokens, last?.tokens ?? tokens), at: this.now() });
+    /** Counts that a worker refused a request as too long, and another took it. */
+    addTooLong(url: string, size: RequestSize): void {
+        const refused = { prompt: size.prompt, total: size.total, bytes: size.bytes(), at: this.now() };
+        const larger = (one: TooLong) => isWithin(refused, { ...one, bytes: () => one.bytes });
+        const others = (this.tooLong.get(url) ?? []).filter((one) => !larger(one));
+        this.tooLong.set(url, [...others, refused].slice(-MAX_TOO_LONG));
     }
 
-    /** False if a worker refused a prompt that was no longer, though another took it. */
-    takes(url: string, tokens: number): boolean {
-        const refused = this.tooLong.get(url);
-        return refused === undefined || tokens < refused.tokens || this.now() - refused.at > FORGIVEN;
+    /**
+     * False if a worker refused a request that was larger in nothing, though another took it. It says only that
+     * something was too large: a short prompt with a long answer, or with a picture, says nothing of others.
+     */
+    takes(url: string, size: RequestSize): boolean {
+        const refused = this.tooLong.get(url) ?? [];
+        return !refused.some((one) => this.now() - one.at <= FORGIVEN && isWithin(one, size));
     }
 
     /** What is known of a worker now. */
@@ -139,6 +156,9 @@ export class NodeStats {
         return stats;
     }
 }
+
+const isWithin = (one: TooLong, other: RequestSize): boolean =>
+    one.prompt <= other.prompt && one.total <= other.total && one.bytes <= other.bytes();
 
 const nameOf = (url: string, key: string): string => `${url} ${key}`;
 

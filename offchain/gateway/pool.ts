@@ -16,7 +16,7 @@ import type { JobOpener } from './opener';
 import { requireThere, whileThere } from './patience';
 import type { Payer } from './people';
 import { inOrder, type Preferences, type RoutedNode, unwanted } from './preferences';
-import { maxCost, Question } from './query';
+import { maxCost, Question, sizeOf } from './query';
 import type { Recovery } from './recovery';
 import { ModelUsage } from './forecast';
 import { choose, MAX_REFUSALS } from './scoring';
@@ -275,8 +275,7 @@ export class JobPool {
     private isWilling({ stored: { worker }, tokenizer }: GatewayJob, question: Question): boolean {
         const { nodes } = this.context;
         return (
-            nodes.refusals(worker, question) < MAX_REFUSALS &&
-            nodes.stats.takes(worker, question.bounds(tokenizer).promptBound)
+            nodes.refusals(worker, question) < MAX_REFUSALS && nodes.stats.takes(worker, sizeOf(question, tokenizer))
         );
     }
 

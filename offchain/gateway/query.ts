@@ -27,6 +27,7 @@ import type { GatewayJob, Lease } from './job';
 import { requireMember } from './member';
 import { NotStored } from './notStored';
 import { type Needs, needsOf, textsOf } from './needs';
+import type { RequestSize } from './nodeStats';
 import type { Payer } from './people';
 import type { Preferences } from './preferences';
 import { Silence } from './silence';
@@ -40,6 +41,8 @@ export interface Question {
     payer?: Payer; // the key that pays it, if keys are needed
     /** Counts a long prompt by these tokenizers in several turns of the event loop. Otherwise it is counted at once. */
     count(tokenizers: () => readonly string[]): Promise<void>;
+    /** Of the request as it is sealed. */
+    bytes(): number;
     /** The maximal counts by the tokenizer that a node lists. */
     bounds(tokenizer: string): QueryBounds;
 }
@@ -64,7 +67,9 @@ export function questionOf(modelRequest: ModelRequest, { isLimited }: { isLimite
         }
     };
     const needed = needsOf(modelRequest, isLimited, (tokenizer) => counts.get(tokenizer)?.texts);
-    return { modelRequest, needed, count, bounds };
+    let length: number | undefined;
+    const bytes = () => (length ??= Buffer.byteLength(JSON.stringify(modelRequest)));
+    return { modelRequest, needed, count, bytes, bounds };
 }
 
 const LONG_PROMPT = 32 * 1024; // bytes, which are counted in some 20 ms
@@ -101,6 +106,12 @@ export class BrokenOff extends Error {
 /** nanoTON that a question may cost at most at these rates, by the tokenizer of the node. */
 export function maxCost(rates: Rates, { modelRequest, bounds }: Question, tokenizer: string): bigint {
     return costBound(rates, { ...bounds(tokenizer), maxTokens: modelRequest.maxTokens });
+}
+
+/** How large a question is, by the tokenizer of a node. */
+export function sizeOf({ modelRequest, bounds, bytes }: Question, tokenizer: string): RequestSize {
+    const { promptBound: prompt } = bounds(tokenizer);
+    return { prompt, total: prompt + modelRequest.maxTokens, bytes };
 }
 
 /** How a question is asked; `keep`: its query is stored whole, to be opened later. */

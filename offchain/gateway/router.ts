@@ -16,7 +16,7 @@ import { featuresOf, keyOf } from './nodes';
 import type { AnswerTimes } from './nodeStats';
 import { requireThere, whileThere } from './patience';
 import { Excluded, JobPool } from './pool';
-import { ask, BrokenOff, Question, QueryOutcome } from './query';
+import { ask, BrokenOff, Question, QueryOutcome, sizeOf } from './query';
 import { receiptId } from './receipts';
 import type { Recovery } from './recovery';
 import { VainRequests } from './vainRequests';
@@ -230,18 +230,14 @@ export class Router {
     }
 
     // What one node did shows what others refused without need.
-    private learn(
-        job: GatewayJob,
-        { needed, bounds, payer }: Question,
-        measured: AnswerTimes,
-        refusals: Refused[],
-    ): void {
+    private learn(job: GatewayJob, question: Question, measured: AnswerTimes, refusals: Refused[]): void {
+        const { needed, payer } = question;
         const { stats } = this.context.nodes;
         const features = featuresOf(needed);
         stats.addAnswer(job.stored.worker, measured, features, keyOf(payer));
         for (const { job: other, reason } of refusals.filter((one) => one.job.stored.worker !== job.stored.worker)) {
             if (TOO_LONG.includes(reason)) {
-                stats.addTooLong(other.stored.worker, bounds(other.tokenizer).promptBound);
+                stats.addTooLong(other.stored.worker, sizeOf(question, other.tokenizer));
             } else if (causeOf(reason).origin === 'server') {
                 stats.addRefusal(other.stored.worker, features);
                 this.context.log.warn(

@@ -874,6 +874,14 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'An app asks a cheap node for a short prompt with so long an answer, or with so large a picture, that it refuses, and another node answers: the cheap node gets no prompt as long of any app for six hours.',
+        stoppedBy: 'A node that refused a request as too long is left out of those only that are smaller in nothing.',
+        file: 'tests/offchain/gateway/keys.spec.ts',
+        test: 'A gateway with API keys sends short questions of one key to a node that refused a long answer of another',
+        removed: 'offchain/gateway/nodeStats: `isWithin`',
+    },
+    {
+        source: 'review',
         attack: 'One cheap node says of every query that another process is taking its job over: both attempts go to two jobs of that node, though another node would answer.',
         stoppedBy: 'The second such refusal of a query has it go to another node, and counts as a refusal.',
         file: 'tests/offchain/gateway/refusals.spec.ts',

@@ -151,6 +151,26 @@ describe('A gateway with API keys', () => {
         expect(dear.asked).toHaveLength(1);
     });
 
+    it('sends short questions of one key to a node that refused a long answer of another', async () => {
+        await bench.close();
+        bench = await startBench(market(), { workers: 2 });
+        const [cheap, dear] = bench.workers;
+        const rates = { ...RATES, prompt: 1n, completion: 1n };
+        cheap.info = (info) => ({ ...info, offers: [{ ...info.offers[0], rates }] });
+        const [bob, eve] = [await admin('keys', { name: 'bob' }), await admin('keys', { name: 'eve' })];
+        cheap.scripts.push({ decline: Reason.ContextExceeded });
+        expect((await bench.post({ ...ask, provider: { only: [dear.url] } }, bearer(bob.secret))).status).toBe(200);
+        expect((await bench.post({ ...ask, provider: { only: [cheap.url] } }, bearer(eve.secret))).status).toBe(400);
+        cheap.scripts.push({ decline: Reason.ContextExceeded });
+        expect((await bench.post({ ...ask, max_tokens: 2000 }, bearer(eve.secret))).status).toBe(200);
+        const before = cheap.asked.length;
+
+        for (let time = 0; time < 3; time++) expect((await bench.post(ask, bearer(bob.secret))).status).toBe(200);
+        expect(cheap.asked).toHaveLength(before + 3);
+        expect((await bench.post({ ...ask, max_tokens: 2000 }, bearer(bob.secret))).status).toBe(200);
+        expect(cheap.asked).toHaveLength(before + 3);
+    });
+
     it('opens jobs beside others for a key up to its limit, so that it uses up no day of the escrow', async () => {
         await bench.close();
         bench = await startBench(market(), { workers: 4 });

@@ -132,7 +132,8 @@ describe('What is measured of a worker', () => {
 
     it('a prompt as long as one that it refused as too long is not sent to it, a shorter one is', () => {
         const measured = stats();
-        measured.addTooLong(url, 1000);
-        expect([measured.takes(url, 1000), measured.takes(url, 999)]).toEqual([false, true]);
+        const size = (prompt: number) => ({ prompt, total: prompt + 100, bytes: () => 4 * prompt });
+        measured.addTooLong(url, size(1000));
+        expect([measured.takes(url, size(1000)), measured.takes(url, size(999))]).toEqual([false, true]);
     });
 });
