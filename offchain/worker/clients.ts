@@ -182,6 +182,7 @@ export class ClientAccount {
             this.startWaiting(); // those that came before may wait for the credit of another job
         });
     }
+
     /** Starts those that wait, the oldest first, as far as credit goes. It may go further for a larger step. */
     private startWaiting(): void {
         let tooSmall = 0n; // steps up to this
