@@ -53,7 +53,6 @@ export class Budgets {
     private readonly spent = new Map<string, Map<number, bigint>>(); // nanoTON by name and day
     private readonly reserved = new Map<string, Reservation>(); // by query, of this process
     private readonly foreign = new Map<string, Reservation[]>(); // of other processes, by name
-    private readonly opened = new Map<string, { day: number; deposits: bigint }>(); // of this process, by name
     private readonly readers = new Set<Spent[]>(); // what is spent while the store is read
     private readonly rereading = new SingleFlight<string, void>(); // by name
     private holds = 0; // ever made
@@ -167,29 +166,6 @@ export class Budgets {
         const query = { job: -1, number: ++this.holds, ceiling, askedAt: this.now() };
         this.reserve(key, query);
         return () => void this.reserved.delete(idOf(query));
-    }
-
-    /**
-     * Counts the deposit (nanoTON) of a job that is opened for a key beside others, until the returned function is
-     * called. Throws 402 if those of this day reach the limit of the key: they use up the day's limit of the escrow,
-     * which is there for all keys.
-     */
-    countOpening({ name, daily, monthly }: StoredApiKey, deposit: bigint): () => void {
-        const day = dayOf(this.now());
-        const last = this.opened.get(name);
-        const opened = last?.day === day ? last : { day, deposits: 0n };
-        const limit = daily ?? monthly;
-        if (limit !== null && opened.deposits >= limit) {
-            throw new GatewayError(
-                402,
-                'budget_exceeded',
-                'The deposits of the jobs that were opened today for this key beside others reach its limit. ' +
-                    'Prefer nodes that have a job, or none, ask for less at once, or have the owner raise the limit',
-            );
-        }
-        opened.deposits += deposit;
-        this.opened.set(name, opened);
-        return () => void (opened.deposits -= deposit);
     }
 
     /** Throws 402 if a key has nothing left, so that no job is opened for a request that could not be sent. */

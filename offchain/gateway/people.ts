@@ -18,8 +18,6 @@ export interface Payer {
     confirm(query: { askedAt: number }): Promise<void>;
     /** Reserves what a waiting request may cost, until the returned function is called. Throws 402. */
     hold(ceiling: bigint): Promise<() => void>;
-    /** Counts the deposit of a job that is opened beside others, until the returned function is called. Throws 402. */
-    countOpening(deposit: bigint): () => void;
 }
 
 export class People {
@@ -42,7 +40,6 @@ export class People {
             requireSome: () => this.budgets.checked(key, () => this.budgets.requireSome(current())),
             reserve: (query) => this.budgets.checked(key, () => this.budgets.reserve(current(), query)),
             confirm: async (query) => this.budgets.confirm(await this.apiKeys.stored(key), query),
-            countOpening: (deposit) => this.budgets.countOpening(current(), deposit),
             hold: (ceiling) => this.budgets.checked(key, () => this.budgets.hold(current(), ceiling)),
         };
     }

@@ -11,10 +11,9 @@ import { badRequest, GatewayError, unavailable } from './errors';
 import type { GatewayJob, Lease } from './job';
 import type { JobRules } from './jobRules';
 import type { OfferFacts } from './needs';
-import { type Candidate, keyOf, type Need } from './nodes';
+import type { Candidate, Need } from './nodes';
 import type { JobOpener } from './opener';
 import { requireThere, whileThere } from './patience';
-import type { Payer } from './people';
 import { inOrder, type Preferences, type RoutedNode, unwanted } from './preferences';
 import { maxCost, Question, sizeOf } from './query';
 import type { Recovery } from './recovery';
@@ -216,25 +215,18 @@ export class JobPool {
                 }
                 const unreachable = this.unreachable(model, excluded);
                 const ofNode = unreachable.filter(({ stored }) => stored.worker === url);
-                const uncount = this.countOpening(model, queue, question.payer);
                 const isFull = this.isFull(model, queue) && !this.makeRoom(question, queue);
                 if (isFull || ofNode.length >= MAX_UNREACHABLE) {
-                    uncount();
                     await (unreachable.length > 0
                         ? patient(this.waitForReturn(start, unreachable))
                         : this.waitForSlot(start, queue, signal));
                     continue;
                 }
                 if (this.fitting(question, excluded).length > 0) {
-                    uncount();
                     continue; // a job that was opened meanwhile
                 }
                 const opening = this.opener.open(model, workers, need);
                 const isShared = this.openings.has(opening);
-                if (isShared) {
-                    uncount();
-                }
-                opening.catch(isShared ? () => undefined : uncount);
                 this.countComing(queue, opening);
                 this.openBeside(question, { ...excluded, workers }, queue);
                 const job = await patient(opening);
@@ -338,20 +330,14 @@ export class JobPool {
         const { model } = question.modelRequest.body;
         const free = this.usable(model, excluded).reduce((sum, job) => sum + job.terms.maxParallel - job.running, 0);
         while (queue.pending > free + queue.coming) {
-            if (!this.openAnother(model, queue, excluded.workers, question, question.payer)) {
+            if (!this.openAnother(model, queue, excluded.workers, question)) {
                 return;
             }
         }
     }
 
     // False if no other job may be opened now.
-    private openAnother(
-        model: string,
-        queue: ModelQueue,
-        workers: ReadonlySet<string>,
-        need?: Need,
-        payer?: Payer, // the key for which it is opened
-    ): boolean {
+    private openAnother(model: string, queue: ModelQueue, workers: ReadonlySet<string>, need?: Need): boolean {
         const { config, log } = this.context;
         const { maxParallel, maxOpen } = config.job;
         const count = this.book.open(model).length + Math.ceil(queue.coming / maxParallel);
@@ -359,30 +345,14 @@ export class JobPool {
             queue.objection = count >= maxOpen ? `job.maxOpen (${maxOpen}) jobs are open` : queue.objection;
             return false;
         }
-        let uncount: () => void;
-        try {
-            uncount = this.countOpening(model, queue, payer);
-        } catch {
-            queue.objection = 'the jobs that were opened for one key reach its limit';
-            return false;
-        }
         const opening = this.opener.openAnother(model, new Set([...workers, ...this.stuckWorkers(model)]), need);
         this.countComing(queue, opening);
         opening.catch((error: unknown) => {
-            uncount();
             queue.pausedUntil = Date.now() + PAUSE_MS;
             queue.objection = reasonOf(error);
             log.warn({ model, reason: queue.objection }, 'no other job is opened for a while');
         });
         return true;
-    }
-
-    // One of many keys could have a job opened at each node, and nobody another on that day. The first job of a model
-    // is for all.
-    private countOpening(model: string, { coming }: ModelQueue, payer: Payer | undefined): () => void {
-        const { config, nodes } = this.context;
-        const hasOther = coming > 0 || this.inUse(model).some(({ stored }) => !nodes.bans.isCool(stored.worker));
-        return (hasOther ? payer?.countOpening(config.job.deposit) : undefined) ?? (() => undefined);
     }
 
     // Once for each job that is being opened, however many questions wait for it.
@@ -402,13 +372,13 @@ export class JobPool {
 
     /**
      * Opens a job elsewhere, once in a while, if every job of a model is at a node that became slow or fails often, or
-     * refuses most queries of the key of `refused`.
+     * refuses most queries of an API key.
      */
-    openElsewhere({ stored: { model }, phase }: GatewayJob, refused?: Pick<Question, 'payer'>): void {
+    openElsewhere({ stored: { model }, phase }: GatewayJob, key?: string): void {
         const { nodes, log } = this.context;
         const workers = new Set(this.book.open(model).map(({ stored }) => stored.worker));
         const queue = this.queueOf(model);
-        const refuses = (worker: string) => refused !== undefined && nodes.stats.refuses(worker, keyOf(refused.payer));
+        const refuses = (worker: string) => key !== undefined && nodes.stats.refuses(worker, key);
         const isPoor = [...workers].every((worker) => nodes.stats.isPoor(worker) || refuses(worker));
         if (phase === 'open' && isPoor && queue.coming === 0 && Date.now() >= queue.elsewhereFrom) {
             queue.elsewhereFrom = Date.now() + ELSEWHERE_MS;
@@ -416,7 +386,7 @@ export class JobPool {
                 { model },
                 'a job is opened at another node: those that serve it became slow, or fail or refuse often',
             );
-            this.openAnother(model, queue, workers, undefined, refused?.payer);
+            this.openAnother(model, queue, workers);
         }
     }
 

@@ -251,7 +251,7 @@ export class Router {
     private exclude(next: NextStep, job: GatewayJob, question: Question, excluded: Excluded): GatewayError {
         const { error, avoid, reuse, isRefusal } = next;
         const isRefused = isRefusal === true || (avoid === 'takeover' && excluded.takeover === true);
-        const refusesOften = isRefused && this.noteRefused(job, question);
+        const refusesOften = isRefused && this.noteRefused(job, keyOf(question.payer));
         excluded.opensNone = reuse === true && !refusesOften;
         const { worker } = job.stored;
         const process = job.worker.process;
@@ -431,13 +431,12 @@ export class Router {
 
     // True if it refuses most queries of a key. Two such nodes would use up both attempts of every query, and no other
     // node would be asked and prove them wrong. It counts for this key only, whose requests may be what is wrong.
-    private noteRefused(job: GatewayJob, question: Question): boolean {
+    private noteRefused(job: GatewayJob, key: string): boolean {
         const { stats } = this.context.nodes;
-        const key = keyOf(question.payer);
         stats.addRefused(job.stored.worker, key);
         const refuses = stats.refuses(job.stored.worker, key);
         if (refuses) {
-            this.parts.pool.openElsewhere(job, question);
+            this.parts.pool.openElsewhere(job, key);
         }
         return refuses;
     }

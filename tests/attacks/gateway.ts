@@ -865,15 +865,6 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
-        attack: "An app whose key may spend next to nothing asks each node by name, so that a job is opened at each: the deposits use up the escrow's limit of the day, and other keys get no job.",
-        stoppedBy:
-            'The deposits of the jobs that are opened for a key on one day, beside others of their model, end at its limit.',
-        file: 'tests/offchain/gateway/keys.spec.ts',
-        test: 'A gateway with API keys opens jobs beside others for a key up to its limit, so that it uses up no day of the escrow',
-        removed: 'offchain/gateway/pool: `countOpening`',
-    },
-    {
-        source: 'review',
         attack: 'An app asks a cheap node for a short prompt with so long an answer, or with so large a picture, that it refuses, and another node answers: the cheap node gets no prompt as long of any app for six hours.',
         stoppedBy: 'A node that refused a request as too long is left out of those only that are smaller in nothing.',
         file: 'tests/offchain/gateway/keys.spec.ts',

@@ -171,22 +171,6 @@ describe('A gateway with API keys', () => {
         expect(cheap.asked).toHaveLength(before + 3);
     });
 
-    it('opens jobs beside others for a key up to its limit, so that it uses up no day of the escrow', async () => {
-        await bench.close();
-        bench = await startBench(market(), { workers: 4 });
-        const bob = await admin('keys', { name: 'bob' });
-        const eve = await admin('keys', { name: 'eve', daily: '100000000' });
-        const only = (number: number) => ({ ...ask, provider: { only: [bench.workers[number].url] } });
-        const post = async (number: number, { secret }: Answer) =>
-            (await bench.post(only(number), bearer(secret))).status;
-
-        expect([await post(0, bob), await post(1, eve)]).toEqual([200, 200]);
-        expect([await post(2, eve), await post(3, eve)]).toEqual([402, 402]);
-        expect([await post(0, eve), await post(1, eve)]).toEqual([200, 200]); // jobs that are open
-        expect(bench.gateway.book.all).toHaveLength(2);
-        expect(await post(2, bob)).toBe(200);
-    });
-
     it('has hardly more refused for nothing of one that sends all its requests at once', async () => {
         await bench.restart({ job: { deposit: '1000000000', step: '40000', maxParallel: 4, maxOpen: 1 } });
         const { secret } = await admin('keys', { name: 'bob' });
