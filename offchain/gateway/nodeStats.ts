@@ -76,7 +76,8 @@ export class NodeStats {
 
     /** Counts a query of an API key that the worker refused for what it is, or for a while. */
     addRefused(url: string, key: string): void {
-        const { part } = this.refused.get(nameOf(url, key)) ?? { part: 0 };
+        const last = this.refused.get(nameOf(url, key));
+        const part = last !== undefined && this.now() - last.at < FORGOTTEN ? last.part : 0;
         this.refused.set(nameOf(url, key), { part: part + REFUSED * (1 - part), at: this.now() });
     }
 

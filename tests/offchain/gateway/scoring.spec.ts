@@ -130,6 +130,24 @@ describe('What is measured of a worker', () => {
         expect([measured.refusalsOf(url, ['tools']), measured.refusalsOf(url, ['json'])]).toEqual([0, 1]);
     });
 
+    it('a worker refuses most queries of a key from the seventh in a row, until ten minutes after the last', () => {
+        const measured = stats();
+        const refuse = (times: number) => {
+            for (let time = 0; time < times; time++) measured.addRefused(url, 'bob');
+        };
+        refuse(6);
+        expect(measured.refuses(url, 'bob')).toBe(false);
+        refuse(1);
+        expect([measured.refuses(url, 'bob'), measured.refuses(url, 'eve')]).toEqual([true, false]);
+        now = 599;
+        expect(measured.refuses(url, 'bob')).toBe(true);
+        now = 600;
+        expect(measured.refuses(url, 'bob')).toBe(false);
+
+        refuse(6); // what it refused before is forgotten
+        expect(measured.refuses(url, 'bob')).toBe(false);
+    });
+
     it('a prompt as long as one that it refused as too long is not sent to it, a shorter one is', () => {
         const measured = stats();
         const size = (prompt: number) => ({ prompt, total: prompt + 100, bytes: () => 4 * prompt });
