@@ -25,6 +25,16 @@ async function admin(path: string, body: object): Promise<Answer> {
     return (await request(`${url}/admin/${path}`, { method: 'POST', headers, body: JSON.stringify(body) })).body.json();
 }
 
+/** A cheap node and a dear one, and two keys. */
+async function twoNodes() {
+    await bench.close();
+    bench = await startBench(market(), { workers: 2 });
+    const [cheap, dear] = bench.workers;
+    const rates = { ...RATES, prompt: 1n, completion: 1n };
+    cheap.info = (info) => ({ ...info, offers: [{ ...info.offers[0], rates }] });
+    return { cheap, dear, bob: await admin('keys', { name: 'bob' }), eve: await admin('keys', { name: 'eve' }) };
+}
+
 const bearer = (secret: string) => ({ authorization: `Bearer ${secret}` });
 
 describe('A gateway with API keys', () => {
@@ -133,12 +143,7 @@ describe('A gateway with API keys', () => {
         ['longer than a node takes', { refuse: 'too_large' }],
         ['wrong for its model server', { decline: Reason.BackendRefused }],
     ] as const)('keeps asking a node for one key, though another sends it what is %s', async (_, script) => {
-        await bench.close();
-        bench = await startBench(market(), { workers: 2 });
-        const [cheap, dear] = bench.workers;
-        const rates = { ...RATES, prompt: 1n, completion: 1n };
-        cheap.info = (info) => ({ ...info, offers: [{ ...info.offers[0], rates }] });
-        const [bob, eve] = [await admin('keys', { name: 'bob' }), await admin('keys', { name: 'eve' })];
+        const { cheap, dear, bob, eve } = await twoNodes();
         const only = ({ url }: { url: string }) => ({ ...ask, provider: { only: [url] } });
         expect((await bench.post(only(dear), bearer(bob.secret))).status).toBe(200);
         cheap.scripts.push(...Array(9).fill(script));
@@ -152,12 +157,7 @@ describe('A gateway with API keys', () => {
     });
 
     it('sends short questions of one key to a node that refused a long answer of another', async () => {
-        await bench.close();
-        bench = await startBench(market(), { workers: 2 });
-        const [cheap, dear] = bench.workers;
-        const rates = { ...RATES, prompt: 1n, completion: 1n };
-        cheap.info = (info) => ({ ...info, offers: [{ ...info.offers[0], rates }] });
-        const [bob, eve] = [await admin('keys', { name: 'bob' }), await admin('keys', { name: 'eve' })];
+        const { cheap, dear, bob, eve } = await twoNodes();
         cheap.scripts.push({ decline: Reason.ContextExceeded });
         expect((await bench.post({ ...ask, provider: { only: [dear.url] } }, bearer(bob.secret))).status).toBe(200);
         expect((await bench.post({ ...ask, provider: { only: [cheap.url] } }, bearer(eve.secret))).status).toBe(400);
