@@ -1,6 +1,6 @@
 /** Sends claims in orders that the wallet can pay for, and confirms that the channels paid. */
-import { Channel, smaller } from '@cocoon-market/wrappers';
-import { type HotWallet, MAX_TRANSFERS, type Transfer } from '../chain';
+import { Channel, larger, smaller } from '@cocoon-market/wrappers';
+import { answersOf, type HotWallet, MAX_TRANSFERS, type Transfer } from '../chain';
 import { walletText } from '../process/addresses';
 import type { Tasks } from '../process/tasks';
 import type { WorkerBook } from './book';
@@ -106,12 +106,14 @@ export class ClaimSender {
 
     /**
      * nanoTON to attach to a claim: a tenth more than a channel requires, because prices may change before it arrives.
-     * At most {@link MAX_VALUE}, whatever an endpoint says.
+     * More than {@link MAX_VALUE} only if most endpoints require it.
      */
     private async value(claims: readonly Claim[]): Promise<bigint> {
         const now = this.context.steady();
         if (this.cachedValue === undefined || this.cachedValue.until < now) {
-            const value = smaller(((await this.requiredValue(claims)) * 11n) / 10n, MAX_VALUE);
+            const required = await this.requiredValue(claims);
+            const agreed = required > MAX_VALUE ? await this.agreedValue(claims, required) : required;
+            const value = (smaller(required, larger(agreed, MAX_VALUE)) * 11n) / 10n;
             this.cachedValue = { value, until: now + HOUR };
         }
         return this.cachedValue.value;
@@ -143,6 +145,19 @@ export class ClaimSender {
             }
         }
         throw lastError;
+    }
+
+    /** nanoTON that most endpoints require; 0 if too few answer. `required`: by one, believed if it is alone. */
+    private async agreedValue([{ channel }]: readonly Claim[], required: bigint): Promise<bigint> {
+        const { chain } = this.context;
+        const { others = [] } = chain;
+        if (others.length === 0) {
+            return required;
+        }
+        const values = await answersOf(chain, (source) =>
+            source.open(Channel.fromAddress(accountAddress(channel))).getClaimValue(),
+        );
+        return values.sort((a, b) => Number(b - a)).at(others.length >> 1) ?? 0n;
     }
 
     /** The value of a claim may be wrong, so it is read again. */

@@ -1051,7 +1051,8 @@ export const workerAttacks: Attack[] = [
     {
         source: 'review',
         attack: 'The first endpoint says that a claim needs nearly all that the wallet has: an order holds one claim, and of a thousand jobs whose client leaves at once most are refunded first.',
-        stoppedBy: 'A claim carries 0.02 TON at most, six times what it needs at the prices of 2025.',
+        stoppedBy:
+            'A claim carries more than 0.022 TON, six times what it needs at the prices of 2025, only if most endpoints require it.',
         file: 'tests/regression/offchain-worker.spec.ts',
         test: 'An endpoint that lies about what can be claimed and says that a claim must carry nearly all that the wallet has leaves room for others in the same order',
         removed: 'worker: the most that a claim carries (MAX_VALUE)',

@@ -469,6 +469,23 @@ describe('An endpoint that lies about what can be claimed', () => {
         expect(wallet.orders.map((order) => order.length)).toEqual([3]);
     });
 
+    it('and says that a claim must carry far more than others require keeps nothing from being claimed', async () => {
+        const { chain, wallet } = fixture;
+        const [account, open] = [chain.account.bind(chain), chain.open.bind(chain)];
+        const needed = 40_000_000n;
+        const dear: typeof open = (contract) => ({ ...open(contract), getClaimValue: async () => needed });
+        chain.open = (contract) => ({ ...open(contract), getClaimValue: async () => 10n ** 15n });
+        (chain as { others?: unknown[] }).others = [
+            { account, open: chain.open },
+            { account, open: dear },
+            { account, open: dear },
+        ];
+        const send = jest.spyOn(wallet, 'send');
+        await fixture.worker.claimNow();
+
+        expect(send.mock.calls[0][0].map(({ value }) => value)).toEqual([(needed * 11n) / 10n]);
+    });
+
     it('and says that a claim must carry less than it must keeps none of two channels from being claimed', async () => {
         const { chain, wallet } = fixture;
         const other = await withJob();
