@@ -242,6 +242,9 @@ async function factsOfChannel(channel: Address, content: Transaction): Promise<F
     }
     const message = readHistoryMessage(body);
     const sent = messagesOut(content).filter(isInternal);
+    if (sent.length === 0 && message?.name !== 'Leave') {
+        return facts; // a channel pays in each of the others; a contract of a stranger need not
+    }
     const by = info.src.toRawString();
     switch (message?.name) {
         case 'Claim':

@@ -1,0 +1,93 @@
+/** What strangers send and deploy keeps no reading of a market from its end. */
+import { Address, beginCell, Cell, internal, type SenderArguments, storeMessageRelaxed, toNano } from '@ton/core';
+import { claimBody, Provider } from '@cocoon-market/wrappers';
+import { createShardAccount } from '@ton/sandbox';
+import type { JoinedMarket } from '../support/stake';
+import { rebuilt, TestIndex } from './support';
+import { World } from './support/world';
+
+let world: World;
+let provider: JoinedMarket;
+let goBack: () => Promise<void>;
+
+beforeAll(async () => {
+    world = await World.start();
+    provider = await world.provider('alice');
+}, 60_000);
+
+beforeEach(async () => {
+    goBack = await world.snapshot();
+});
+
+afterEach(() => goBack());
+
+afterAll(() => world.close());
+
+/** A contract that takes anything, and sends the message that is the reference of a body. */
+async function obedient(): Promise<Address> {
+    const address = new Address(0, Buffer.alloc(32, 77));
+    const code = beginCell().storeBuffer(Buffer.from('ff003020d74a95d74c70fb00de', 'hex')).endCell();
+    const account = createShardAccount({ address, code, data: Cell.EMPTY, balance: toNano('1'), workchain: 0 });
+    await world.net.blockchain.setShardAccount(address, account);
+    return address;
+}
+
+it('an account that pays a payout for one claim, and nothing for another, keeps no pass from its end', async () => {
+    const [stranger, to] = [await world.wallet('stranger'), await obedient()];
+    const payment = internal({ to: provider.payout.address, value: toNano('0.01'), bounce: false });
+    const claim = claimBody({ cumulative: 1n, count: 1, signature: Buffer.alloc(64) });
+    const message = beginCell().store(storeMessageRelaxed(payment)).endCell();
+    const paid = beginCell().storeSlice(claim.beginParse()).storeRef(message).endCell();
+    await stranger.send({ to, value: toNano('0.1'), body: paid });
+    await stranger.send({ to, value: toNano('0.1'), body: claim });
+    const index = await TestIndex.open(world);
+    await index.pass();
+
+    expect(await index.store.mark('block')).toBeDefined();
+    expect(await index.store.log(`channel/${to.toRawString()}`)).toMatchObject({ size: 2 });
+    expect((await index.view()).totals).toMatchObject({ jobs: 0, claims: 0 });
+    await index.close();
+}, 30_000);
+
+/** Two Joins in one order. The Registry refuses the stake of the first, whose bounce ends the account. */
+async function joinTwice(): Promise<Address> {
+    const owner = await world.wallet('eve');
+    const twin = world.net.blockchain.openContract(await Provider.ofOwner(world.registry, owner.address));
+    const value = await world.market.registry.getJoinValue();
+    const joins: SenderArguments[] = [];
+    const collector = { address: owner.address, send: async (join: SenderArguments) => void joins.push(join) };
+    for (const stake of [1n, toNano('100')]) {
+        await twin.sendJoin(collector, { value: value + stake, stake, payout: owner.address });
+    }
+    await owner.sendMessages(joins.map((join) => internal({ ...join, bounce: true })));
+    return twin.address;
+}
+
+it('a provider whose account has ended, although the Registry announced it, keeps no pass from its end', async () => {
+    const ended = await joinTwice();
+    const { accountState } = await world.net.blockchain.getContract(ended);
+    expect(accountState?.type).not.toBe('active');
+    const index = await TestIndex.open(world);
+    await index.pass();
+    const { providers } = await index.view();
+
+    expect(await index.store.mark('block')).toBeDefined();
+    expect(providers.find((each) => each.provider === ended.toRawString())).toMatchObject({ account: null, jobs: 0 });
+    await index.close();
+}, 30_000);
+
+it('an account of a provider that can be read no more leaves what it had been in no index', async () => {
+    const index = await TestIndex.open(world);
+    await index.pass();
+    const { address } = provider.provider;
+    const { account } = await world.net.blockchain.getContract(address);
+    const storage = { ...account.account!.storage, state: { type: 'frozen' as const, stateHash: 1n } };
+    const frozen = { ...account.account!, storage };
+    await world.net.blockchain.setShardAccount(address, { ...account, account: frozen });
+    await provider.owner.send({ to: address, value: toNano('0.1'), bounce: false });
+    await index.pass();
+
+    expect((await index.view()).providers[0].account).toBeNull();
+    expect(await index.export()).toBe(await rebuilt(world));
+    await index.close();
+}, 30_000);
