@@ -23,6 +23,11 @@ export async function readProviders({ store, source, witnesses = [] }: IndexerPa
             return; // it has moved on: the next pass reads it
         }
         const [{ data }] = states;
+        if (data === undefined && states.every((state) => state.data === undefined)) {
+            // Frozen, or ended: of two Joins the Registry may have refused the first and announced the second.
+            await store.run((write) => write.deleteFrom('readings').where('log', '=', log).execute());
+            return;
+        }
         if (states.some((state) => !state.data || !data || !state.data.equals(data))) {
             throw new HistoryError(`The endpoints give different data of ${log} after lt ${done.lt}`);
         }
