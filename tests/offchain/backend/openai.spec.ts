@@ -19,6 +19,7 @@ type Handler = (request: IncomingMessage, response: ServerResponse, body: string
 describe('URL backend', () => {
     let server: Server;
     let backend: OpenAiBackend;
+    let stop = async () => {}; // a test that needs no server may run alone
 
     /** Starts a model server that answers with a handler, and a backend on it. */
     async function serve(handler: Handler, fields: { apiKey?: string; path?: string } = {}): Promise<void> {
@@ -30,6 +31,11 @@ describe('URL backend', () => {
         await once(server.listen(0, '127.0.0.1'), 'listening');
         const { port } = server.address() as AddressInfo;
         backend = new OpenAiBackend({ url: `http://127.0.0.1:${port}${fields.path ?? '/v1'}`, apiKey: fields.apiKey });
+        stop = async () => {
+            await backend.close();
+            server.closeAllConnections();
+            server.close();
+        };
     }
 
     /** Serves one stream of events. */
@@ -43,11 +49,7 @@ describe('URL backend', () => {
     const serveStatus = (status: number) =>
         serve((_, response, body) => response.writeHead(status).end(JSON.stringify({ error: { message: body } })));
 
-    afterEach(async () => {
-        await backend.close();
-        server.closeAllConnections();
-        server.close();
-    });
+    afterEach(() => stop());
 
     describe('asking', () => {
         it('sends the request as a stream with usage and the API key', async () => {
