@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { judge, TestOutcome, summary } from '../tooling/attacks';
+import { judge, notStopped, TestOutcome, summary } from '../tooling/attacks';
 import { attacksPage, PAGE } from '../tooling/attacksPage';
 import { attacks, inapplicable, sources } from './attacks';
 import { titlesIn } from './support/titles';
@@ -64,9 +64,17 @@ describe('npm run attacks', () => {
         expect(judge([list[0]], [outcomes[0], outcomes[0]])[0].outcome).toBe('missing');
     });
 
+    it('names at its end what was not stopped', () => {
+        const outcomes = list.map(({ file, test }) => ({ file, name: test, status: 'passed' }));
+        outcomes[1].status = 'failed';
+
+        expect(notStopped(judge(list, outcomes))).toEqual([`failed: ${list[1].attack} Test: a.spec.ts: two`]);
+    });
+
     it('ends with one line when all were stopped', () => {
         const outcomes = list.map(({ file, test }) => ({ file, name: test, status: 'passed' }));
 
+        expect(notStopped(judge(list, outcomes))).toEqual([]);
         expect(summary(judge(list, outcomes))).toBe('4 attacks, 4 stopped, 0 skipped');
     });
 });

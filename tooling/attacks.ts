@@ -48,6 +48,13 @@ export function summary(verdicts: AttackVerdict[]): string {
     );
 }
 
+/** One line for each attack that was not stopped, with its test. */
+export function notStopped(verdicts: AttackVerdict[]): string[] {
+    return verdicts
+        .filter(({ outcome }) => outcome !== 'stopped')
+        .map(({ attack, file, test, outcome }) => `${outcome}: ${attack} Test: ${file}: ${test}`);
+}
+
 /** Runs these tests and no others; what jest prints goes to standard error. */
 function run(list: Attack[]): TestOutcome[] {
     const folder = mkdtempSync(join(tmpdir(), 'attacks-'));
@@ -124,7 +131,7 @@ if (require.main === module) {
         const counts = { stopped: of('stopped'), failed: of('failed'), skipped: of('skipped'), missing: of('missing') };
         console.log(JSON.stringify({ attacks: verdicts.length, ...counts, list: verdicts }, undefined, 2));
     } else {
-        console.log(`${table(verdicts)}\n\n${summary(verdicts)}`);
+        console.log([table(verdicts), '', ...notStopped(verdicts), summary(verdicts)].join('\n'));
     }
     process.exitCode = of('stopped') === verdicts.length ? 0 : 1;
 }
