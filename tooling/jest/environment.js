@@ -2,6 +2,7 @@
 // global is slow (signatures took six times as long), and packages have to be loaded again for each file.
 const { ModernFakeTimers } = require('@jest/fake-timers');
 const { TestEnvironment } = require('jest-environment-node');
+const { withoutUnserializable } = require('./failures.js');
 
 class SharedEnvironment extends TestEnvironment {
     constructor(config, context) {
@@ -15,6 +16,7 @@ class SharedEnvironment extends TestEnvironment {
 
     handleTestEvent(event) {
         this.recorder?.handle(event);
+        if (event.name === 'test_done') withoutUnserializable(event.test.errors);
     }
 
     /** What a test file changes of the process is put back for the next one. */

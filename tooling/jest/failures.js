@@ -1,0 +1,25 @@
+// A failed test reaches jest's main process as JSON, which has no bigints and no cycles. One of either in an error, such
+// as an amount that was expected, fails the whole file and hides which test failed. So such details are shown as text;
+// the message, which jest prints, stays.
+const { inspect } = require('node:util');
+
+/** Replaces the details of these errors that JSON cannot carry. What is no object stays. */
+function withoutUnserializable(errors) {
+    for (const error of errors.flat()) {
+        if (typeof error !== 'object' || error === null) continue;
+        for (const [name, detail] of Object.entries(error)) {
+            if (!fitsJson(detail)) error[name] = inspect(detail);
+        }
+    }
+}
+
+function fitsJson(detail) {
+    try {
+        JSON.stringify(detail);
+        return true;
+    } catch {
+        return false;
+    }
+}
+
+module.exports = { withoutUnserializable };
