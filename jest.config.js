@@ -11,6 +11,7 @@ module.exports = {
         '^@cocoon-market/(wrappers|client|localnet)$': '<rootDir>/$1/index.ts',
         '^@cocoon-market/(wrappers|client|localnet)/(.*)$': '<rootDir>/$1/$2',
     },
+    globalSetup: '<rootDir>/tooling/jest/setup.mjs',
     setupFiles: ['<rootDir>/tests/support/faster.ts'],
     reporters: ['default', '<rootDir>/tooling/jest/slowest.js'],
     modulePathIgnorePatterns: ['<rootDir>/temp/'],
