@@ -1,7 +1,7 @@
 /**
  * A proof of concept in one file: copy it to tests/poc/<name>.spec.ts, change `attack`, and run
- * `npm run build && npx jest tests/poc/<name>.spec.ts`. It passes while the attacker gains nothing, and fails when your
- * attack works, with the amount. See "A proof of concept" in SECURITY.md.
+ * `npx jest tests/poc/<name>.spec.ts`. It passes while the attacker gains nothing, and fails when your attack works,
+ * with the amount. See "A proof of concept" in SECURITY.md.
  */
 import { Address, beginCell, Cell, contractAddress, internal, storeMessageRelaxed, toNano } from '@ton/core';
 import { SendMessageResult } from '@ton/sandbox';
