@@ -1,6 +1,6 @@
-// A failed test reaches jest's main process as JSON, which has no bigints and no cycles. One of either in an error, such
-// as an amount that was expected, fails the whole file and hides which test failed. So such details are shown as text;
-// the message, which jest prints, stays.
+// A failed test reaches the main process of jest as JSON, which has no bigints and no cycles. One of either in an
+// error, such as the amount that was expected, fails the whole file and hides which test failed. So such details are
+// passed on as text. The message, which jest prints, stays.
 const { inspect } = require('node:util');
 
 /** Replaces the details of these errors that JSON cannot carry. What is no object stays. */
