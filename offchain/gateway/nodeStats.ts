@@ -27,7 +27,7 @@ export interface RequestSize {
 /** A request that a worker refused as too long; never the request itself, which may be large. */
 type TooLong = Omit<RequestSize, 'bytes'> & { bytes: number; at: number };
 
-const MAX_TOO_LONG = 8; // requests that are remembered of a worker
+const MAX_TOO_LONG = 8; // requests that are remembered of a worker and an API key
 
 interface WorkerStats {
     delay: number | undefined;
@@ -35,14 +35,15 @@ interface WorkerStats {
     usual: number | undefined; // seconds of an answer, averaged over a long time
     success: number;
     at: number; // seconds, of the last query
-    refusals: Map<string, { count: number; at: number }>; // by feature
 }
 
 export class NodeStats {
-    private readonly tooLong = new Map<string, TooLong[]>(); // by URL
     private readonly all = new Map<string, WorkerStats>();
-    // Part of the queries of an API key that a worker refused for what they are, or for a while; by both.
-    private readonly refused = new Map<string, { part: number; at: number }>();
+    // What a worker refused, by its URL and the API key that asked. Whoever asks may see to it that it has to refuse,
+    // so it says nothing of the worker to other keys.
+    private readonly tooLong = new Map<string, TooLong[]>();
+    private readonly refusals = new Map<string, Map<string, { count: number; at: number }>>(); // then by feature
+    private readonly refused = new Map<string, { part: number; at: number }>(); // part of the queries
 
     /** `now`: seconds of a monotonic clock; `slowSeconds`: an answer that takes less is never slow. */
     constructor(
@@ -65,7 +66,7 @@ export class NodeStats {
         if (refused !== undefined) {
             refused.part -= REFUSED * refused.part;
         }
-        features.forEach((feature) => stats.refusals.delete(feature));
+        features.forEach((feature) => this.refusals.get(nameOf(url, key))?.delete(feature));
     }
 
     /** Counts a query that the worker did not answer, through no fault of the query. */
@@ -81,26 +82,24 @@ export class NodeStats {
         this.refused.set(nameOf(url, key), { part: part + REFUSED * (1 - part), at: this.now() });
     }
 
-    /**
-     * True if a worker refuses most queries of an API key, whatever they are. It may be the fault of either, so it says
-     * nothing of the worker to others.
-     */
+    /** True if a worker refuses most queries of an API key, whatever they are. It may be the fault of either. */
     refuses(url: string, key: string): boolean {
         const refused = this.refused.get(nameOf(url, key));
         return refused !== undefined && refused.part > REFUSES && this.now() - refused.at < FORGOTTEN;
     }
 
-    /** Counts that a worker refused what it lists, and another did it. */
-    addRefusal(url: string, features: readonly string[]): void {
-        const { refusals } = this.current(url);
+    /** Counts that a worker refused an API key what it lists, and another did it. */
+    addRefusal(url: string, features: readonly string[], key = ''): void {
+        const refusals = this.refusals.get(nameOf(url, key)) ?? new Map<string, { count: number; at: number }>();
         for (const feature of features) {
-            refusals.set(feature, { count: this.refusalsOf(url, [feature]) + 1, at: this.now() });
+            refusals.set(feature, { count: this.refusalsOf(url, [feature], key) + 1, at: this.now() });
         }
+        this.refusals.set(nameOf(url, key), refusals);
     }
 
-    /** How often a worker refused one of these features though another node did it, at most. */
-    refusalsOf(url: string, features: readonly string[]): number {
-        const refusals = this.all.get(url)?.refusals;
+    /** How often a worker refused an API key one of these features though another node did it, at most. */
+    refusalsOf(url: string, features: readonly string[], key = ''): number {
+        const refusals = this.refusals.get(nameOf(url, key));
         const counts = features.map((feature) => {
             const refusal = refusals?.get(feature);
             return refusal === undefined || this.now() - refusal.at > FORGIVEN ? 0 : refusal.count;
@@ -108,20 +107,20 @@ export class NodeStats {
         return Math.max(0, ...counts);
     }
 
-    /** Counts that a worker refused a request as too long, and another took it. */
-    addTooLong(url: string, size: RequestSize): void {
+    /** Counts that a worker refused a request of an API key as too long, and another took it. */
+    addTooLong(url: string, size: RequestSize, key = ''): void {
         const refused = { prompt: size.prompt, total: size.total, bytes: size.bytes(), at: this.now() };
         const larger = (one: TooLong) => isWithin(refused, { ...one, bytes: () => one.bytes });
-        const others = (this.tooLong.get(url) ?? []).filter((one) => !larger(one));
-        this.tooLong.set(url, [...others, refused].slice(-MAX_TOO_LONG));
+        const others = (this.tooLong.get(nameOf(url, key)) ?? []).filter((one) => !larger(one));
+        this.tooLong.set(nameOf(url, key), [...others, refused].slice(-MAX_TOO_LONG));
     }
 
     /**
-     * False if a worker refused a request that was larger in nothing, though another took it. It says only that
-     * something was too large: a short prompt with a long answer, or with a picture, says nothing of others.
+     * False if a worker refused a request of an API key that was larger in nothing, though another took it. It says
+     * only that something was too large: a short prompt with a long answer, or with a picture, says nothing of others.
      */
-    takes(url: string, size: RequestSize): boolean {
-        const refused = this.tooLong.get(url) ?? [];
+    takes(url: string, size: RequestSize, key = ''): boolean {
+        const refused = this.tooLong.get(nameOf(url, key)) ?? [];
         return !refused.some((one) => this.now() - one.at <= FORGIVEN && isWithin(one, size));
     }
 
@@ -148,7 +147,7 @@ export class NodeStats {
         const none = { delay: undefined, speed: undefined, success: 1 };
         const stats: WorkerStats =
             last === undefined
-                ? { ...none, usual: undefined, at: this.now(), refusals: new Map() }
+                ? { ...none, usual: undefined, at: this.now() }
                 : this.now() - last.at > FORGOTTEN
                   ? { ...last, ...none }
                   : last;

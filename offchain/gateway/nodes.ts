@@ -379,9 +379,9 @@ export class Nodes {
         };
     }
 
-    /** How often a worker refused what is needed, though it lists it and another node did it. */
-    refusals(url: string, { needed }: Pick<Need, 'needed'>): number {
-        return this.stats.refusalsOf(url, featuresOf(needed));
+    /** How often a worker refused the key that asks what is needed, though it lists it and another node did it. */
+    refusals(url: string, { needed, payer }: Pick<Need, 'needed' | 'payer'>): number {
+        return this.stats.refusalsOf(url, featuresOf(needed), keyOf(payer));
     }
 
     /** For each worker of a model, `ok` or why it is not used. */

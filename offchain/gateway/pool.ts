@@ -11,7 +11,7 @@ import { badRequest, GatewayError, unavailable } from './errors';
 import type { GatewayJob, Lease } from './job';
 import type { JobRules } from './jobRules';
 import type { OfferFacts } from './needs';
-import type { Candidate, Need } from './nodes';
+import { type Candidate, keyOf, type Need } from './nodes';
 import type { JobOpener } from './opener';
 import { requireThere, whileThere } from './patience';
 import { inOrder, type Preferences, type RoutedNode, unwanted } from './preferences';
@@ -263,11 +263,12 @@ export class JobPool {
         return this.able(question, excluded).filter((job) => this.isWilling(job, question));
     }
 
-    // False if its node refused such a question, and another one answered it.
+    // False if its node refused such a question of the key that asks, and another one answered it.
     private isWilling({ stored: { worker }, tokenizer }: GatewayJob, question: Question): boolean {
         const { nodes } = this.context;
+        const size = sizeOf(question, tokenizer);
         return (
-            nodes.refusals(worker, question) < MAX_REFUSALS && nodes.stats.takes(worker, sizeOf(question, tokenizer))
+            nodes.refusals(worker, question) < MAX_REFUSALS && nodes.stats.takes(worker, size, keyOf(question.payer))
         );
     }
 

@@ -160,6 +160,10 @@ export class Router {
                 if (error instanceof WorkerRefusal && error.code === 'too_large') {
                     refusals.push({ job, reason: Reason.TooLarge });
                 }
+                if (error instanceof WorkerRefusal && error.code === 'no_storage') {
+                    // It goes on to answer with text, so it is avoided only for what it cannot store.
+                    this.context.nodes.stats.addRefusal(job.stored.worker, noteFeatures, keyOf(question.payer));
+                }
                 const next = await this.ofError(job, error, signal);
                 if (!signal.aborted && next.isRefusal !== true && next.avoid !== 'takeover') {
                     this.context.nodes.stats.addFailure(job.stored.worker);
@@ -233,13 +237,13 @@ export class Router {
     private learn(job: GatewayJob, question: Question, measured: AnswerTimes, refusals: Refused[]): void {
         const { needed, payer } = question;
         const { stats } = this.context.nodes;
-        const features = featuresOf(needed);
-        stats.addAnswer(job.stored.worker, measured, features, keyOf(payer));
+        const [features, key] = [featuresOf(needed), keyOf(payer)];
+        stats.addAnswer(job.stored.worker, measured, features, key);
         for (const { job: other, reason } of refusals.filter((one) => one.job.stored.worker !== job.stored.worker)) {
             if (TOO_LONG.includes(reason)) {
-                stats.addTooLong(other.stored.worker, sizeOf(question, other.tokenizer));
+                stats.addTooLong(other.stored.worker, sizeOf(question, other.tokenizer), key);
             } else if (causeOf(reason).origin === 'server') {
-                stats.addRefusal(other.stored.worker, features);
+                stats.addRefusal(other.stored.worker, features, key);
                 this.context.log.warn(
                     { worker: other.stored.worker, features, reason: Reason[reason] },
                     'a node refuses what it lists, and another does it',
@@ -378,8 +382,6 @@ export class Router {
                 this.context.nodes.cool(job.stored.worker);
                 return { error, avoid: 'worker', isRefusal: true };
             case 'no_storage': {
-                // It goes on to answer with text, so it is avoided only for what it cannot store.
-                this.context.nodes.stats.addRefusal(job.stored.worker, noteFeatures);
                 const message =
                     'The nodes store no more vectors and log probabilities for this gateway for now: ask later, or ' +
                     'without "logprobs". They store more for what is paid';

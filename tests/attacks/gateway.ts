@@ -873,6 +873,14 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'An app sends an honest node one request that its model server calls too long, or three that it calls wrong, and that another node answers: the first gets no such query of any app for six hours.',
+        stoppedBy: 'What a node refuses of one key, though another node does it, leaves it out for this key only.',
+        file: 'tests/offchain/gateway/keys.spec.ts',
+        test: 'A gateway with API keys keeps asking a node for one key that called a request of another wrong three times',
+        removed: 'offchain/gateway/nodes: `refusals`',
+    },
+    {
+        source: 'review',
         attack: 'One cheap node says of every query that another process is taking its job over: both attempts go to two jobs of that node, though another node would answer.',
         stoppedBy: 'The second such refusal of a query has it go to another node, and counts as a refusal.',
         file: 'tests/offchain/gateway/refusals.spec.ts',

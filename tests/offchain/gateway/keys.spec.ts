@@ -166,8 +166,30 @@ describe('A gateway with API keys', () => {
         const before = cheap.asked.length;
 
         for (let time = 0; time < 3; time++) expect((await bench.post(ask, bearer(bob.secret))).status).toBe(200);
+        expect((await bench.post(ask, bearer(eve.secret))).status).toBe(200);
+        expect(cheap.asked).toHaveLength(before + 4);
+        expect((await bench.post({ ...ask, max_tokens: 2000 }, bearer(eve.secret))).status).toBe(200);
+        expect(cheap.asked).toHaveLength(before + 4);
+    });
+
+    it.each([
+        ['too long once', { decline: Reason.ContextExceeded }, 1],
+        ['too large once', { refuse: 'too_large' }, 1],
+        ['wrong three times', { decline: Reason.BackendRefused }, 3],
+    ] as const)('keeps asking a node for one key that called a request of another %s', async (_, script, times) => {
+        const { cheap, dear, bob, eve } = await twoNodes();
+        expect((await bench.post({ ...ask, provider: { only: [dear.url] } }, bearer(bob.secret))).status).toBe(200);
+        const preferred = { ...ask, messages: [{ role: 'user', content: 'x' }], provider: { order: [cheap.url] } };
+        cheap.scripts.push(...Array(times).fill(script));
+        for (let time = 0; time < times; time++) {
+            expect((await bench.post(preferred, bearer(eve.secret))).status).toBe(200);
+        }
+        expect([cheap.scripts.length, dear.asked.length]).toEqual([0, times + 1]); // which did what the first refused
+        const before = cheap.asked.length;
+
+        for (let time = 0; time < 3; time++) expect((await bench.post(ask, bearer(bob.secret))).status).toBe(200);
         expect(cheap.asked).toHaveLength(before + 3);
-        expect((await bench.post({ ...ask, max_tokens: 2000 }, bearer(bob.secret))).status).toBe(200);
+        expect((await bench.post(ask, bearer(eve.secret))).status).toBe(200);
         expect(cheap.asked).toHaveLength(before + 3);
     });
 
