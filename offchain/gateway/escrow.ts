@@ -1,6 +1,6 @@
 /** The client's escrow as the gateway reads it: what it holds and allows, and why it opens no job. */
 import type { EscrowState } from '@cocoon-market/wrappers';
-import { bytesToNumber, channelCodes, errorName, errors, Escrow, formatTon } from '@cocoon-market/wrappers';
+import { bytesToNumber, channelCodes, errorName, errors, Escrow, formatTon, smaller } from '@cocoon-market/wrappers';
 import { Address, Cell } from '@ton/core';
 import { type Accepted, answersOf, type Chain, type ChainAccount } from '../chain';
 import { addressText } from '../process/addresses';
@@ -85,8 +85,11 @@ export class EscrowAccount {
         return this.purseOf(await this.read());
     }
 
-    /** Throws 402 if the escrow does not open a job of this deposit; unlike the chain, it says how much is missing. */
-    async requireMoney(reading: EscrowReading, deposit: bigint): Promise<void> {
+    /**
+     * What the escrow may open today, in nanoTON. Throws 402 if it does not open a job of this deposit; unlike the
+     * chain, it says how much is missing.
+     */
+    async requireMoney(reading: EscrowReading, deposit: bigint): Promise<bigint> {
         const cost = deposit + (await this.chain.open(Escrow.fromAddress(this.address)).getOpenFeeOf(1n));
         const purse = await this.purseOf(reading);
         if (deposit > purse.jobLimit) {
@@ -98,6 +101,7 @@ export class EscrowAccount {
         if (cost > purse.available) {
             throw this.refusalOf(errors.ErrLowBalance, { cost, deposit, purse });
         }
+        return smaller(purse.dayRemaining, purse.available);
     }
 
     /** The error for an order that the escrow refuses with an exit code. Amounts are nanoTON. */

@@ -14,6 +14,7 @@ import type { GatewayJob } from './job';
 import { NO_NEEDS } from './needs';
 import { Candidate, type Need, termsAt } from './nodes';
 import { placementOrder } from './placement';
+import { ShareUsed } from './openings';
 import type { Recovery } from './recovery';
 import { ChannelUnseen, OrderLapsed } from './spending';
 import { WorkerRefusal } from '../payer/workerErrors';
@@ -44,7 +45,10 @@ export class JobOpener {
         private readonly parts: JobOpenerParts,
     ) {}
 
-    /** Opens one job of a model at the best node that is not excluded; a need that is being met is met once. */
+    /**
+     * Opens one job of a model at the best node that is not excluded; a need that is being met is met once. Throws
+     * {@link ShareUsed} if the key that first had this need has to leave the day to others.
+     */
     open(model: string, excluded: ReadonlySet<string>, need: Need = { needed: NO_NEEDS }): Promise<GatewayJob> {
         const features = need.needed.features.map(({ feature }) => feature).sort();
         const preferences = toWire(need.preferences);
@@ -64,17 +68,18 @@ export class JobOpener {
         await this.requireSearched();
         const candidate = await this.choose(model, excluded, need);
         try {
-            return await this.openAt(model, candidate);
+            return await this.openAt(model, candidate, need.payer?.name);
         } finally {
             this.chosen.splice(this.chosen.indexOf(candidate.url), 1);
         }
     }
 
-    private async openAt(model: string, candidate: Candidate): Promise<GatewayJob> {
+    // `key`: the name of the API key for which it is opened.
+    private async openAt(model: string, candidate: Candidate, key: string | undefined): Promise<GatewayJob> {
         const { log } = this.context;
         for (let attempt = 1; ; attempt++) {
             try {
-                const ordered = await this.order(model, candidate);
+                const ordered = await this.order(model, candidate, key);
                 await this.welcome(ordered).finally(() => (ordered.job.isFirstShown = false));
                 return ordered.job;
             } catch (error) {
@@ -116,12 +121,14 @@ export class JobOpener {
         }
     }
 
-    private async order(model: string, candidate: Candidate): Promise<Ordered> {
-        const { config, network, keys, spending, store, now } = this.context;
+    private async order(model: string, candidate: Candidate, key: string | undefined): Promise<Ordered> {
+        const { config, network, keys, spending, store, people, log, now } = this.context;
+        const { openings } = people;
         const escrow = this.context.escrow.address.hash;
         const { deposit, notice, lifetime } = config.job;
         const { url: worker, info } = candidate;
         const made: GatewayJob[] = [];
+        let uncount = () => {};
         try {
             const isSure = await spending.open(
                 (number, at) => {
@@ -150,9 +157,11 @@ export class JobOpener {
                         note: '',
                     };
                     await store.addJob(stored, lease);
+                    uncount = openings.add(key, deposit);
                     made.push(this.parts.book.add(stored));
                     made[0].countedBy = candidate.listing.tokenizer;
                 },
+                (remaining) => openings.require(key, remaining),
             );
             made[0].isComplete = true;
             made[0].isFirstShown = true;
@@ -160,10 +169,16 @@ export class JobOpener {
             return { job: made[0], isSure };
         } catch (error) {
             made.forEach((job) => (job.isFirstShown = false));
+            if (error instanceof ShareUsed) {
+                log.info({ model, key, reason: error.message }, 'no job is opened for a key for a while');
+                openings.pause(error);
+            }
             if (error instanceof OrderLapsed) {
                 await made[0]?.change({ phase: 'failed', note: reasonOf(error.cause ?? error) });
                 if (error instanceof ChannelUnseen) {
                     await this.context.setbacks.add(made[0], 'its channel did not appear'); // its deposit is tied up
+                } else {
+                    uncount();
                 }
             }
             throw error;

@@ -2,6 +2,7 @@
 import type { PeopleStore, StoredApiKey } from '../store/people';
 import { ApiKeys } from './apiKeys';
 import { Budgets } from './budgets';
+import { Openings } from './openings';
 import { UsageReader } from './usage';
 
 /** What pays a query: a key whose budget reserves what the query may cost. */
@@ -24,11 +25,13 @@ export class People {
     private constructor(
         readonly apiKeys: ApiKeys,
         readonly budgets: Budgets,
+        readonly openings: Openings,
         readonly usage: UsageReader,
     ) {}
 
     static async load(store: PeopleStore, now: () => number): Promise<People> {
-        return new People(await ApiKeys.load(store, now), await Budgets.load(store, now), new UsageReader(store, now));
+        const [apiKeys, budgets] = [await ApiKeys.load(store, now), await Budgets.load(store, now)];
+        return new People(apiKeys, budgets, new Openings(apiKeys, budgets, now), new UsageReader(store, now));
     }
 
     /** The payer of a request. Limits that change meanwhile hold for it, too. */

@@ -10,8 +10,9 @@ import type { GatewayContext } from './context';
 import { badRequest, GatewayError, unavailable } from './errors';
 import type { GatewayJob, Lease } from './job';
 import type { JobRules } from './jobRules';
-import type { OfferFacts } from './needs';
+import { NO_NEEDS, type OfferFacts } from './needs';
 import { type Candidate, keyOf, type Need } from './nodes';
+import { ShareUsed } from './openings';
 import type { JobOpener } from './opener';
 import { requireThere, whileThere } from './patience';
 import { inOrder, type Preferences, type RoutedNode, unwanted } from './preferences';
@@ -29,6 +30,7 @@ const OPENING_MS = 180_000; // longest wait while a job is being opened
 const ELSEWHERE_MS = 300_000; // between two jobs that are opened because the others serve poorly
 const ROOM_MS = 300_000; // between two jobs that make room for one at another node
 const ONLY_ROOM_MS = 3_600_000; // the same, if it was the only one of its node: each opening costs a fee
+const SHARE_USED = 'what the escrow may still open today is left to other keys';
 const MAX_KEPT = 16 << 20; // bytes of answers without an ending, from which on their job gets no other query
 const PAUSE_MS = 30_000; // after a job that was not opened, before another is tried
 
@@ -47,6 +49,8 @@ interface ModelQueue {
     usage: ModelUsage;
     pending: number; // questions without a lease
     coming: number; // slots of jobs that are being opened
+    pendingOf: Map<string, number>; // the same by API key
+    comingFor: Map<string, number>;
     pausedUntil: number; // milliseconds, no job is opened ahead or beside others before
     elsewhereFrom: number; // milliseconds, when the next job may be opened because others serve poorly
     roomFrom: number; // milliseconds, when the next job may make room for another
@@ -90,7 +94,7 @@ export class JobPool {
             ...this.context.nodes.tokenizers(model),
         ]);
         const queue = this.queueOf(model);
-        queue.pending++;
+        this.addPending(queue, question, 1);
         this.noteUse(model);
         let letGo: (() => void) | undefined;
         const hold: Hold = (rates, tokenizer) => {
@@ -105,7 +109,7 @@ export class JobPool {
         try {
             return await this.waitInOrder(question, excluded, queue, { hold, signal });
         } catch (error) {
-            queue.pending--;
+            this.addPending(queue, question, -1);
             throw error;
         } finally {
             letGo?.();
@@ -171,8 +175,7 @@ export class JobPool {
                 question,
             );
             if (free !== undefined) {
-                queue.pending--;
-                return lease(free, question);
+                return this.lend(free, question, queue);
             }
             if (fit.length > 0) {
                 const holding = hold(fit[0].terms.rates, fit[0].tokenizer);
@@ -210,12 +213,19 @@ export class JobPool {
                 atNode.forEach((job) => job.relist(listing));
                 const able = this.choose(this.ableAt(url, question, excluded), question);
                 if (able !== undefined) {
-                    queue.pending--;
-                    return lease(able, question);
+                    return this.lend(able, question, queue);
                 }
                 const unreachable = this.unreachable(model, excluded);
                 const ofNode = unreachable.filter(({ stored }) => stored.worker === url);
-                const isFull = this.isFull(model, queue) && !this.makeRoom(question, queue);
+                const objection = this.objectionTo(question);
+                if (objection !== undefined) {
+                    if (unreachable.length === 0 && !this.mayGetFree(question, excluded, queue)) {
+                        throw objection;
+                    }
+                    queue.objection = SHARE_USED;
+                }
+                const isFull =
+                    objection !== undefined || (this.isFull(model, queue) && !this.makeRoom(question, queue));
                 if (isFull || ofNode.length >= MAX_UNREACHABLE) {
                     await (unreachable.length > 0
                         ? patient(this.waitForReturn(start, unreachable))
@@ -227,9 +237,9 @@ export class JobPool {
                 }
                 const opening = this.opener.open(model, workers, need);
                 const isShared = this.openings.has(opening);
-                this.countComing(queue, opening);
+                this.countComing(queue, opening, question);
                 this.openBeside(question, { ...excluded, workers }, queue);
-                const job = await patient(opening);
+                const job = await patient(isShared ? unlessShareUsed(opening) : opening);
                 opened = isShared ? undefined : job; // a job for another question may not serve this one
             } catch (error) {
                 requireThere(signal);
@@ -239,14 +249,13 @@ export class JobPool {
                 if (last === undefined || last.running >= last.terms.maxParallel) {
                     throw error;
                 }
-                queue.pending--;
-                return lease(last, question);
+                return this.lend(last, question, queue);
             }
         }
     }
 
     /** A query ended: another one gets its place, and the next job is opened if use is about to need it. */
-    release(job: GatewayJob): void {
+    release(job: GatewayJob, { payer }: Pick<Need, 'payer'>): void {
         const { total } = job.ledger;
         const cost = total - (this.totals.get(job) ?? 0n);
         this.totals.set(job, total);
@@ -255,7 +264,7 @@ export class JobPool {
         }
         this.noteUse(job.stored.model);
         this.wake();
-        this.openAhead(job);
+        this.openAhead(job, payer);
         this.openElsewhere(job);
     }
 
@@ -298,6 +307,28 @@ export class JobPool {
         return among[choose(nodes.weights(facts, question), Math.random())];
     }
 
+    private lend(job: GatewayJob, question: Question, queue: ModelQueue): Lease {
+        this.addPending(queue, question, -1);
+        return lease(job, question);
+    }
+
+    private addPending(queue: ModelQueue, { payer }: Question, count: number): void {
+        queue.pending += count;
+        addTo(queue.pendingOf, keyOf(payer), count);
+    }
+
+    // Why no job is opened for a key now, of which others might not get one otherwise.
+    private objectionTo({ payer }: Need): ShareUsed | undefined {
+        return this.context.people.openings.objectionTo(payer?.name);
+    }
+
+    // True if a question may get a job though none is opened for it.
+    private mayGetFree(question: Question, excluded: Excluded, { coming }: ModelQueue): boolean {
+        const { model } = question.modelRequest.body;
+        const mayAnswer = (job: GatewayJob) => suits(job, question) && this.isWilling(job, question);
+        return coming > 0 || this.usable(model, excluded).some((job) => this.hasMoney(job) && mayAnswer(job));
+    }
+
     private wake(): void {
         this.waiting.forEach((end) => end());
     }
@@ -308,6 +339,8 @@ export class JobPool {
                 usage: new ModelUsage(),
                 pending: 0,
                 coming: 0,
+                pendingOf: new Map(),
+                comingFor: new Map(),
                 pausedUntil: 0,
                 elsewhereFrom: 0,
                 roomFrom: 0,
@@ -325,12 +358,16 @@ export class JobPool {
     }
 
     /**
-     * Opens another job if more questions wait than the jobs that are being opened will take.
+     * Opens another job if more questions wait than the jobs that are being opened will take: in all, and of the key
+     * that asks.
      */
     private openBeside(question: Question, excluded: Excluded, queue: ModelQueue): void {
         const { model } = question.modelRequest.body;
         const free = this.usable(model, excluded).reduce((sum, job) => sum + job.terms.maxParallel - job.running, 0);
-        while (queue.pending > free + queue.coming) {
+        const key = keyOf(question.payer);
+        const isNeeded = () => queue.pending > free + queue.coming;
+        const isOwn = () => (queue.pendingOf.get(key) ?? 0) > (queue.comingFor.get(key) ?? 0);
+        while (isNeeded() && isOwn()) {
             if (!this.openAnother(model, queue, excluded.workers, question)) {
                 return;
             }
@@ -338,7 +375,7 @@ export class JobPool {
     }
 
     // False if no other job may be opened now.
-    private openAnother(model: string, queue: ModelQueue, workers: ReadonlySet<string>, need?: Need): boolean {
+    private openAnother(model: string, queue: ModelQueue, workers: ReadonlySet<string>, need: Need = ANY): boolean {
         const { config, log } = this.context;
         const { maxParallel, maxOpen } = config.job;
         const count = this.book.open(model).length + Math.ceil(queue.coming / maxParallel);
@@ -346,9 +383,17 @@ export class JobPool {
             queue.objection = count >= maxOpen ? `job.maxOpen (${maxOpen}) jobs are open` : queue.objection;
             return false;
         }
+        if (this.objectionTo(need) !== undefined) {
+            queue.objection = SHARE_USED;
+            return false;
+        }
         const opening = this.opener.openAnother(model, new Set([...workers, ...this.stuckWorkers(model)]), need);
-        this.countComing(queue, opening);
+        this.countComing(queue, opening, need);
         opening.catch((error: unknown) => {
+            if (error instanceof ShareUsed) {
+                queue.objection = SHARE_USED; // the jobs of other keys do not wait for it
+                return;
+            }
             queue.pausedUntil = Date.now() + PAUSE_MS;
             queue.objection = reasonOf(error);
             log.warn({ model, reason: queue.objection }, 'no other job is opened for a while');
@@ -357,15 +402,17 @@ export class JobPool {
     }
 
     // Once for each job that is being opened, however many questions wait for it.
-    private countComing(queue: ModelQueue, opening: Promise<GatewayJob>): void {
+    private countComing(queue: ModelQueue, opening: Promise<GatewayJob>, { payer }: Need): void {
         if (this.openings.has(opening)) {
             return;
         }
         this.openings.add(opening);
         const { maxParallel } = this.context.config.job;
         queue.coming += maxParallel;
+        addTo(queue.comingFor, keyOf(payer), maxParallel);
         const end = () => {
             queue.coming -= maxParallel;
+            addTo(queue.comingFor, keyOf(payer), -maxParallel);
             this.wake();
         };
         opening.then(end, end);
@@ -373,26 +420,27 @@ export class JobPool {
 
     /**
      * Opens a job elsewhere, once in a while, if every job of a model is at a node that became slow or fails often, or
-     * refuses most queries of an API key.
+     * refuses most queries of the API key of `refused`.
      */
-    openElsewhere({ stored: { model }, phase }: GatewayJob, key?: string): void {
+    openElsewhere({ stored: { model }, phase }: GatewayJob, refused?: Pick<Need, 'payer'>): void {
         const { nodes, log } = this.context;
         const workers = new Set(this.book.open(model).map(({ stored }) => stored.worker));
         const queue = this.queueOf(model);
-        const refuses = (worker: string) => key !== undefined && nodes.stats.refuses(worker, key);
+        const refuses = (worker: string) => refused !== undefined && nodes.stats.refuses(worker, keyOf(refused.payer));
         const isPoor = [...workers].every((worker) => nodes.stats.isPoor(worker) || refuses(worker));
         if (phase === 'open' && isPoor && queue.coming === 0 && Date.now() >= queue.elsewhereFrom) {
-            queue.elsewhereFrom = Date.now() + ELSEWHERE_MS;
-            log.info(
-                { model },
-                'a job is opened at another node: those that serve it became slow, or fail or refuse often',
-            );
-            this.openAnother(model, queue, workers);
+            if (this.openAnother(model, queue, workers, { ...ANY, payer: refused?.payer })) {
+                queue.elsewhereFrom = Date.now() + ELSEWHERE_MS;
+                log.info(
+                    { model },
+                    'a job is opened at another node: those that serve it became slow, or fail or refuse often',
+                );
+            }
         }
     }
 
     // Below the configured part of its deposit, or when the use of the model will soon need more than its jobs have.
-    private openAhead(job: GatewayJob): void {
+    private openAhead(job: GatewayJob, payer: Need['payer']): void {
         const { config, log } = this.context;
         const { model } = job.stored;
         const low = (other: GatewayJob) => other.unspent < this.threshold(other);
@@ -415,7 +463,7 @@ export class JobPool {
         const shortage = queue.usage.shortage(room, config.job.aheadSeconds, seconds());
         if (shortage !== undefined && queue.coming === 0) {
             log.info({ model, shortage }, 'the next job is opened ahead');
-            this.openAnother(model, queue, new Set());
+            this.openAnother(model, queue, new Set(), { ...ANY, payer });
         }
     }
 
@@ -555,7 +603,12 @@ export class JobPool {
     }
 
     private inUse(model: string): GatewayJob[] {
-        return this.usable(model, nothing()).filter((job) => job.unspent - job.withheld >= this.threshold(job));
+        return this.usable(model, nothing()).filter((job) => this.hasMoney(job));
+    }
+
+    // Now, or when the queries end whose costs are reserved.
+    private hasMoney(job: GatewayJob): boolean {
+        return job.unspent - job.withheld >= this.threshold(job);
     }
 
     /**
@@ -618,9 +671,30 @@ export class JobPool {
     }
 }
 
+const ANY: Need = { needed: NO_NEEDS };
+
 const seconds = () => performance.now() / 1000;
 
 const nothing = (): Excluded => ({ workers: new Set(), jobs: new Set(), sessions: new Set() });
+
+function addTo(counts: Map<string, number>, name: string, count: number): void {
+    const sum = (counts.get(name) ?? 0) + count;
+    if (sum === 0) {
+        counts.delete(name);
+    } else {
+        counts.set(name, sum);
+    }
+}
+
+// A job that is opened for the question of another key, which may have to leave the day to others: this one need not.
+function unlessShareUsed(opening: Promise<GatewayJob>): Promise<GatewayJob | undefined> {
+    return opening.catch((error: unknown) => {
+        if (error instanceof ShareUsed) {
+            return undefined;
+        }
+        throw error;
+    });
+}
 
 // Resolves as soon as one holds, or when none does.
 async function firstTrue(promises: readonly Promise<boolean>[]): Promise<void> {

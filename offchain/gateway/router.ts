@@ -12,7 +12,7 @@ import type { Endings } from './endings';
 import type { GatewayJob, Lease } from './job';
 import type { NotStored } from './notStored';
 import { isCut } from '../payer/check';
-import { featuresOf, keyOf } from './nodes';
+import { featuresOf, keyOf, type Need } from './nodes';
 import type { AnswerTimes } from './nodeStats';
 import { requireThere, whileThere } from './patience';
 import { Excluded, JobPool } from './pool';
@@ -164,14 +164,14 @@ export class Router {
                     // It goes on to answer with text, so it is avoided only for what it cannot store.
                     this.context.nodes.stats.addRefusal(job.stored.worker, noteFeatures, keyOf(question.payer));
                 }
-                const next = await this.ofError(job, error, signal);
+                const next = await this.ofError(job, question, error, signal);
                 if (!signal.aborted && next.isRefusal !== true && next.avoid !== 'takeover') {
                     this.context.nodes.stats.addFailure(job.stored.worker);
                 }
                 this.requireMore(next, { begun, brokenOff: error instanceof BrokenOff }, signal);
                 failure = this.exclude(next, job, question, excluded);
             } finally {
-                pool.release(job);
+                pool.release(job, question);
             }
         }
         throw failure!;
@@ -193,10 +193,10 @@ export class Router {
     }
 
     // A worker that has not noticed yet that a query was cut has no place for another one, and would be blamed for it.
-    private async freePlace(job: GatewayJob, ended: Promise<void>): Promise<void> {
+    private async freePlace(job: GatewayJob, question: Question, ended: Promise<void>): Promise<void> {
         await Promise.race([ended, sleep(PLACE_MS, undefined, { ref: false })]).catch(() => undefined);
         job.end();
-        this.parts.pool.release(job);
+        this.parts.pool.release(job, question);
     }
 
     private noteSilent(job: GatewayJob): void {
@@ -255,7 +255,7 @@ export class Router {
     private exclude(next: NextStep, job: GatewayJob, question: Question, excluded: Excluded): GatewayError {
         const { error, avoid, reuse, isRefusal } = next;
         const isRefused = isRefusal === true || (avoid === 'takeover' && excluded.takeover === true);
-        const refusesOften = isRefused && this.noteRefused(job, keyOf(question.payer));
+        const refusesOften = isRefused && this.noteRefused(job, question);
         excluded.opensNone = reuse === true && !refusesOften;
         const { worker } = job.stored;
         const process = job.worker.process;
@@ -294,13 +294,13 @@ export class Router {
         }
     }
 
-    private async ofError(job: GatewayJob, error: unknown, signal: AbortSignal): Promise<NextStep> {
+    private async ofError(job: GatewayJob, question: Question, error: unknown, signal: AbortSignal): Promise<NextStep> {
         const { nodes, log } = this.context;
         const { worker } = job.stored;
         if (error instanceof BrokenOff) {
             const ended = this.parts.endings.fetch(error.lease, error.query, error.received);
             if (error.keepsPlace) {
-                void this.freePlace(job, ended);
+                void this.freePlace(job, question, ended);
             }
             if (error.cause instanceof ClockInDoubt) {
                 log.error({ job: job.number, reason: error.cause.message }, 'nobody is blamed for a time');
@@ -433,12 +433,13 @@ export class Router {
 
     // True if it refuses most queries of a key. Two such nodes would use up both attempts of every query, and no other
     // node would be asked and prove them wrong. It counts for this key only, whose requests may be what is wrong.
-    private noteRefused(job: GatewayJob, key: string): boolean {
+    private noteRefused(job: GatewayJob, question: Pick<Need, 'payer'>): boolean {
         const { stats } = this.context.nodes;
+        const key = keyOf(question.payer);
         stats.addRefused(job.stored.worker, key);
         const refuses = stats.refuses(job.stored.worker, key);
         if (refuses) {
-            this.parts.pool.openElsewhere(job, key);
+            this.parts.pool.openElsewhere(job, question);
         }
         return refuses;
     }

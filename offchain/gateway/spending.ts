@@ -88,13 +88,14 @@ export class SpendAccount {
 
     /**
      * Opens one job: `plan` gets the job's number and the chain's time, `keep` must have the order on disk before it
-     * resolves, unless another process has the lease of the orders. Resolves once the channel is active with the
-     * expected code and data: then it has the deposit; with false if an endpoint that answers does not show it. Throws
-     * 503 if other processes order for too long.
+     * resolves, unless another process has the lease of the orders, and `allow` gets what the escrow may open today
+     * (nanoTON) and may throw. Resolves once the channel is active with the expected code and data: then it has the
+     * deposit; with false if an endpoint that answers does not show it. Throws 503 if other processes order too long.
      */
     open<Plan extends Pick<OpenOrder, 'parameters' | 'deposit'>>(
         plan: (number: number, at: number) => Plan,
         keep: (order: Plan & OpenOrder, lease: HeldLease) => Promise<void>,
+        allow: (remaining: bigint) => void = () => undefined,
     ): Promise<boolean> {
         const openNow = async (lease: HeldLease) => {
             const prepared = await this.sources.read(async (account) => {
@@ -106,7 +107,7 @@ export class SpendAccount {
                     return undefined;
                 }
                 const planned = plan(jobNumber(Number(reading.state.seqno)), at);
-                await account.requireMoney(reading, planned.deposit);
+                allow(await account.requireMoney(reading, planned.deposit));
                 return { planned, validUntil: at + VALID_SECONDS, code: reading.code };
             });
             if (prepared === undefined) {

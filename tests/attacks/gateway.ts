@@ -881,6 +881,23 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: "An app whose key may spend next to nothing asks each node by name, so that a job is opened at each: the deposits use up the escrow's limit of the day, and other keys get no job.",
+        stoppedBy: 'One of several keys leaves the others as much of what the escrow may open today as it ties up.',
+        file: 'tests/offchain/gateway/openings.spec.ts',
+        test: 'Of what the escrow may open today one of several keys leaves the others as much as it ties up',
+        removed: 'offchain/gateway/openings: `require`',
+    },
+    {
+        source: 'review',
+        attack: 'An app with one of several keys asks so much at once that all jobs of the day are opened for it, and the question of another key waits for a slot.',
+        stoppedBy:
+            'Jobs beside others are counted for the key whose questions wait. One that ties up its share gets no other, and the next is opened for another key without a pause.',
+        file: 'tests/offchain/gateway/openings.spec.ts',
+        test: 'Of what the escrow may open today a key that asks much at once leaves a job to another key, whose question does not wait',
+        removed: 'offchain/gateway/openings: `require`',
+    },
+    {
+        source: 'review',
         attack: 'One cheap node says of every query that another process is taking its job over: both attempts go to two jobs of that node, though another node would answer.',
         stoppedBy: 'The second such refusal of a query has it go to another node, and counts as a refusal.',
         file: 'tests/offchain/gateway/refusals.spec.ts',

@@ -4,11 +4,10 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { request } from 'undici';
 import { main } from '../../../offchain/cli';
-import { adminHeaders } from '../../../offchain/gateway/adminToken';
 import { Recording } from '../../../offchain/gateway/idempotency';
 import { Reason } from '@cocoon-market/wrappers';
 import { useMarket } from '../../support/market';
-import { Answer, ask, Bench, MODEL, RATES, startBench, until } from './support';
+import { ask, Bench, MODEL, RATES, startBench, until } from './support';
 
 const market = useMarket();
 let bench: Bench;
@@ -19,11 +18,7 @@ beforeEach(async () => {
 afterEach(() => bench.close());
 
 /** Posts to an admin path, as the command line does. */
-async function admin(path: string, body: object): Promise<Answer> {
-    const { url } = bench.gateway;
-    const headers = { ...adminHeaders(url), 'content-type': 'application/json' };
-    return (await request(`${url}/admin/${path}`, { method: 'POST', headers, body: JSON.stringify(body) })).body.json();
-}
+const admin = (path: string, body: object) => bench.admin(path, body);
 
 /** A cheap node and a dear one, and two keys. */
 async function twoNodes() {

@@ -59,8 +59,8 @@ export interface Bench {
         body: unknown,
         headers?: Record<string, string>,
     ): Promise<{ status: number; headers: Record<string, unknown>; body: Answer }>;
-    /** What an admin path answers. */
-    admin(path: string): Promise<Answer>;
+    /** What an admin path answers, to a body if there is one. */
+    admin(path: string, body?: object): Promise<Answer>;
     close(): Promise<void>;
 }
 
@@ -133,10 +133,11 @@ export async function startBench(market: Market, options: BenchOptions = {}): Pr
                 body: text.startsWith('{') ? JSON.parse(text) : text,
             };
         },
-        async admin(path) {
-            return (
-                await request(`${this.gateway.url}/admin/${path}`, { headers: adminHeaders(this.gateway.url) })
-            ).body.json();
+        async admin(path, body) {
+            const { url } = this.gateway;
+            const headers = { ...adminHeaders(url), ...(body && { 'content-type': 'application/json' }) };
+            const post = body && ({ method: 'POST', body: JSON.stringify(body) } as const);
+            return (await request(`${url}/admin/${path}`, { headers, ...post })).body.json();
         },
         async close() {
             await this.gateway.close();

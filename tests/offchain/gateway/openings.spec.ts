@@ -1,0 +1,124 @@
+/** What the escrow may open on a day, among the API keys of a gateway. */
+import { toNano } from '@ton/core';
+import { Openings } from '../../../offchain/gateway/openings';
+import { JobPool } from '../../../offchain/gateway/pool';
+import { useMarket } from '../../support/market';
+import { Answer, ask, Bench, startBench, until } from './support';
+
+const FEES = toNano('0.2'); // more than the fees of all jobs of a test
+
+const market = useMarket();
+let bench: Bench;
+
+/** A gateway with so many nodes, whose escrow opens so many jobs of 1 TON today. */
+async function start({ workers, jobs, maxParallel = 4 }: { workers: number; jobs: number; maxParallel?: number }) {
+    await market().setUp({ dayLimit: toNano(jobs) + FEES });
+    const job = { deposit: '1000000000', step: '40000', notice: 3600, lifetime: 86400, maxParallel };
+    bench = await startBench(market(), { workers, config: { job } });
+}
+
+afterEach(async () => {
+    jest.restoreAllMocks();
+    await bench.close();
+});
+
+const opened = () => bench.gateway.book.all.length;
+const keyOf = (name: string) => bench.admin('keys', { name });
+
+/** Posts a question of a key, which prefers no node or takes only one. */
+const post = ({ secret }: Answer, node?: number) =>
+    bench.post(node === undefined ? ask : { ...ask, provider: { only: [bench.workers[node].url] } }, {
+        authorization: `Bearer ${secret}`,
+    });
+
+/** The statuses of questions, each of which takes only one node, one after the other. */
+async function statuses(key: Answer, ...nodes: number[]): Promise<number[]> {
+    const all: number[] = [];
+    for (const node of nodes) all.push((await post(key, node)).status);
+    return all;
+}
+
+describe('Of what the escrow may open today', () => {
+    it('one of several keys leaves the others as much as it ties up', async () => {
+        await start({ workers: 4, jobs: 3 });
+        const [bob, eve] = [await keyOf('bob'), await keyOf('eve')];
+
+        expect(await statuses(eve, 0, 1)).toEqual([200, 200]); // 2 TON, and 1 TON is left
+        const { status, body } = await post(eve, 2);
+        expect([status, body.error.code]).toEqual([402, 'share_used']);
+        expect(body.error.metadata).toMatchObject({ key: 'eve', tied: '1999993960' }); // two answers are paid
+        expect(await statuses(eve, 0, 1)).toEqual([200, 200]); // by the jobs that are open
+        expect(opened()).toBe(2);
+        expect((await post(bob, 2)).status).toBe(200);
+        expect(opened()).toBe(3);
+    });
+
+    it('a key without another may use all', async () => {
+        await start({ workers: 4, jobs: 3 });
+        const eve = await keyOf('eve');
+
+        expect(await statuses(eve, 0, 1, 2)).toEqual([200, 200, 200]);
+        expect((await post(eve, 3)).body.error.code).toBe('insufficient_funds');
+    });
+
+    it('a key that has had no job opened today may use the last of it', async () => {
+        await start({ workers: 3, jobs: 1 });
+        const [bob] = [await keyOf('bob'), await keyOf('eve')];
+
+        expect(await statuses(bob, 0)).toEqual([200]);
+    });
+
+    it('a key that has used its share gets an answer from a job that is opened for another key', async () => {
+        await start({ workers: 3, jobs: 3 });
+        const [bob, eve] = [await keyOf('bob'), await keyOf('eve')];
+        expect(await statuses(eve, 0, 1, 2)).toEqual([200, 200, 402]);
+        let go!: () => void;
+        const gate = new Promise<void>((resolve) => (go = resolve));
+        let orders = 0;
+        bench.chain.beforeSend = () => {
+            orders++;
+            return gate;
+        };
+
+        const first = post(bob, 2);
+        await until(() => orders === 1);
+        const waits = jest.spyOn(JobPool.prototype as unknown as { waitForSlot(): Promise<void> }, 'waitForSlot');
+        const second = post(eve, 2);
+        await until(() => waits.mock.calls.length > 0);
+        go();
+        expect([(await first).status, (await second).status]).toEqual([200, 200]);
+        expect(opened()).toBe(3);
+    });
+
+    it('a key ties up no more than its own questions need, however many of another key wait', async () => {
+        await start({ workers: 1, jobs: 9, maxParallel: 1 });
+        const [bob, eve] = [await keyOf('bob'), await keyOf('eve')];
+        const counted = jest.spyOn(Openings.prototype, 'add');
+        let go!: () => void;
+        const gate = new Promise<void>((resolve) => (go = resolve));
+        bench.worker.scripts.push(...Array(5).fill({ wait: () => gate }));
+        const all = [bob, eve, eve, eve, eve].map((key) => post(key));
+        await until(() => bench.worker.asked.length === 5);
+        go();
+
+        expect((await Promise.all(all)).map(({ status }) => status)).toEqual(Array(5).fill(200));
+        expect(counted.mock.calls.filter(([name]) => name === 'bob')).toHaveLength(1);
+    });
+
+    it('a key that asks much at once leaves a job to another key, whose question does not wait', async () => {
+        await start({ workers: 1, jobs: 4, maxParallel: 1 });
+        const [bob, eve] = [await keyOf('bob'), await keyOf('eve')];
+        let go!: () => void;
+        const gate = new Promise<void>((resolve) => (go = resolve));
+        bench.worker.scripts.push(...Array(3).fill({ wait: () => gate }));
+        const all = Array.from({ length: 6 }, () => post(eve));
+        await until(
+            () => bench.worker.asked.length === 3 && bench.log.some((line) => line.includes('for a key for a while')),
+        );
+
+        expect((await post(bob)).status).toBe(200);
+        expect(opened()).toBe(4);
+        go();
+        expect((await Promise.all(all)).map(({ status }) => status)).toEqual(Array(6).fill(200));
+    });
+});
