@@ -196,6 +196,23 @@ describe('PostPiece', () => {
         await expectAnswered(open, () => post(open, answer, result, 0));
     });
 
+    it('that is answered pays payout and reporter by messages without a body', async () => {
+        const { payout, stranger } = market();
+        const { answer, result } = answerOf(1);
+        const open = await demand();
+
+        const answered = await post(open, answer, result, 0);
+
+        const paid = [payout, stranger].flatMap(({ address }) =>
+            transactionsOn(answered, address, open.dispute.address),
+        );
+        const bodies = paid.map(({ inMessage }) => inMessage!.body).filter(({ bits }) => bits.length < 32);
+        expect(bodies.map(({ bits, refs }) => [bits.length, refs.length])).toEqual([
+            [0, 0],
+            [0, 0],
+        ]);
+    });
+
     it('demands the pieces from its first on, as far as there are', async () => {
         const { answer, result } = answerOf(5 * PIECE_BYTES);
         const open = await demand(3);

@@ -5,6 +5,7 @@ import { SendMessageResult } from '@ton/sandbox';
 import {
     CaseOpened,
     Dispute,
+    faultClasses,
     libraryOf,
     opcodes,
     readCaseOpened,
@@ -69,6 +70,18 @@ describe('A case that is opened', () => {
             expect(await standing()).toMatchObject({ cases: 0n, opened: 1n });
         },
     );
+
+    it('shows its provider, class and job, and no outcome before one is decided', async () => {
+        const { job, provider } = market();
+        await report(market(), 'demand', demandOf(job));
+
+        const shown = await (await job.dispute('A3')).getCaseState();
+        expect(shown.provider.equals(provider.address)).toBe(true);
+        expect(shown).toMatchObject({
+            ...{ faultClass: BigInt(faultClasses.A3.number), job: BigInt(`0x${job.hash.toString('hex')}`) },
+            ...{ outcome: -1n, slash: 0n, result: 0n },
+        });
+    });
 
     it('is told again with the next serial when a second report finds it, and counts as one', async () => {
         const { job } = market();
