@@ -241,12 +241,13 @@ export class Claims {
             return this.claimElsewhere(job);
         }
         this.missingSince.delete(key);
+        const notice = channel.isLeaving() ? await channel.askForNotice() : 'denied';
         const { snapshot } = channel;
         const due = unclaimedOf(job.record);
         const isSettled = job.running.size === 0 && promised >= job.cumulative;
-        const isLeaving = channel.isLeaving();
+        const isLeaving = notice !== 'denied';
         const isEnding = job.state === 'ending';
-        const ends = isEnding ? this.costs.isEndWorth(due, promised) : isLeaving && this.costs.isWorth(due);
+        const ends = isEnding ? this.costs.isEndWorth(due, promised) : notice === 'shown' && this.costs.isWorth(due);
         const last = this.costs.canEnd() && isSettled && ends;
         const isDue = due >= config.claim.threshold || this.isOld(job.record, due);
         const isUrgent = scope === 'all' || isLeaving || isEnding || isDue;

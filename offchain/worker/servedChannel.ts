@@ -12,7 +12,7 @@ import type { WorkerContext } from './context';
 import type { JobEntry } from './entry';
 import { type CountedJob, MAX_TRUSTED } from './disputedJobs';
 import { Refused } from './refusal';
-import { type ChannelVote, heldBy, agreedAmount, type SaysNo, yesesIn } from './votes';
+import { type ChannelVote, type EndpointWord, heldBy, agreedAmount, type SaysNo, yesesIn } from './votes';
 
 const ENDED_PAUSES = 12; // times `freshSeconds` between two readings for a job that has ended
 const LAG_SECONDS = 120; // by which a server of the API may be behind another
@@ -21,11 +21,18 @@ const COMPARE_MS = 2000; // that a client's reading waits for the other endpoint
 const READ_MS = 3000; // that the query of a secured job waits for a reading
 const LAST_CLAIM_SECONDS = 600; // after which a last claim would have ended the channel, had the wallet executed its order
 
+/**
+ * A notice that the first endpoint shows: `shown` by most of all endpoints, `denied` by most, or `unsure`, because too
+ * few answer.
+ */
+type NoticeVerdict = 'shown' | 'denied' | 'unsure';
+
 export class ServedChannel {
     private readAt = -Infinity; // milliseconds of performance.now()
     private reading: { cause: ReadingCause; end: Promise<void> } | undefined;
     private missing = false;
     private isLeavingElsewhere = false; // an endpoint shows a notice that the first one does not
+    private noticeVerdict: NoticeVerdict = 'unsure'; // on a notice that the first one shows, when last compared
     private comparedAt = -Infinity; // steady seconds
     private covered = 0n; // nanoTON with what it has paid, that most endpoints have shown
     private trusted: bigint; // nanoTON with what it has paid, that are believed until most endpoints are compared
@@ -66,9 +73,38 @@ export class ServedChannel {
         return this.snapshot.at + Math.floor(this.age() / 1000);
     }
 
-    /** True when the channel's refund is so near that nothing new begins. */
+    /** True when the channel's refund is so near that nothing new begins, unless most endpoints deny that. */
     isLeaving(): boolean {
+        return this.looksLeaving && this.noticeVerdict !== 'denied';
+    }
+
+    /**
+     * What the endpoints say of a refund that the first one shows as near. One alone must not have channels ended, for
+     * each client would have to open another.
+     */
+    async askForNotice(): Promise<NoticeVerdict> {
+        if (!this.channels.canVote) {
+            return 'shown';
+        }
+        const vote = this.vote(() => false, 'routine'); // what they show decides
+        const isInTime = await resolvesWithin(vote, COMPARE_MS).catch(() => false);
+        this.noteNotice(isInTime ? (await vote).words : []);
+        return this.noticeVerdict;
+    }
+
+    private get looksLeaving(): boolean {
         return this.snapshot.refundAt - this.chainTime() <= this.context.config.marginSeconds;
+    }
+
+    private isNear({ refundAt, at }: Pick<ChannelSnapshot, 'refundAt' | 'at'>): boolean {
+        return refundAt - at <= this.context.config.marginSeconds;
+    }
+
+    private noteNotice(words: readonly EndpointWord[]): void {
+        const shown = words.flatMap(({ snapshot }) => snapshot ?? []);
+        const near = shown.filter((one) => this.isNear(one)).length;
+        const isDenied = this.looksLeaving && this.channels.isMajority(shown.length - near);
+        this.noticeVerdict = this.channels.isMajority(near) ? 'shown' : isDenied ? 'denied' : 'unsure';
     }
 
     /**
@@ -336,9 +372,10 @@ export class ServedChannel {
         const { config, steady } = this.context;
         const { promised, record, unconfirmed } = this.entry;
         const { disputes } = this.channels;
-        const isInDoubt = disputes.verdictOf(record.job) !== 'agreed' || this.isLeavingElsewhere;
+        const isNoticeNew = cause === 'client' && this.looksLeaving && this.noticeVerdict === 'unsure'; // claims ask by themselves
+        const isInDoubt = disputes.verdictOf(record.job) !== 'agreed' || this.isLeavingElsewhere || isNoticeNew;
         const isMuch = cause === 'routine' && unconfirmed >= MAX_TRUSTED * config.claim.threshold;
-        const interval = config.marginSeconds / (isMuch ? 4 : 2);
+        const interval = config.marginSeconds / (this.noticeVerdict === 'denied' ? 8 : isMuch ? 4 : 2);
         const isDue = isInDoubt || steady() - this.comparedAt >= interval;
         if (this.missing || this.hasEnded || !this.channels.canVote || !isDue) {
             return;
@@ -361,6 +398,7 @@ export class ServedChannel {
             this.trusted = 0n;
             this.fromFew = undefined;
         }
+        this.noteNotice(vote.words);
         this.isLeavingElsewhere = vote.words.some(
             ({ snapshot }) =>
                 snapshot !== undefined &&

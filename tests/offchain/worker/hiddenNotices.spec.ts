@@ -1,5 +1,10 @@
-/** A client's notice that the first endpoint hides: vouchers below the threshold are claimed before the refund. */
-import type { Address } from '@ton/core';
+/**
+ * A client's notice that the first endpoint hides: vouchers below the threshold are claimed before the refund. And one
+ * that it makes up: no job ends by it.
+ */
+import { opcodes } from '@cocoon-market/wrappers';
+import type { Address, Cell } from '@ton/core';
+import { ChainError } from '../../../offchain/chain';
 import { ServedChannel } from '../../../offchain/worker/servedChannel';
 import { FakeChain } from '../support/chain';
 import { TestClient } from '../support/client';
@@ -176,5 +181,47 @@ describe('A notice that the first endpoint hides', () => {
         await readAgain();
 
         expect(asked).toHaveBeenCalled();
+    });
+});
+
+const opcodesOf = () => fixture.wallet.orders.flat().map(({ body }) => (body as Cell).beginParse().loadUint(32));
+
+describe('A notice that the first endpoint makes up', () => {
+    it('ends no job, and brings no claim forward, while most endpoints show none', async () => {
+        const { read, shows } = await leaving(MARGIN / 2);
+        endpoints(shows, read, read);
+        for (let reading = 0; reading < 4; reading++) await readAgain();
+
+        expect(fixture.wallet.orders).toHaveLength(0);
+        expect((await fixture.worker.status()).jobs.open).toBe(1);
+    });
+
+    it('keeps no query from being answered while most endpoints show none', async () => {
+        const { client, read, shows } = await leaving(MARGIN / 2);
+        endpoints(shows, read, read);
+
+        expect((await client.ask(1, 'one')).text).toBe('one');
+    });
+
+    it('has vouchers claimed, and ends no job, while too few endpoints answer to know', async () => {
+        const { client, read, shows } = await leaving(MARGIN / 2);
+        const down: Read = async () => Promise.reject(new ChainError('The API does not answer'));
+        endpoints(shows, read, down);
+        await readAgain();
+
+        await until(() => fixture.chain.paidBy(client.channel) === DUE);
+        expect(opcodesOf()).toEqual([opcodes.Claim]);
+    });
+
+    it('is made up no more once most endpoints show it: the vouchers are claimed, and the channel ends', async () => {
+        const { read, shows } = await leaving(MARGIN / 2);
+        endpoints(shows, read, read);
+        await readAgain();
+        expect(fixture.wallet.orders).toHaveLength(0);
+        endpoints(shows, shows, read);
+        await readAgain();
+
+        await until(async () => (await fixture.worker.status()).jobs.ended === 1);
+        expect(opcodesOf()).toEqual([opcodes.ClaimLast]);
     });
 });
