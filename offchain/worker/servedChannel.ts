@@ -22,10 +22,10 @@ const READ_MS = 3000; // that the query of a secured job waits for a reading
 const LAST_CLAIM_SECONDS = 600; // after which a last claim would have ended the channel, had the wallet executed its order
 
 /**
- * A notice that the first endpoint shows: `shown` by most of all endpoints, `denied` by most, or `unsure`, because too
- * few answer.
+ * A notice that the first endpoint shows: `confirmed` by most of all endpoints, `denied` by most, or `unsure`, because
+ * too few answer.
  */
-type NoticeVerdict = 'shown' | 'denied' | 'unsure';
+type NoticeVerdict = 'confirmed' | 'denied' | 'unsure';
 
 export class ServedChannel {
     private readAt = -Infinity; // milliseconds of performance.now()
@@ -84,7 +84,7 @@ export class ServedChannel {
      */
     async askForNotice(): Promise<NoticeVerdict> {
         if (!this.channels.canVote) {
-            return 'shown';
+            return 'confirmed';
         }
         const vote = this.vote(() => false, 'routine'); // what they show decides
         const isInTime = await resolvesWithin(vote, COMPARE_MS).catch(() => false);
@@ -101,10 +101,10 @@ export class ServedChannel {
     }
 
     private noteNotice(words: readonly EndpointWord[]): void {
-        const shown = words.flatMap(({ snapshot }) => snapshot ?? []);
-        const near = shown.filter((one) => this.isNear(one)).length;
-        const isDenied = this.looksLeaving && this.channels.isMajority(shown.length - near);
-        this.noticeVerdict = this.channels.isMajority(near) ? 'shown' : isDenied ? 'denied' : 'unsure';
+        const snapshots = words.flatMap(({ snapshot }) => snapshot ?? []);
+        const near = snapshots.filter((one) => this.isNear(one)).length;
+        const isDenied = this.looksLeaving && this.channels.isMajority(snapshots.length - near);
+        this.noticeVerdict = this.channels.isMajority(near) ? 'confirmed' : isDenied ? 'denied' : 'unsure';
     }
 
     /**

@@ -130,6 +130,22 @@ export const doorsAttacks: Attack[] = [
     },
     {
         source: 'fault kind: strangers at the door',
+        attack: 'A stranger shows jobs with signatures whose R is of small order, over hundreds of connections: each takes milliseconds, and the worker answers nobody for seconds.',
+        stoppedBy: 'Of such signatures one is checked in a turn of the event loop.',
+        file: 'tests/offchain/doors/worker.spec.ts',
+        test: "A worker's door checks no two signatures of strangers that take milliseconds in one turn of the event loop",
+        removed: 'wrappers: the turns of slow signatures (FastVerifier.inTurn)',
+    },
+    {
+        source: 'fault kind: strangers at the door',
+        attack: 'A stranger holds all room for large bodies, and thousands of requests a second that find none fill the disk with lines of the log.',
+        stoppedBy: 'A lack of room is counted in the metrics, and not logged.',
+        file: 'tests/offchain/doors/worker.spec.ts',
+        test: "A worker's door writes no line to its log for what it has no room for",
+        removed: 'worker: what is not logged of refusals (refuse)',
+    },
+    {
+        source: 'fault kind: strangers at the door',
         attack: 'One address takes every connection of a worker.',
         stoppedBy: 'It gets half of them.',
         file: 'tests/offchain/doors/worker.spec.ts',

@@ -1267,6 +1267,14 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'The first of three endpoints shows once that the refund of every job is near: the worker ends each of them with a last claim, and every client has to open another.',
+        stoppedBy: 'A channel is ended for a notice only if most endpoints show it; one that most deny is none.',
+        file: 'tests/offchain/worker/hiddenNotices.spec.ts',
+        test: 'A notice that the first endpoint makes up ends no job, and brings no claim forward, while most endpoints show none',
+        removed: 'worker: what most endpoints say of a notice (ServedChannel.askForNotice)',
+    },
+    {
+        source: 'review',
         attack: 'Clients have so many answers stored that the backup of a store is larger than 2 GiB: it cannot be restored, and its vouchers are lost.',
         stoppedBy: 'Only the first bytes of a backup are read to see whether it is one.',
         file: 'tests/offchain/worker/honest.spec.ts',
