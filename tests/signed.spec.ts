@@ -519,6 +519,21 @@ describe('keys and signatures', () => {
         }
     });
 
+    it('are checked aside one in a turn of the event loop if R is of small order: each takes milliseconds', async () => {
+        const signature = Buffer.concat([compress(IDENTITY), littleEndian(1n)]);
+        let [turns, isOver] = [0, false];
+        const turn = () => {
+            turns++;
+            if (!isOver) setImmediate(turn);
+        };
+        turn();
+        const checks = Array.from({ length: 20 }, () => new Verifier(honest.publicKey).verifyAside(message, signature));
+        expect(new Set(await Promise.all(checks))).toEqual(new Set([false]));
+        isOver = true;
+
+        expect(turns).toBeGreaterThanOrEqual(20);
+    });
+
     it('agree on every signature of a key with a torsion part, good or bad', async () => {
         const key = compress(add(multiply(BASE, scalar), ORDER_8_POINT));
         expect(isWeakKey(key)).toBe(false);

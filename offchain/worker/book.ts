@@ -81,7 +81,7 @@ export class WorkerBook {
     async register<T>(request: JobRequest, from: string, action: (job: WorkerJob) => Promise<T>): Promise<T> {
         const { jobs } = this.context.store;
         refuseTerms(this.objectionToParties(request.terms));
-        const { id, channel } = this.identify(request);
+        const { id, channel } = await this.identify(request);
         // Terms that were agreed on stay, whatever the offers and limits are later.
         const record = await jobs.get(id);
         await (record && this.context.processes.claimJob(record));
@@ -125,7 +125,13 @@ export class WorkerBook {
     }
 
     /** The job that the request's signature is for, which also shows the code of its channel among those accepted. */
-    private identify({ terms, jobNumber, enc, wire, signature }: JobRequest): { id: Buffer; channel: Buffer } {
+    private async identify({
+        terms,
+        jobNumber,
+        enc,
+        wire,
+        signature,
+    }: JobRequest): Promise<{ id: Buffer; channel: Buffer }> {
         const { config } = this.context;
         const { end, notice, voucherKey, payout } = terms;
         const verifier = new Verifier(voucherKey);
@@ -133,7 +139,7 @@ export class WorkerBook {
             const parameters = { end, notice, voucherKey, payout, job: jobNumber };
             const channel = channelInit(accountAddress(terms.escrow), parameters, code).address.hash;
             const id = jobHash(config.network, channel, terms);
-            if (verifier.verify(sessionHash(id, { enc, wire }), signature)) {
+            if (await verifier.verifyAside(sessionHash(id, { enc, wire }), signature)) {
                 return { id, channel };
             }
         }

@@ -32,6 +32,16 @@ export function keyPairOf(seed: Buffer): { publicKey: Buffer; sign(message: Buff
 export interface FastVerifier {
     verify(message: Buffer, signature: Buffer): boolean;
     verifyAside(message: Buffer, signature: Buffer): Promise<boolean>;
+    /** Runs slow work that has no thread: one piece in a turn of the event loop, in the order of the calls. */
+    inTurn<T>(work: () => T): Promise<T>;
+}
+
+let lastTurn: Promise<unknown> = Promise.resolve();
+
+function inTurn<T>(work: () => T): Promise<T> {
+    const turn = lastTurn.then(() => new Promise((resolve) => setImmediate(resolve))).then(work);
+    lastTurn = turn.catch(() => undefined);
+    return turn;
 }
 
 /** What checks signatures of this public key natively; undefined where nothing does. */
@@ -42,6 +52,7 @@ export function fastVerifierOf(publicKey: Buffer): FastVerifier | undefined {
         format: 'jwk',
     });
     return {
+        inTurn,
         verify: (message, signature) => nodeVerify(null, message, key, signature),
         verifyAside: (message, signature) =>
             new Promise((resolve, reject) => {

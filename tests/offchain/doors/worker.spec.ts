@@ -1,10 +1,14 @@
 /** The worker's door and those who have no business there. */
+import { Verifier } from '@cocoon-market/wrappers';
 import { connect, Socket } from 'node:net';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import pino from 'pino';
 import { request } from 'undici';
 import { BytesInUse, NoRoom, Turns } from '../../../offchain/process/doors';
 import { assertPlainJson, MAX_JSON_DEPTH } from '../../../offchain/process/json';
+import { logOptions } from '../../../offchain/process/log';
+import { TestClient } from '../support/client';
 import { type Fixture, startFixture } from '../support/worker';
 
 let fixture: Fixture;
@@ -79,6 +83,51 @@ describe("A worker's door", () => {
         const nested = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
         expect((await posted('/v1/jobs', nested(MAX_JSON_DEPTH + 1))).message).toContain('levels');
         expect((await posted('/v1/jobs', nested(MAX_JSON_DEPTH))).message).not.toContain('levels');
+    });
+
+    it('checks no two signatures of strangers that take milliseconds in one turn of the event loop', async () => {
+        const client = new TestClient(fixture.worker.url, fixture.chain);
+        await client.draft();
+        await client.open();
+        const smallOrder = Buffer.concat([Buffer.of(1), Buffer.alloc(62, 0), Buffer.of(1)]); // R is 1
+        let [turn, isOver] = [0, false];
+        const count = () => {
+            turn++;
+            if (!isOver) setImmediate(count);
+        };
+        const verify = jest.spyOn(Verifier.prototype, 'verify');
+        const turns: number[] = [];
+        verify.mockImplementation(() => {
+            turns.push(turn);
+            return false;
+        });
+        count();
+        const answers = await Promise.all(
+            Array.from({ length: 20 }, () => client.register({ signature: smallOrder })),
+        ).finally(() => {
+            isOver = true;
+            verify.mockRestore();
+        });
+
+        expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([403]));
+        expect(turns).toHaveLength(40); // for each code of channels
+        expect(new Set(turns).size).toBe(40);
+    });
+
+    it('writes no line to its log for what it has no room for', async () => {
+        const lines: string[] = [];
+        const log = pino({ ...logOptions, level: 'warn' }, { write: (line: string) => void lines.push(line) });
+        const small = await startFixture({}, { log });
+        const take = jest.spyOn(BytesInUse.prototype, 'take').mockImplementation(() => {
+            throw new NoRoom();
+        });
+        const client = await TestClient.withJob(small.worker.url, small.chain);
+        const { status, refusal } = await client.ask(1, 'x'.repeat(100_000));
+        take.mockRestore();
+        await small.stop();
+
+        expect({ status, code: refusal?.code }).toEqual({ status: 503, code: 'internal' });
+        expect(lines).toEqual([]);
     });
 
     it('holds few large bodies of one stranger, and answers the next at once', async () => {
