@@ -57,7 +57,8 @@ export function makeServer(
     server.setErrorHandler((error: FastifyError | GatewayError, request, reply) => {
         const answer = asGatewayError(error);
         noteError(request, answer.code);
-        if (answer.status >= 500 && !(error instanceof GatewayError)) {
+        // Strangers bring about a lack of room as often as they like.
+        if (answer.status >= 500 && !(error instanceof GatewayError || error instanceof NoRoom)) {
             const reason = error instanceof ChainError ? error.message : error.name; // others may quote the request
             log.error({ reason, code: error.code }, 'a request failed');
         }

@@ -138,10 +138,11 @@ export class WorkerJob extends JobEntry {
     adoptVoucher(voucher: SignedVoucher, at: number): void {
         if (voucher.cumulative >= this.promised && voucher.count >= (this.voucher?.count ?? 0)) {
             const isFirst = this.promised <= this.record.snapshot.paid;
+            const wasStale = isStale(this.record);
             this.notes.earn(voucher.cumulative - this.promised);
             this.update({ voucher, ...(isFirst && { unclaimedSince: at }) });
             this.client.noteJob(this.id, this);
-            if (isStale(this.record)) {
+            if (isStale(this.record) && !wasStale) {
                 this.context.log.error(
                     { ...this.logName, count: voucher.count, results: this.record.index },
                     'a voucher counts results that this store does not hold, so nothing more is signed for this job; if the store is a copy, run cocoon worker restore',
