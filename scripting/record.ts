@@ -30,6 +30,9 @@ export function recordOf({ network }: ScriptSession): Deployment | undefined {
     return record;
 }
 
+/** What to do where a registry is named that is not on chain. */
+export const NO_REGISTRY = 'check the network. After a restart of a local one, remove its record and run deployMarket';
+
 /** The registry that a script works on. Refuses if none is known or none is deployed. */
 export async function registryOf(session: ScriptSession, flag: Address | undefined): Promise<Address> {
     const record = recordOf(session);
@@ -44,7 +47,7 @@ export async function registryOf(session: ScriptSession, flag: Address | undefin
     if (!active) {
         throw new ScriptError(
             `There is no registry at ${session.format(registry)} on ${session.network.name}`,
-            'check the network. After a restart of a local one, remove its record and run deployMarket',
+            NO_REGISTRY,
         );
     }
     const isRecorded = record !== undefined && Address.parseRaw(record.registry).equals(registry);

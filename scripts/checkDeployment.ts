@@ -15,6 +15,7 @@ import {
     deploymentFile,
     findLibrary,
     libraryRows,
+    NO_REGISTRY,
     readCatalogue,
     recordOf,
     registryRows,
@@ -39,6 +40,7 @@ export const run = check({
         if (!active || code === undefined) {
             throw new ScriptError(
                 `The record names ${session.format(at)}, but there is no registry on ${session.network.name}`,
+                NO_REGISTRY,
             );
         }
         const state = await session.openContract(Registry.fromAddress(at)).getRegistryState();

@@ -15,7 +15,7 @@ export const run = script({
         if (Number(refundAt) > (await session.now())) {
             throw new ScriptError(
                 `The job runs until ${when(Number(refundAt))}`,
-                'run leaveJob to end it after its notice',
+                'run this again then; leaveJob ends a job after its notice, if that is sooner',
             );
         }
         return jobTask(session, opened, {

@@ -156,6 +156,16 @@ describe('Scripts refuse, and send nothing:', () => {
         expect(wrong).toContain('There is no registry at');
     });
 
+    it('to compare a network that began anew with its record', async () => {
+        const anew = await ScriptStage.open();
+
+        const said = await refusal(() => anew.run(checkDeployment, []));
+
+        expect(said).toContain('but there is no registry on local');
+        expect(said).toContain('→ check the network. After a restart of a local one, remove its record');
+        await anew.close();
+    });
+
     it('a record that is none', async () => {
         process.env.COCOON_DEPLOYMENTS = join(folder, 'broken');
         const { mkdirSync } = await import('node:fs');
