@@ -108,15 +108,19 @@ export function refusalIn(error: unknown): number | undefined {
 /** A wallet holds less than a message takes along. Nothing was sent. Amounts in nanoTON. */
 export class InsufficientFunds extends Error {
     readonly code = 'InsufficientFunds';
-    readonly remedy = 'Send coins there. If it is not your address: a v5r1 wallet has another one on each network.';
+    readonly remedy =
+        'Send coins there. If it is not your address, check its key and the network: a v5r1 wallet has another one on each.';
 
     constructor(
         readonly address: Address,
         readonly balance: bigint,
         readonly needed: bigint,
     ) {
-        const name = address.toString({ bounceable: false });
-        super(`The wallet ${name} has ${formatTon(balance)} TON, and this message takes ${formatTon(needed)} TON`);
+        const [name, onTestnet] = [false, true].map((testOnly) => address.toString({ bounceable: false, testOnly }));
+        super(
+            `The wallet ${name} (on testnet ${onTestnet}) has ${formatTon(balance)} TON, ` +
+                `and this message takes ${formatTon(needed)} TON`,
+        );
         this.message += `. ${this.remedy}`;
         this.name = 'InsufficientFunds';
     }

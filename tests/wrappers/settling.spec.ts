@@ -180,6 +180,7 @@ describe('Sends', () => {
         await expect(sending).rejects.toThrow(InsufficientFunds);
         const needed = toNano('5') + setUpValue(pricesOf(networkConfig('2025')), empty.address);
         await expect(sending).rejects.toMatchObject({ code: 'InsufficientFunds', balance: 0n, needed });
+        await expect(sending).rejects.toThrow(/The wallet UQ\S{46} \(on testnet 0Q\S{46}\) has 0 TON/);
         await expect(sending).rejects.toThrow(`has 0 TON, and this message takes ${formatTon(needed)} TON`);
         expect(sent).not.toHaveBeenCalled();
     });
