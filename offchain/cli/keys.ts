@@ -4,8 +4,10 @@
  */
 import { parseTon } from '@cocoon-market/wrappers';
 import { Command } from 'commander';
+import { existsSync } from 'node:fs';
 import type { People } from '../gateway/people';
 import { type KeyView, keyView, newKeyView } from '../gateway/views';
+import { Remedied } from '../process/errors';
 import { askGateway } from './gatewayClient';
 import { print, timeOf, tonText } from './output';
 
@@ -133,6 +135,10 @@ interface KeyRequest {
 async function ask({ config, url }: KeyFlags, { method, path, body, at }: KeyRequest): Promise<unknown> {
     if (url !== undefined) {
         return askGateway(url, method, path, body);
+    }
+    if (!existsSync(config)) {
+        const remedy = 'name the running gateway with --url, or the file of its settings with --config';
+        throw new Remedied(`There is no file ${config}`, { remedy });
     }
     const { readGatewayConfig } = await import('../gateway/config');
     const { openGatewayStore } = await import('../store/open');

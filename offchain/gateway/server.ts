@@ -72,7 +72,7 @@ export function makeServer(
             404,
             'unknown_path',
             'There is no such path: the API is /v1/chat/completions, /v1/responses, /v1/messages, /v1/completions, ' +
-                '/v1/embeddings and /v1/models',
+                "/v1/embeddings and /v1/models. The base URL of an SDK ends in /v1, that of Anthropic's before it",
         );
         return reply.code(404).send(answer.toBody());
     });

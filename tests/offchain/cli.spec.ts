@@ -77,6 +77,7 @@ describe('cocoon, given a file', () => {
         ['gateway up', 'docs/gateway.md shows one; name it with --config'],
         ['dispute find', 'docs/gateway.md shows one; name it with --config'],
         ['dispute state EQ', 'name a configuration of gateway or worker with --config'],
+        ['keys list', 'name the running gateway with --url, or the file of its settings with --config'],
     ])('says to %s without its configuration what to do', async (command, remedy) => {
         expect(await failure(...command.split(' '), '--config', file('no.json'))).toBe(
             `cocoon: There is no file ${file('no.json')}\n  → ${remedy}`,
