@@ -186,12 +186,16 @@ export class Sweeper {
      * chain, and by the time since jobs ended and the longest evidence window that an endpoint says.
      */
     private async noNeeds(): Promise<bigint> {
-        const { now, store } = this.context;
+        const { config, now, store } = this.context;
         const { open, ending } = (await store.totals()).jobs;
         const cases = await store.cases.open();
         if (open + ending > 0 || cases.length > 0) {
             const text = `${open + ending} jobs and ${cases.length} cases have not ended, so their reserve stays`;
-            throw new Error(`${text}: wait for their end, or sweep without --all`);
+            const { confirmSeconds } = config.chain;
+            const when = ending === 0 ? '' : `, which counts once the chain has shown it for ${confirmSeconds} s`;
+            throw new Error(
+                `${text}: run this again after their end${when}. "cocoon worker sweep" sends what they do not need`,
+            );
         }
         const evidence = await this.evidenceOfClosed();
         const lastEnd = await store.jobs.lastEnd();

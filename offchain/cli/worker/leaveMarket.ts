@@ -168,7 +168,11 @@ async function withdraw(
     });
     say(`These messages withdraw ${tonText(ready.reduce((sum, { amount }) => sum + amount, 0n))} of stake:`);
     const arrived = async () => (await provider.getProviderState()).unbonding < unbonding;
-    return sendAsOwner(chain, { owner, wallet, messages, folder: folderOf(flags), arrived }, flags);
+    const isSent = await sendAsOwner(chain, { owner, wallet, messages, folder: folderOf(flags), arrived }, flags);
+    if (isSent) {
+        say('The owner has it.');
+    }
+    return isSent;
 }
 
 /** Ends the jobs of the worker. Clients pay a job only while its node is open, so the node is closed afterwards. */

@@ -136,6 +136,8 @@ describe('A sweep', () => {
         expect(await fixture.worker.sweepNow()).toMatchObject({ amount: 0n });
 
         await client.end();
+        await fixture.worker.claimNow();
+        await expect(fixture.worker.sweepNow({ all: true })).rejects.toThrow('once the chain has shown it for 0 s');
         for (let look = 0; look < 4; look++) await fixture.worker.claimNow();
         const { balance } = await fixture.worker.sweepPlan();
         fixture.wallet.coins += 400_000_000n - balance;
