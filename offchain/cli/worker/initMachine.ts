@@ -80,12 +80,12 @@ export async function askModels(
     flags: MachineFlags,
     say: (line: string) => void,
 ): Promise<Served> {
-    if (flags.backend === 'embedded') {
+    const apiKey = flags.backendKey === undefined ? undefined : readSecret(flags.backendKey);
+    const server = await askServer(questions, flags.backend, apiKey);
+    if (server === OWN_MODEL) {
         say('Backend: the small model of this release, for tests');
         return { server: undefined, apiKey: undefined, models: [EMBEDDED] };
     }
-    const apiKey = flags.backendKey === undefined ? undefined : readSecret(flags.backendKey);
-    const server = await askServer(questions, flags.backend, apiKey);
     say(`Backend: ${server.server} at ${server.url}, models ${server.models.join(', ') || 'none'}`);
     if (server.models.length === 0) {
         throw new Remedied(`The model server at ${server.url} lists no model: load one, then run this again`);
@@ -108,9 +108,17 @@ export async function askModels(
     return { server, apiKey, models };
 }
 
-async function askServer(questions: Questions, url: string | undefined, apiKey: string | undefined) {
+/** What takes the place of a model server's URL, in flags and answers. */
+const OWN_MODEL = 'embedded';
+
+async function askServer(
+    questions: Questions,
+    url: string | undefined,
+    apiKey: string | undefined,
+): Promise<ModelServer | typeof OWN_MODEL> {
+    const read = async (text: string) => (text === OWN_MODEL ? OWN_MODEL : readModelServer(text, apiKey));
     if (url !== undefined) {
-        return readModelServer(url, apiKey);
+        return read(url);
     }
     const found = await findModelServers();
     if (found.length === 1) {
@@ -118,11 +126,12 @@ async function askServer(questions: Questions, url: string | undefined, apiKey: 
     }
     const text =
         found.length === 0
-            ? 'No model server answers on the usual ports. Start one, or say where it is: its URL, or HOST:PORT?'
+            ? 'No model server answers on the usual ports. Start one, or say where it is: its URL, or HOST:PORT ' +
+              `("${OWN_MODEL}": the small model of this release, for a rehearsal)?`
             : `Several model servers answer (${found.map((each) => each.url).join(', ')}). Which URL?`;
     return questions.value(undefined, text, {
         flag: '--backend URL',
-        read: (answer) => found.find((each) => each.url === answer) ?? readModelServer(answer, apiKey),
+        read: (answer) => found.find((each) => each.url === answer) ?? read(answer),
     });
 }
 

@@ -62,6 +62,13 @@ describe('init', () => {
         expect(served.server?.url).toBe(server.url);
     });
 
+    it('takes the model of this release as an answer, for a rehearsal', async () => {
+        const { server, models } = await askModels(answering('embedded'), {}, () => undefined);
+
+        expect(server).toBeUndefined();
+        expect(models).toEqual([EMBEDDED]);
+    });
+
     it.each(['0.000000001', '100'])('takes a price of %s TON where nobody else sells the model', async (price) => {
         const flags = { prompt: price, completion: price, cached: '0' };
         const rates = await askRates(new Questions(true), flags, [EMBEDDED.id], new Map());
