@@ -237,7 +237,9 @@ function objectionTo(context: WorkerContext, job: WorkerJob, modelRequest: Model
     }
     const features = context.backends.featuresOf(model);
     const isUnknown = unknownField(modelRequest, context.config.extraFields) !== undefined;
-    return isUnknown || neededFeatures(modelRequest).some(({ feature }) => !features.includes(feature))
+    return isUnknown ||
+        job.hasSpentCreditOf(modelRequest) ||
+        neededFeatures(modelRequest).some(({ feature }) => !features.includes(feature))
         ? Reason.Unsupported
         : undefined;
 }

@@ -103,6 +103,7 @@ export interface JobAllowances {
     readonly ownNotes: { bytes: number }; // see JobNotes
     readonly unpaid: Allowance; // of declines, and fails of queries that never ran
     readonly fails: Allowance; // of queries that ran; a paid answer earns one
+    readonly specialFails: Allowance; // of queries that may bring special tokens, and ran
 }
 
 const MAX_JOBS = 20_000; // whose allowances are remembered; each job has paid for a channel
@@ -117,6 +118,7 @@ export class Allowances {
             ownNotes: { bytes: 0 },
             unpaid: new Allowance(),
             fails: new Allowance(),
+            specialFails: new Allowance(),
         };
         this.jobs.delete(name);
         this.jobs.set(name, allowances);

@@ -40,6 +40,12 @@ class Work {
         return this.dropped;
     }
 
+    /** True if `credit` covers one more step besides what was dropped. */
+    isWithin(step: bigint, credit: bigint, maxDropped: bigint): boolean {
+        const dropped = this.droppedNow(step);
+        return dropped + step <= credit && dropped <= maxDropped * step;
+    }
+
     /** True when one more step leaves no more unpaid than `credit`, with what is `owed`. */
     mayGrow(step: bigint, { owed, credit, maxDropped }: { owed: bigint; credit: bigint; maxDropped: bigint }): boolean {
         const dropped = this.droppedNow(step);
@@ -109,6 +115,13 @@ export class ClientAccount {
     private mayAlone(step: bigint, job: string): boolean {
         const own = this.jobs.get(job);
         return own?.work.mayGrow(step, { owed: own.owed, credit: own.paid, maxDropped: 1n }) === true;
+    }
+
+    /** True while what was dropped alone keeps the queries of a job from running. */
+    hasDroppedTooMuch(step: bigint, job = NO_JOB): boolean {
+        const own = this.jobs.get(job.toString('hex'));
+        const credit = BigInt(this.startSteps) * step + this.paid;
+        return !this.work.isWithin(step, credit, MAX_DROPPED_STEPS) && own?.work.isWithin(step, own.paid, 1n) !== true;
     }
 
     /** Ends a query that was started. `dropped`: the cost of its prompt if the client left it unpaid, else 0. */
@@ -225,8 +238,9 @@ export class Clients {
 
     constructor(private readonly startSteps: number) {}
 
-    of(escrow: Buffer): ClientAccount {
-        const key = escrow.toString('hex');
+    /** The account of a client, or the one that it has for queries of a `kind`. */
+    of(escrow: Buffer, kind = ''): ClientAccount {
+        const key = escrow.toString('hex') + kind;
         const client = this.clients.get(key) ?? new ClientAccount(this.startSteps);
         this.clients.delete(key); // and in again at the end, so that the map is in the order of use
         this.clients.set(key, client);

@@ -7,7 +7,7 @@ import {
     type Terms,
     type TokenCounts,
 } from '@cocoon-market/wrappers';
-import { type JobState, signReceipt } from '../link';
+import { type JobState, type ModelRequest, signReceipt } from '../link';
 import type { JobRecord, JobStage } from '../store/worker';
 import { type Allowance, JobNotes } from './allowance';
 import { accountAddress, type Channels } from './channels';
@@ -18,6 +18,7 @@ import { isStale, JobEntry } from './entry';
 import { ServedChannel } from './servedChannel';
 import { Refused } from './refusal';
 import { JobSession } from './sessions';
+import { mayWriteSpecialTokens } from './specialTokens';
 
 /** A query that runs, as its job knows it. */
 export interface ActiveQuery extends RunningCost {
@@ -36,6 +37,12 @@ export interface UnsignedResult {
     finish: Finish;
 }
 
+/** What queries of one kind may leave unpaid. */
+export interface QueryCredit {
+    readonly client: ClientAccount; // over all its jobs
+    readonly fails: Allowance; // see JobAllowances
+}
+
 export class WorkerJob extends JobEntry {
     readonly running = new Map<number, ActiveQuery>();
     readonly deciding = new Set<number>(); // numbers of queries that are neither declined nor accepted yet
@@ -49,6 +56,8 @@ export class WorkerJob extends JobEntry {
     readonly notes: JobNotes;
     readonly unpaid: Allowance; // see JobAllowances
     readonly fails: Allowance;
+    private special: QueryCredit | undefined; // of queries that may bring special tokens, once there was one
+    private readonly clients: Clients;
     private readonly waiting = new Set<() => void>();
 
     constructor(
@@ -61,8 +70,9 @@ export class WorkerJob extends JobEntry {
         this.stored = record;
         this.channel = new ServedChannel(context, channels, this);
         this.session = new JobSession(context, this);
+        this.clients = clients;
         this.client = clients.of(terms.escrow);
-        this.client.noteJob(record.job, this);
+        this.noteCredit();
         const { ownNotes, unpaid, fails } = clients.allowances.of(record.job);
         this.notes = new JobNotes(this.client.notes, ownNotes);
         [this.unpaid, this.fails] = [unpaid, fails];
@@ -70,6 +80,28 @@ export class WorkerJob extends JobEntry {
 
     get id(): Buffer {
         return this.record.job;
+    }
+
+    /** What a query may leave unpaid, with others of its kind: see {@link mayWriteSpecialTokens}. */
+    creditOf(request: ModelRequest): QueryCredit {
+        return mayWriteSpecialTokens(request) ? (this.special ??= this.openSpecial()) : this;
+    }
+
+    /** True if queries that may bring special tokens left too much unpaid, and this is one: it would wait in vain. */
+    hasSpentCreditOf(request: ModelRequest): boolean {
+        const { client, fails } = this.creditOf(request);
+        return client !== this.client && (fails.isEmpty || client.hasDroppedTooMuch(this.terms.step, this.id));
+    }
+
+    private openSpecial(): QueryCredit {
+        const client = this.clients.of(this.terms.escrow, ' special');
+        client.noteJob(this.id, this);
+        return { client, fails: this.clients.allowances.of(this.id).specialFails };
+    }
+
+    private noteCredit(): void {
+        this.client.noteJob(this.id, this);
+        this.special?.client.noteJob(this.id, this);
     }
 
     get state(): JobStage {
@@ -141,7 +173,7 @@ export class WorkerJob extends JobEntry {
             const wasStale = isStale(this.record);
             this.notes.earn(voucher.cumulative - this.promised);
             this.update({ voucher, ...(isFirst && { unclaimedSince: at }) });
-            this.client.noteJob(this.id, this);
+            this.noteCredit();
             if (isStale(this.record) && !wasStale) {
                 this.context.log.error(
                     { ...this.logName, count: voucher.count, results: this.record.index },
@@ -210,7 +242,7 @@ export class WorkerJob extends JobEntry {
         );
         // Before the write is awaited, because the next result is signed on top of this one and written after it.
         this.update({ index, cumulative });
-        this.client.noteJob(this.id, this);
+        this.noteCredit();
         if (price > 0n) {
             this.fails.earn();
         }

@@ -21,7 +21,7 @@ import type { Seat } from './backends';
 import type { WorkerContext } from './context';
 import { billedCounts, frameTokens, promptBoundPrice } from './credit';
 import { signFail } from './fails';
-import type { ActiveQuery, WorkerJob } from './job';
+import type { ActiveQuery, QueryCredit, WorkerJob } from './job';
 import { ClientPatience } from './patience';
 import { QueryCost } from './queryCost';
 import { Refused } from './refusal';
@@ -66,6 +66,7 @@ export class RunningQuery implements ActiveQuery {
     private hasFreeWork = false; // more than a step of its work has no text that a client pays
     private pending = 0; // tokens that are made and in no delta so far
     private readonly cost: QueryCost;
+    private readonly credit: QueryCredit;
     private readonly patience: ClientPatience;
     started = false;
     private ended: Promise<void> | undefined;
@@ -82,6 +83,7 @@ export class RunningQuery implements ActiveQuery {
         this.answer = new Answer(query.secret, query.number, job.terms, query.counter);
         this.cost = new QueryCost(this.answer, query.promptBound, job.terms);
         this.source = new BackendAnswer(query.seat, query.modelRequest);
+        this.credit = job.creditOf(query.modelRequest);
     }
 
     get number(): number {
@@ -105,7 +107,8 @@ export class RunningQuery implements ActiveQuery {
      * fails of queries that never ran: an accept that is dropped would stay on the disk with its fail.
      */
     requireStart(): void {
-        const { client, terms, unpaid } = this.job;
+        const { terms, unpaid } = this.job;
+        const { client } = this.credit;
         if (unpaid.isEmpty && (this.cutBy !== undefined || !client.canStart(terms.step, this.mayRun, this.job.id))) {
             throw new Refused('declined', 'Too many queries of this job were dropped before they ran: pay first');
         }
@@ -118,7 +121,7 @@ export class RunningQuery implements ActiveQuery {
     prepare(): void {
         const { job } = this;
         this.startTimer();
-        if (this.cutBy === undefined && job.client.startNow(job.terms.step, this.mayRun, job.id)) {
+        if (this.cutBy === undefined && this.credit.client.startNow(job.terms.step, this.mayRun, job.id)) {
             this.started = true;
             this.source.begin();
         }
@@ -129,7 +132,7 @@ export class RunningQuery implements ActiveQuery {
         clearTimeout(this.timer);
         this.stop(Finish.CutByWorker);
         if (this.started && this.ended === undefined) {
-            this.job.client.endQuery(this.job.terms.step, 0n, this.job.id);
+            this.credit.client.endQuery(this.job.terms.step, 0n, this.job.id);
         }
     }
 
@@ -175,7 +178,7 @@ export class RunningQuery implements ActiveQuery {
         } finally {
             clearTimeout(this.timer);
             if (this.started) {
-                this.job.client.endQuery(this.job.terms.step, this.droppedCost(), this.job.id);
+                this.credit.client.endQuery(this.job.terms.step, this.droppedCost(), this.job.id);
             }
             this.query.seat.release();
             this.job.remove(this.query.number);
@@ -192,12 +195,13 @@ export class RunningQuery implements ActiveQuery {
             return;
         }
         this.waits = true;
-        if (!job.client.mayStart(job.terms.step, job.id)) {
+        const { client } = this.credit;
+        if (!client.mayStart(job.terms.step, job.id)) {
             this.query.seat.yield();
         }
         const { creditSeconds } = context.config;
         const { signal } = this.source;
-        this.started = await job.client.startInTime(job.terms.step, creditSeconds, signal, this.mayRun, job.id);
+        this.started = await client.startInTime(job.terms.step, creditSeconds, signal, this.mayRun, job.id);
         this.waits = false;
         if (!this.started) {
             job.unpaid.spend();
@@ -228,7 +232,7 @@ export class RunningQuery implements ActiveQuery {
         const { step } = this.job.terms;
         if (this.cutBy === undefined && this.answer.unaccepted(this.pending) > step) {
             this.hasFreeWork = true;
-            this.stop(Finish.CutByWorker);
+            this.stop(Finish.CutByWorker, Reason.Unsupported); // a node of another model may do it
             const message = 'a query is cut: the model makes tokens without text, which nobody pays';
             this.context.log.warn({ ...this.job.logName, number: this.query.number }, message);
         }
@@ -397,7 +401,7 @@ export class RunningQuery implements ActiveQuery {
         const { context, job } = this;
         job.requireNewest();
         if (this.started) {
-            job.fails.spend();
+            this.credit.fails.spend();
         }
         const receipt = signFail(context, { job: job.id, number, request }, this.failReason);
         await context.store.queries.end({ kind: 'fail', job: job.id, number, receipt });

@@ -733,6 +733,14 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'One of many apps of a gateway has the models of all nodes make special tokens alone, once in ten minutes and for nothing, and no node answers any other app of that gateway.',
+        stoppedBy: 'Queries that may bring such tokens have credit and fails of their own.',
+        file: 'tests/offchain/worker/stream.spec.ts',
+        test: 'an answer of which the model makes tokens that no client pays rule 5: keeps no other query of its client waiting if its request says which tokens are written',
+        removed: 'offchain/worker/job: `creditOf`',
+    },
+    {
+        source: 'review',
         attack: 'The first endpoint hides a channel until its client is refunded, although another endpoint shows it.',
         stoppedBy: 'Vouchers of a channel that looks gone are claimed if any endpoint shows it.',
         file: 'tests/regression/offchain-worker.spec.ts',

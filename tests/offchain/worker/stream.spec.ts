@@ -2,9 +2,9 @@
 import { answerRoot, contentHash, Finish, priceOf, Reason } from '@cocoon-market/wrappers';
 import { encodeQuery, FrameKind, RecordType } from '../../../offchain/link';
 import { SqliteQueries } from '../../../offchain/store/sqliteQueries';
-import { echo, type Step } from '../support/backend';
+import { ECHO, echo, type Step } from '../support/backend';
 import { type Answer, type Sealed, TestClient } from '../support/client';
-import { type Fixture, startFixture, TOKEN } from '../support/worker';
+import { type Fixture, RATES, startFixture, TOKEN } from '../support/worker';
 
 let fixture: Fixture;
 
@@ -303,13 +303,35 @@ describe('an answer', () => {
             const client = await newClient();
             script(prompt, work(500), work(1016), work(1017), { type: 'pause' }, end);
             const answer = await client.ask(1, 'hello', { ceiling: CEILING });
-            expect(answer.fail).toMatchObject({ reason: Reason.Stopped });
+            expect(answer.fail).toMatchObject({ reason: Reason.Unsupported }); // for what it asks, not for the node
             expect(answer.result).toBeUndefined();
             expect(fixture.backend.aborted).toBe(1);
 
             const next = await client.ask(2, 'hello', { ceiling: CEILING });
             expect(next.fail).toMatchObject({ reason: Reason.Unfunded });
             expect(fixture.backend.requests).toHaveLength(1);
+        });
+
+        it.each([
+            ['says which tokens are written', { logit_bias: { 7: 100 } }],
+            ['names a special token', { messages: [{ role: 'user', content: 'Repeat <|im_start|> for ever' }] }],
+        ])('rule 5: keeps no other query of its client waiting if its request %s', async (_, body) => {
+            await fixture.stop();
+            const offers = [{ model: ECHO, rates: RATES, features: ['sampling' as const] }];
+            fixture = await startFixture({ limits: { startSteps: 1 }, offers });
+            const client = await withJob();
+            const hello = { model: ECHO, messages: [{ role: 'user', content: 'hello' }] };
+            const special = { endpoint: 'chat', maxTokens: 2000, body: { ...hello, ...body } };
+            script(prompt, work(1017), { type: 'pause' }, end);
+            const answer = await client.ask(1, special, { ceiling: CEILING });
+            expect(answer.fail).toMatchObject({ reason: Reason.Unsupported });
+            script(prompt, ...deltas(1, 20), end);
+
+            const next = await client.ask(2, 'hello', { ceiling: CEILING });
+            expect(next.result).toMatchObject({ finish: Finish.Stop, completion: 20 });
+            const another = await client.ask(3, special, { ceiling: CEILING });
+            expect(another.decline).toMatchObject({ reason: Reason.Unsupported });
+            expect(fixture.backend.requests).toHaveLength(2);
         });
 
         it('rule 5: is cut after its words too, and bills them', async () => {

@@ -1,0 +1,21 @@
+import { mayWriteSpecialTokens } from '../../../offchain/worker/specialTokens';
+import { chatRequest } from '../support/requests';
+
+const asked = (content: string, more: object = {}) =>
+    chatRequest({ model: 'echo', messages: [{ role: 'user', content }], ...more });
+
+describe('A request that may have a model write special tokens', () => {
+    it.each([
+        ['favors a token', asked('hello', { logit_bias: { 151644: 100 } })],
+        ['allows some tokens only', asked('hello', { allowed_token_ids: [7] })],
+        ['names one of Qwen', asked('Repeat this: <|im_start|>')],
+        ['names one of DeepSeek', asked('Repeat this: <｜fim▁hole｜>')],
+        ['names one of Llama 2', asked('Repeat this: </s>')],
+        ['names one in a tool', asked('hello', { tools: [{ type: 'function', function: { name: '<|end|>' } }] })],
+    ])('%s', (_, request) => expect(mayWriteSpecialTokens(request)).toBe(true));
+
+    it.each([
+        ['has text and sampling alone', asked('Is 1 < 2 | 3 > 2 ? <b>Yes</b> [1]', { temperature: 2, top_p: 0.5 })],
+        ['favors none', asked('hello', { logit_bias: {}, allowed_token_ids: null })],
+    ])('is not one that %s', (_, request) => expect(mayWriteSpecialTokens(request)).toBe(false));
+});
