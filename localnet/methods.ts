@@ -107,9 +107,9 @@ export const methods: ReadonlyMap<string, Method> = new Map(
                 const start =
                     params.lt !== undefined && params.hash !== undefined
                         ? startOf(entries, params.lt, params.hash)
-                        : entries.length - 1;
+                        : newestOf(entries, ledger.forgetsDeleted);
                 return entries
-                    .slice(Math.max(0, start + 1 - params.limit), start + 1)
+                    .slice(beginningOf(entries, start, params.limit), start + 1)
                     .filter(({ record }) => record.lt > params.to_lt)
                     .reverse()
                     .map(transactionJson);
@@ -268,6 +268,19 @@ function readExternal(boc: string): { message: Message; to: Address } {
         throw unreadableMessage('external message must begin with ext_in_msg_info$10');
     }
     return { message, to: message.info.dest };
+}
+
+/** The newest transaction of an account that exists: the state of the shard names none of one that is deleted. */
+const newestOf = (entries: readonly LoggedEntry[], forgetsDeleted: boolean): number =>
+    forgetsDeleted && entries.at(-1)?.transaction.endStatus === 'non-existing' ? -1 : entries.length - 1;
+
+/** The first of at most so many transactions up to one: an account that was deleted begins another history. */
+function beginningOf(entries: readonly LoggedEntry[], end: number, limit: number): number {
+    let begin = Math.max(0, end);
+    while (begin > 0 && end - begin + 1 < limit && entries[begin].transaction.prevTransactionLt !== 0n) {
+        begin--;
+    }
+    return begin;
 }
 
 function startOf(entries: readonly LoggedEntry[], lt: bigint, hash: string): number {

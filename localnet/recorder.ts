@@ -1,5 +1,13 @@
 /** The sandbox's executor with a witness: whatever way a transaction is made, it passes here, in order. */
-import { type Address, Cell, loadMessage, loadShardAccount, type ShardAccount } from '@ton/core';
+import {
+    type Address,
+    beginCell,
+    Cell,
+    loadMessage,
+    loadShardAccount,
+    type ShardAccount,
+    storeShardAccount,
+} from '@ton/core';
 import {
     Executor,
     type ExecutorEmulationResult,
@@ -10,12 +18,21 @@ import {
     type IExecutor,
 } from '@ton/sandbox';
 
+/** An account that is deleted leaves nothing in the state of its shard: one that comes back begins a new history. */
+const NO_ACCOUNT = beginCell()
+    .store(storeShardAccount({ account: null, lastTransactionHash: 0n, lastTransactionLt: 0n }))
+    .endCell()
+    .toBoc()
+    .toString('base64');
+const MAX_NO_ACCOUNT = 2 * NO_ACCOUNT.length; // characters; a state of any account is longer
+
 export class Recorder implements IExecutor {
     private hadLibraries = false;
 
     constructor(
         private inner: IExecutor,
         private readonly onTransaction: (account: Address, transaction: Cell, state: () => ShardAccount) => void,
+        private readonly forgetsDeleted: boolean,
     ) {}
 
     runGetMethod(args: ExecutorGetMethodArgs): Promise<ExecutorGetMethodResult> {
@@ -23,7 +40,8 @@ export class Recorder implements IExecutor {
     }
 
     async runTransaction(args: ExecutorRunTransactionArgs): Promise<ExecutorEmulationResult> {
-        const done = await this.rehearse(args);
+        const executed = await this.rehearse(args);
+        const done = this.forgetsDeleted ? withoutDeleted(executed) : executed;
         const { dest } = loadMessage(args.message.beginParse()).info;
         this.record(dest as Address, done);
         return done;
@@ -60,4 +78,13 @@ export class Recorder implements IExecutor {
             this.onTransaction(account, Cell.fromBase64(result.transaction), state);
         }
     }
+}
+
+/** The executor keeps in an account that is deleted which transaction was its last. */
+function withoutDeleted(done: ExecutorEmulationResult): ExecutorEmulationResult {
+    const { result } = done;
+    const isShort = result.success && result.shardAccount.length <= MAX_NO_ACCOUNT;
+    return isShort && !loadShardAccount(Cell.fromBase64(result.shardAccount).beginParse()).account
+        ? { ...done, result: { ...result, shardAccount: NO_ACCOUNT } }
+        : done;
 }

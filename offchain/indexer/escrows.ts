@@ -1,10 +1,28 @@
 /** Which accounts are escrows. A wallet of anyone may deploy channels, too, hundreds in one transaction. */
 import { Escrow, ownerInEscrowData } from '@cocoon-market/wrappers';
 import { Address, type Cell } from '@ton/core';
+import { inParallel } from '../process/parallel';
 import type { IndexerParts } from './parts';
 
+/** Those that are escrows, announced with demand or by their data. What turns out to be none is never followed. */
+export async function escrowsAmong(parts: IndexerParts, accounts: readonly string[]): Promise<string[]> {
+    const { store } = parts;
+    const escrows: string[] = [];
+    const demands = store.db.selectFrom('facts').select('object').distinct().where('kind', '=', 'demand');
+    const announced = new Set(accounts.length > 0 ? (await demands.execute()).map(({ object }) => object) : []);
+    await inParallel(accounts, async (account) => {
+        const isOne = announced.has(account) || (await isEscrow(parts, account));
+        if (isOne === true) {
+            escrows.push(account);
+        } else if (isOne === false) {
+            await store.follow('escrow', [account], 0n, { busy: true });
+        }
+    });
+    return escrows;
+}
+
 /** Whether an account (raw address) is an escrow, by its data; undefined while an endpoint has no code of it. */
-export async function isEscrow(
+async function isEscrow(
     { source, witnesses = [] }: Pick<IndexerParts, 'source' | 'witnesses'>,
     account: string,
 ): Promise<boolean | undefined> {

@@ -28,7 +28,8 @@ export type LogRole = (typeof roles)[number];
  * Kinds, with `subject` and `object` (raw addresses):
  * provider (provider, owner), node (node's key, provider), demand (client, their escrow), rules; of a provider's log
  * payout (payout), case, caseEnd, slash, unjail; of a payout's log received (sender); of an escrow's log
- * opened (channel, payout); of a channel's log deployed (escrow, payout), claim, leave, ended, unreadable in any.
+ * opened (channel, payout), returned (sender); of a channel's log deployed (escrow, payout), claim, leave, ended;
+ * unreadable in any.
  */
 export interface Fact {
     kind: string;
@@ -174,8 +175,10 @@ const jsonOf = ({ name: _, ...fields }: { name: string }): FactBody =>
         Object.entries(fields).map(([name, value]) => [name, typeof value === 'bigint' ? `${value}` : value]),
     );
 
+const factsOfPayout = (content: Transaction): Fact[] => plainPayment('received', content);
+
 /** Money without a body, as a channel sends it. Whether it came from a channel only its sender's history says. */
-function factsOfPayout({ inMessage }: Transaction): Fact[] {
+function plainPayment(kind: 'received' | 'returned', { inMessage }: Transaction): Fact[] {
     if (
         !isInternal(inMessage) ||
         inMessage.info.bounced ||
@@ -187,13 +190,13 @@ function factsOfPayout({ inMessage }: Transaction): Fact[] {
     if (createdLt === 0n) {
         return []; // from nowhere, as a local network makes coins
     }
-    return [fact('received', src.toRawString(), '', { createdLt: `${createdLt}` })];
+    return [fact(kind, src.toRawString(), '', { createdLt: `${createdLt}` })];
 }
 
 async function factsOfEscrow(escrow: Address, content: Transaction): Promise<Fact[]> {
     const { inMessage } = content;
     const deposits = depositsIn(inMessage);
-    const facts: Fact[] = [];
+    const facts = plainPayment('returned', content);
     for (const message of messagesOut(content)) {
         const job = isInternal(message) ? await jobDeployed(message.info.dest, message.init) : undefined;
         if (job !== undefined && job.escrow.equals(escrow)) {

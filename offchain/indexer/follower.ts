@@ -6,8 +6,10 @@ import { factsOf } from './facts';
 import type { FollowLimits } from './parts';
 import { LargeTransaction, type Source } from './source';
 import type { Log } from './logRows';
+import { lastSent } from './senders';
 import type { IndexStore, UndoRule } from './store';
 import { HistoryError, isSame, type ProvedTransaction, proveTransaction } from './transaction';
+import { hasWitness } from './witnesses';
 import type { ReadTransaction } from './writes';
 
 /** How far the chain is, and the pass. */
@@ -24,9 +26,13 @@ export interface Followed {
     undone: number; // transactions that another history replaced
     repeated: number; // transactions that the endpoint listed twice
     behind: boolean; // the endpoint is at an earlier block, and does not have the newest stored transaction yet
+    isGone: boolean; // a channel of which nothing is listed, or only what followed when its account came back
+    isLost: boolean; // it paid somebody, and the endpoint does not find the transaction that did
 }
 
 const ATTEMPTS = 3; // of a page that contradicts the one before
+const MAX_LIVES = 10; // of one account
+const MAX_PAGES = 20; // that are read to find out where the history of an account begins
 
 export class Follower {
     /**
@@ -47,7 +53,8 @@ export class Follower {
      * @throws HistoryError, ChainError
      */
     async follow(log: Log, chain: ChainTime): Promise<Followed> {
-        const followed: Followed = { log, added: 0, undone: 0, repeated: 0, behind: false };
+        const counts = { added: 0, undone: 0, repeated: 0 };
+        const followed: Followed = { log, ...counts, behind: false, isGone: false, isLost: false };
         try {
             if (log.walk !== undefined) {
                 await this.walk(followed, chain); // the rest of an earlier pass
@@ -79,12 +86,16 @@ export class Follower {
         // What one endpoint alone could make up without an end.
         let unconfirmed = log.walk === undefined ? 0 : this.limits.confirmAfter;
         for (;;) {
-            const page = await this.page(account, expected, followed);
-            if (expected === undefined && !(await this.isNews(followed, page[0], chain))) {
-                return;
+            let page = await this.page(account, expected, followed);
+            if (expected === undefined) {
+                page = await this.withLife(followed, account, page);
+                if (!(await this.isNews(followed, page[0], chain))) {
+                    return;
+                }
             }
             const read = await Promise.all(page.map((transaction) => this.read(followed.log, account, transaction)));
-            const { log: stored, undone } = await this.store.append(log.log, read, rule);
+            const keepsEarlier = await this.isLaterLife(followed.log, page.at(-1)!);
+            const { log: stored, undone } = await this.store.append(log.log, read, { ...rule, keepsEarlier });
             followed.added += stored.size - followed.log.size + undone;
             followed.undone += undone;
             followed.log = stored;
@@ -103,6 +114,80 @@ export class Follower {
             }
             expected = stored.walk.next;
         }
+    }
+
+    /**
+     * A page of the life of an account in which it is a channel. An endpoint lists nothing of an account that is gone,
+     * as an ended channel is, and of one that came back only what followed. What a channel paid names its transactions.
+     */
+    private async withLife(
+        followed: Followed,
+        account: Address,
+        listed: ProvedTransaction[],
+    ): Promise<ProvedTransaction[]> {
+        const { log } = followed;
+        let page = listed;
+        for (let life = 0; log.role === 'channel' && life < MAX_LIVES; life++) {
+            const first = await this.firstOf(followed, account, page);
+            if (page.length > 0 && first === undefined) {
+                return page;
+            }
+            if (log.endedAt !== null) {
+                return [];
+            }
+            followed.isGone = true;
+            const { message, sent } = await lastSent(this.source, this.store, account, first?.lt);
+            followed.isLost ||= message !== undefined && sent === undefined;
+            if (sent === undefined || (log.done !== undefined && sent.lt <= log.done.lt)) {
+                return log.done === undefined ? page : [];
+            }
+            page = await this.page(account, sent, followed).catch((error: unknown) => {
+                throw error instanceof ChainError && !error.silent ? this.hasNot(log, sent, error) : error;
+            });
+        }
+        return page;
+    }
+
+    /**
+     * The first transaction of the life that a page shows, if the account may have had another one before: undefined if
+     * the page goes on from what is stored, or the escrow deployed a channel with it.
+     */
+    private async firstOf(
+        followed: Followed,
+        account: Address,
+        listed: readonly ProvedTransaction[],
+    ): Promise<ProvedTransaction | undefined> {
+        const { log } = followed;
+        let first = listed.at(-1);
+        for (let pages = 1; first !== undefined && pages <= MAX_PAGES; pages++) {
+            const { previous } = first;
+            if (log.done !== undefined && (first.lt <= log.done.lt || isSame(previous, log.done))) {
+                return undefined;
+            }
+            if (previous.lt === 0n) {
+                const { facts } = await this.read(log, account, first);
+                return log.done === undefined && facts.some(({ kind }) => kind === 'deployed') ? undefined : first;
+            }
+            first = (await this.page(account, previous, followed)).at(-1);
+        }
+        return undefined;
+    }
+
+    private hasNot({ log }: Log, { lt, hash }: TransactionId, cause: Error): HistoryError {
+        const name = `the transaction of ${log} at lt ${lt} with the hash ${hash.toString('hex')}`;
+        return new HistoryError(`${this.source.name} does not have ${name}, which it says that paid`, { cause });
+    }
+
+    /** Whether the account was gone between what is stored and this first transaction of a page's history. */
+    private async isLaterLife(log: Log, first: ProvedTransaction): Promise<boolean> {
+        const { done, floor } = log;
+        const isLater = done !== undefined && first.lt > done.lt && first.previous.lt <= floor;
+        return isLater && !isSame(done, first.previous) && this.knows(log, done);
+    }
+
+    /** Whether the endpoint that is read has a transaction of a log, although it may list it no more. */
+    private knows({ log: what, account }: Log, id: TransactionId): Promise<boolean> {
+        return hasWitness([this.source], { what, account: Address.parseRaw(account), id });
     }
 
     /** Follows an account no more, and keeps nothing of it. */
@@ -138,7 +223,11 @@ export class Follower {
         if (last !== undefined && (last.lt >= done.lt || !(await this.store.has(log, last)))) {
             return true;
         }
-        followed.behind = chain.behind || (await this.has(followed.log, done));
+        const isHidden = last === undefined && (await this.knows(followed.log, done));
+        if (isHidden && mayEnd(followed.log)) {
+            return false; // the account is gone, and not what it did
+        }
+        followed.behind = isHidden || chain.behind || (await this.has(followed.log, done));
         if (!followed.behind) {
             const { log: shortened, undone } = await this.store.shorten(log, last, this.ruleAt(chain));
             followed.undone += undone;
@@ -179,6 +268,9 @@ export class Follower {
 
 /** True of an account to which anyone may send, or that a provider may name although it has nothing to do with it. */
 const mayBeFilled = ({ role }: Log): boolean => role !== 'registry' && role !== 'provider';
+
+/** True of an account that may be gone, after which no endpoint lists what it did. */
+const mayEnd = ({ role }: Log): boolean => role !== 'registry' && role !== 'escrow';
 
 const TRANSACTION_SIZE = 10_000; // characters of facts that count as a further transaction
 

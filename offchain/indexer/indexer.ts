@@ -9,7 +9,7 @@ import { Remedied } from '../process/errors';
 import { amountFromBytes } from '../store/database';
 import { type ChainTime, type Followed, Follower } from './follower';
 import { inParallel } from '../process/parallel';
-import { isEscrow } from './escrows';
+import { escrowsAmong } from './escrows';
 import { readProviders } from './readings';
 import { locateSenders } from './senders';
 import type { FollowLimits, IndexerParts } from './parts';
@@ -88,6 +88,8 @@ export class Indexer {
         };
         await store.follow('registry', [registry.toRawString()], 0n);
         const finished = new Set<string>();
+        // Channels of which only what others got says more; and those of which the endpoint does not find who paid it.
+        const [deleted, lost] = [new Set<string>(), new Set<string>()];
         const begin = performance.now();
         const end = begin + this.limits.slowSeconds * 1000;
         const isLate = () => performance.now() >= end;
@@ -99,6 +101,7 @@ export class Indexer {
             const undone = report.undone;
             const doubted: Log[] = [];
             let unconfirmed = 0; // transactions
+            let hasPayments = false;
             found = false;
             const chain = { at: await this.newest(), behind, isLate };
             for await (const logs of store.growing(chain.at - this.limits.finalSeconds, { hasWitnesses })) {
@@ -107,6 +110,13 @@ export class Indexer {
                 await inParallel(next, async (log) => {
                     const followed = await this.followOne(log, chain, report);
                     finished.add(log.log);
+                    hasPayments ||= followed.added > 0 && (log.role === 'payout' || log.role === 'escrow');
+                    if (followed.isGone && followed.log.endedAt === null) {
+                        deleted.add(log.log);
+                    }
+                    if (followed.isLost) {
+                        lost.add(log.log);
+                    }
                     await this.confirm(followed.log).catch((error: unknown) => {
                         unconfirmed += followed.added;
                         if (!(error instanceof HistoryError) || unconfirmed > this.limits.confirmAfter) {
@@ -121,6 +131,10 @@ export class Indexer {
                 (await this.release()).forEach((log) => finished.delete(log));
             }
             await this.discover();
+            if (hasPayments) {
+                deleted.forEach((log) => finished.delete(log));
+                deleted.clear();
+            }
             if (!found) {
                 // Each sender costs a call, so first every account is read that is named without one.
                 // They get as much time as the accounts took, because dust of strangers hides the payments of channels.
@@ -128,9 +142,12 @@ export class Indexer {
                 const located = await locateSenders(this.parts, () => performance.now() >= until);
                 const isNew = await this.discover();
                 found = isNew && !isLate();
-                report.unresolved = located.unresolved;
+                report.unresolved = located.unresolved + lost.size;
                 remaining = located.more + (isNew && !found ? 1 : 0);
             }
+        }
+        for (const example of [...lost].slice(0, 1)) {
+            this.notice(`The endpoint does not find what ${lost.size} accounts that are gone did, such as ${example}`);
         }
         await readProviders(this.parts);
         if (!behind) {
@@ -287,28 +304,11 @@ export class Indexer {
                 store.db,
             );
             const candidates = rows.rows.map(({ account }) => account).filter((account) => account.startsWith('0:'));
-            const accounts = role === 'escrow' ? await this.escrowsAmong(candidates) : candidates;
+            const accounts = role === 'escrow' ? await escrowsAmong(this.parts, candidates) : candidates;
             await store.follow(role, accounts, role === 'payout' || role === 'escrow' ? birth : 0n);
             found ||= accounts.length > 0;
         }
         return found;
-    }
-
-    /** Those that are escrows, announced with demand or by their data. What turns out to be none is never followed. */
-    private async escrowsAmong(accounts: readonly string[]): Promise<string[]> {
-        const { store } = this.parts;
-        const escrows: string[] = [];
-        const demands = store.db.selectFrom('facts').select('object').distinct().where('kind', '=', 'demand');
-        const announced = new Set(accounts.length > 0 ? (await demands.execute()).map(({ object }) => object) : []);
-        await inParallel(accounts, async (account) => {
-            const isOne = announced.has(account) || (await isEscrow(this.parts, account));
-            if (isOne === true) {
-                escrows.push(account);
-            } else if (isOne === false) {
-                await store.follow('escrow', [account], 0n, { busy: true });
-            }
-        });
-        return escrows;
     }
 
     /** Forgets the accounts that no fact names any more, after facts were undone; returns their logs. */

@@ -4,8 +4,9 @@ import { sql } from 'kysely';
 import { isClaimOrEnd } from './facts';
 import { inParallel } from '../process/parallel';
 import type { IndexerParts } from './parts';
-import { HistoryError, proveTransaction } from './transaction';
-import { LargeTransaction } from './source';
+import { LargeTransaction, type MessageId, type Source } from './source';
+import { HistoryError, type ProvedTransaction, proveTransaction } from './transaction';
+import type { IndexData } from './store';
 import { requireLarge, requireWitnesses } from './witnesses';
 
 const MAX_REQUESTED = 5000; // payments in one pass
@@ -47,32 +48,16 @@ export async function locateSenders(
                     .onConflict((conflict) => conflict.doNothing())
                     .execute(),
             );
-        const raw = await source.senderOf({ from, to, createdLt: BigInt(createdLt) }).catch((error: unknown) => {
-            if (error instanceof LargeTransaction) {
-                return error;
-            }
-            throw error;
-        });
-        if (raw instanceof LargeTransaction) {
-            await requireLarge(witnesses, { what: subject, account: from, id: raw.id });
+        const sent = await transactionOf(source, { from, to, createdLt: BigInt(createdLt) });
+        if (sent instanceof LargeTransaction) {
+            await requireLarge(witnesses, { what: subject, account: from, id: sent.id });
             await keep(0); // no channel sends so much
             return;
         }
-        if (raw === undefined) {
+        if (sent === undefined) {
             unresolved++;
             example ||= `what ${subject} sent to ${payout} at lt ${createdLt}`;
             return;
-        }
-        const sent = proveTransaction(from, raw);
-        const isSender = sent.content?.outMessages
-            .values()
-            .some(
-                ({ info }) => info.type === 'internal' && info.createdLt === BigInt(createdLt) && info.dest.equals(to),
-            );
-        if (isSender === false) {
-            throw new HistoryError(
-                `The endpoint names a transaction of ${subject} that did not send the message of lt ${createdLt}`,
-            );
         }
         await requireWitnesses(witnesses, { what: subject, account: from, id: sent });
         await keep(isClaimOrEnd(sent) ? 1 : 0);
@@ -81,4 +66,69 @@ export async function locateSenders(
         onNotice?.(`The endpoint does not find ${unresolved} payments, such as ${example}`); // one line in each pass
     }
     return { unresolved, more };
+}
+
+/**
+ * The transaction that sent a message; undefined if the endpoint does not find it.
+ * @throws HistoryError if the endpoint names one that did not send it
+ */
+async function transactionOf(
+    source: Source,
+    message: MessageId,
+): Promise<ProvedTransaction | LargeTransaction | undefined> {
+    const { from, to, createdLt } = message;
+    const raw = await source.senderOf(message).catch((error: unknown) => {
+        if (error instanceof LargeTransaction) {
+            return error;
+        }
+        throw error;
+    });
+    if (raw === undefined || raw instanceof LargeTransaction) {
+        return raw;
+    }
+    const sent = proveTransaction(from, raw);
+    const isSender = sent.content?.outMessages
+        .values()
+        .some(({ info }) => info.type === 'internal' && info.createdLt === createdLt && info.dest.equals(to));
+    if (isSender === false) {
+        throw new HistoryError(
+            `The endpoint names a transaction of ${from.toRawString()} that did not send the message of lt ${createdLt}`,
+        );
+    }
+    return sent;
+}
+
+const MAX_ROWS = 1000; // of one kind
+
+/**
+ * The newest payment of a channel that a payout or an escrow got, created below `endLt`, and the transaction that sent
+ * it: undefined if nobody got one, or the endpoint does not find it. An endpoint lists nothing of an account that is
+ * deleted, and of one that came back only what followed.
+ */
+export async function lastSent(
+    source: Source,
+    { db }: IndexData,
+    channel: Address,
+    endLt?: bigint,
+): Promise<{ message: MessageId | undefined; sent: ProvedTransaction | undefined }> {
+    let newest: MessageId | undefined;
+    for (const kind of ['received', 'returned']) {
+        const rows = await db
+            .selectFrom('facts')
+            .select(['log', 'body'])
+            .where('kind', '=', kind)
+            .where('subject', '=', channel.toRawString())
+            .orderBy('lt', 'desc')
+            .limit(endLt === undefined ? 1 : MAX_ROWS)
+            .execute();
+        for (const { log, body } of rows) {
+            const createdLt = BigInt((JSON.parse(body) as { createdLt: string }).createdLt);
+            const isInTime = endLt === undefined || createdLt < endLt;
+            if (isInTime && (newest === undefined || createdLt > newest.createdLt)) {
+                newest = { from: channel, to: Address.parseRaw(log.slice(log.indexOf('/') + 1)), createdLt };
+            }
+        }
+    }
+    const sent = newest && (await transactionOf(source, newest));
+    return { message: newest, sent: sent instanceof LargeTransaction ? undefined : sent };
 }

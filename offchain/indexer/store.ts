@@ -9,13 +9,23 @@ import { columnsOf, type Log, logOf, nameOf } from './logRows';
 import { NO_CHANNEL } from './named';
 import type { IndexSchema } from './tables';
 import { HistoryError, isSame } from './transaction';
-import { endOf, insert, loggedAs, markUndone, type ReadTransaction, removeAbove, type IndexWrite } from './writes';
+import {
+    endOf,
+    insert,
+    loggedAs,
+    markUndone,
+    newestBelow,
+    type ReadTransaction,
+    removeAbove,
+    type IndexWrite,
+} from './writes';
 
 /** Which transactions another history may replace. */
 export interface UndoRule {
     at: number; // unix seconds of the newest transaction that is stored: the other history may be dated back
     maxSeconds: number; // by which a replaced transaction is older than it, or than the newest of the other history
     refusal?: string | undefined; // why none may be replaced
+    keepsEarlier?: boolean; // the account was gone between what is stored and the beginning of the page's history
 }
 
 /** What came of storing a page. */
@@ -164,7 +174,7 @@ export class IndexStore {
             stored.push(transaction);
             next = transaction.previous;
             if (next.lt <= log.floor) {
-                await undoTo(-1n);
+                await (rule.keepsEarlier !== true && undoTo(-1n));
                 joined = true;
                 break;
             }
@@ -219,7 +229,10 @@ export class IndexStore {
         await write.deleteFrom('transactions').where('log', '=', log.log).where('lt', '=', lt).execute();
         await write.deleteFrom('senders').where('payout', '=', log.account).where('lt', '>=', lt).execute();
         const previous = amountFromBytes(row.previousLt);
-        const rest = previous <= log.floor ? undefined : { lt: previous, hash: row.previousHash };
+        const rest =
+            previous <= log.floor
+                ? await newestBelow(write, log.log, lt) // of an account that had been gone
+                : { lt: previous, hash: row.previousHash };
         if (log.confirmed?.equals(row.hash) === true) {
             log.confirmed = rest?.hash ?? null; // an endpoint that has a transaction has the one before
             await write.updateTable('logs').set({ confirmed: log.confirmed }).where('log', '=', log.log).execute();

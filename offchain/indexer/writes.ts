@@ -1,6 +1,7 @@
 /** The writes of which those of the store are made. */
 import { sql, type Transaction } from 'kysely';
-import { amountToBytes } from '../store/database';
+import type { TransactionId } from '../chain';
+import { amountFromBytes, amountToBytes } from '../store/database';
 import { type Log, logOf } from './logRows';
 import { kindIn } from './named';
 import type { IndexSchema } from './tables';
@@ -39,6 +40,19 @@ export async function removeAbove(
         .where('lt', '>', above)
         .executeTakeFirst();
     return Number(removed.numDeletedRows);
+}
+
+/** The newest transaction of a log before this lt. */
+export async function newestBelow(write: IndexWrite, log: string, lt: Buffer): Promise<TransactionId | undefined> {
+    const row = await write
+        .selectFrom('transactions')
+        .select(['lt', 'hash'])
+        .where('log', '=', log)
+        .where('lt', '<', lt)
+        .orderBy('lt', 'desc')
+        .limit(1)
+        .executeTakeFirst();
+    return row && { lt: amountFromBytes(row.lt), hash: row.hash };
 }
 
 export async function markUndone(write: IndexWrite): Promise<void> {

@@ -59,10 +59,16 @@ export class ChangedSource implements Source {
     }
 }
 
-/** An endpoint that has the newest hundred transactions of each account, and says at once that it has no other. */
+/**
+ * An endpoint that has the newest hundred transactions of each account, and says at once that it has no other. Of an
+ * account that is gone it lists none, and has those that are asked for by name.
+ */
 export class ListingSource extends ChangedSource {
     override async page(account: Address, from?: TransactionId): Promise<RawTransaction[]> {
         const all = await this.all(account, from === undefined);
+        if (all.length === 0 && from !== undefined) {
+            return super.page(account, from).catch(() => []);
+        }
         const first =
             from === undefined ? 0 : all.findIndex(({ lt, hash }) => lt === from.lt && hash.equals(from.hash));
         return first < 0 ? [] : all.slice(first).slice(0, PAGE);
