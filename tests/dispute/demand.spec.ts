@@ -302,6 +302,23 @@ describe('PostPiece', () => {
         expect((await dispute.getCaseState()).result).toBe(0n);
     });
 
+    it('is refused with a proof of which a cell has a second reference', async () => {
+        const { answer, result } = answerOf(33 * PIECE_BYTES);
+        const { dispute, value } = await demand();
+        const proof = proofCell(answer, 0)!;
+        expect([proof.bits.length, proof.refs.length]).toEqual([3 * 256, 1]);
+        const longer = beginCell().storeSlice(proof.beginParse()).storeRef(Cell.EMPTY).endCell();
+        const head = beginCell().storeUint(0xc0c00602, 32).storeUint(0, 64).storeUint(answer.length, 32);
+        const body = head.storeUint(0, 32).storeRef(evidenceCell(result)).storeMaybeRef(longer);
+        const leaf = pieceCell(pieceOf(answer, 0));
+
+        const sent = await market().stranger.send({
+            ...{ to: dispute.address, value, body: body.storeMaybeRef(leaf).endCell() },
+        });
+
+        expectRefused(sent, { to: dispute.address, exitCode: ErrWrongPiece });
+    });
+
     it('that is the only one of its answer is refused under any number but 0', async () => {
         const { answer, result } = answerOf(PIECE_BYTES);
         const { dispute, value } = await demand();

@@ -38,6 +38,24 @@ describe('A demand that is answered when gas has become dearer than its bond', (
     });
 });
 
+describe('A case whose rent has left nothing of its bond', () => {
+    const market = useCases(caseMarket);
+
+    it('pays nobody for an answer', async () => {
+        const { job, payout, stranger, blockchain } = market();
+        await report(market(), 'demand', job.report.demand(job.accept()));
+        const dispute = await job.dispute('A3');
+        (await blockchain.getContract(dispute.address)).balance = 0n;
+
+        const answered = { value: toNano('1'), result: job.result(), voucher: job.voucher(1) };
+        const result = await dispute.sendVoucher(stranger.getSender(), answered);
+
+        expect(await dispute.getCaseState()).toMatchObject({ outcome: 0n, bond: 0n });
+        expect(transactionsOn(result, payout.address, dispute.address)).toEqual([]);
+        expect(transactionsOn(result, stranger.address, dispute.address)).toEqual([]);
+    });
+});
+
 describe('A case whose rent has left one nanoTON of its bond', () => {
     const market = useCases(caseMarket);
 

@@ -8,6 +8,7 @@ import { internal } from '@ton/sandbox';
 import { caseStates, minSlash, opcodes, pricesOf } from '@cocoon-market/wrappers';
 import { registryChanges } from '../../wrappers/Registry';
 import { caseMarket, expectNoSlash, report, slashesIn, useCases } from '../support/cases';
+import { transactionsOn } from '../support/chain';
 import { valueSent } from '../support/market';
 import { CHANGE_DELAY, expectSolvent, rulesWith } from '../support/stake';
 
@@ -88,6 +89,21 @@ describe('A larger loss of the same fault', () => {
         const result = await report(market(), 'excess', excessOf(toNano('1')));
 
         expect(valueSent(result, provider, operator)).toBe(slashesIn(result)[0].amounts.insurance);
+    });
+
+    it('takes nothing of what the case holds but its rent', async () => {
+        const { blockchain, job, provider } = market();
+        await shown(1n);
+        const { address } = await job.dispute('A2');
+        const { balance } = await blockchain.getContract(address);
+        blockchain.now! += WAIT;
+
+        const result = await report(market(), 'excess', excessOf(toNano('1')));
+
+        const [{ description }] = transactionsOn(result, address, provider.address);
+        const rent = description.type === 'generic' ? description.storagePhase!.storageFeesCollected : 0n;
+        expect(rent).toBeGreaterThan(0n);
+        expect((await blockchain.getContract(address)).balance).toBe(balance - rent);
     });
 
     it('is not taken while the end before waits to be sent again; sent again it counts once, and then the larger', async () => {
