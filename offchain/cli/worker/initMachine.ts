@@ -185,7 +185,7 @@ export async function askRates(
     }
     const rates = new Map<string, Rates>();
     for (const id of models) {
-        rates.set(id, await askRatesOf(questions, flags, id, suggestionOf(market.get(id))));
+        rates.set(id, await askRatesOf(questions, flags, id, market.get(id)));
     }
     return rates;
 }
@@ -230,10 +230,16 @@ async function askRatesOf(
     questions: Questions,
     flags: MachineFlags,
     id: string,
-    median: Rates | undefined,
+    market: MarketPrice | undefined,
 ): Promise<Rates> {
+    const median = suggestionOf(market);
+    // Of too few providers for a suggestion the owner is told what they take.
+    const others = (kind: keyof Rates) =>
+        median === undefined && market !== undefined
+            ? `; of others: ${formatTon(market.min[kind])} to ${formatTon(market.max[kind])} (${market.providers})`
+            : '';
     const ask = (kind: keyof Rates, flagText: string | undefined, text: string, fallback: bigint | undefined) =>
-        questions.value(flagText, `${text} of ${id}, TON per million tokens`, {
+        questions.value(flagText, `${text} of ${id}, TON per million tokens${others(kind)}`, {
             flag: `--${kind} TON`,
             ...(fallback !== undefined && questions.canAsk && { fallback: formatTon(fallback) }),
             read: (answer) => priceIn(answer, kind, median?.[kind], flags.anyPrice === true),

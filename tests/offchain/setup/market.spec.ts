@@ -58,6 +58,11 @@ describe('The price that init suggests', () => {
         await expect(ask({}, prices)).rejects.toThrow('Missing: --prompt TON');
     });
 
+    it('of too few providers is told to the owner, and is no suggestion', async () => {
+        const told = 'TON per million tokens; of others: 0.2 to 0.2 (4)';
+        await expect(ask({}, market(4, 200_000_000n))).rejects.toThrow(told);
+    });
+
     it("leaves an owner's own price alone where few providers sell for less", async () => {
         const own = { prompt: '0.2', completion: '0.8' };
 
