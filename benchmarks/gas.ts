@@ -1,5 +1,6 @@
 /** `npm run bench:gas`: prints what every operation costs. */
 import { parseArgs } from 'node:util';
+import { readFlags } from '../tooling/flags';
 import { changeText, figuresOf, record } from './history';
 import { jsonOf } from './json';
 import { LEVELS, LevelReport, reportOf, reportOfBatches } from './report';
@@ -10,11 +11,15 @@ const USAGE = `npm run bench:gas -- [--json] [--record REASON]
   --json           one JSON object
   --record REASON  adds an entry to benchmarks/gas.json with what changed since the newest one, and prints that alone`;
 
-async function main(): Promise<void> {
+function flagsOf() {
     const flag = { type: 'boolean', default: false } as const;
     const { values } = parseArgs({ options: { json: flag, record: { type: 'string' }, help: flag } });
-    if (values.help) {
-        console.log(USAGE);
+    return values.help ? undefined : values;
+}
+
+async function main(): Promise<void> {
+    const values = readFlags('bench:gas', USAGE, flagsOf);
+    if (values === undefined) {
         return;
     }
     if (values.record !== undefined) {

@@ -4,6 +4,7 @@
  */
 import '../support/faster';
 import { parseArgs } from 'node:util';
+import { readFlags } from '../../tooling/flags';
 import { Session } from '../fuzz/session';
 import { wholeNumberOf } from '../soak/report';
 import { exhaust, lacking, Report, SCENE_NAMES } from './run';
@@ -45,7 +46,7 @@ function scenesOf(text: string | undefined): SceneName[] | undefined {
     });
 }
 
-async function main(): Promise<void> {
+function flagsOf() {
     const { values } = parseArgs({
         options: {
             scenes: { type: 'string' },
@@ -55,21 +56,25 @@ async function main(): Promise<void> {
             help: { type: 'boolean', default: false },
         },
     });
-    if (values.help) {
-        console.log(USAGE);
+    const depth = values.depth === undefined ? undefined : wholeNumberOf('depth', values.depth, 1);
+    return values.help ? undefined : { ...values, depth, scenes: scenesOf(values.scenes) };
+}
+
+async function main(): Promise<void> {
+    const flags = readFlags('exhaust', USAGE, flagsOf);
+    if (flags === undefined) {
         return;
     }
-    const depth = values.depth === undefined ? undefined : wholeNumberOf('depth', values.depth, 1);
-    const scenes = scenesOf(values.scenes);
+    const { depth, scenes } = flags;
     const report = await exhaust({
         ...(scenes === undefined ? {} : { scenes }),
         ...(depth === undefined ? {} : { depth }),
-        ...(values['model-only'] ? {} : { launch: () => Session.launch() }),
+        ...(flags['model-only'] ? {} : { launch: () => Session.launch() }),
         progress: (text) => console.error(text),
     });
     const short = depth === undefined && scenes === undefined ? lacking(report) : [];
     const json = JSON.stringify(report, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value), 2);
-    console.log(values.json ? json : textOf(report));
+    console.log(flags.json ? json : textOf(report));
     if (short.length > 0) {
         console.error(short.join('\n'));
         process.exitCode = 1;

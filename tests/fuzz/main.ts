@@ -6,7 +6,7 @@ import '../support/faster';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
-
+import { readFlags } from '../../tooling/flags';
 import { wholeNumberOf } from '../soak/report';
 import { Action, drawActions, failureOf, openSession, playEpisode, shortened } from './episode';
 import { Home } from './home';
@@ -139,9 +139,8 @@ export async function fuzz(
 }
 
 async function main(): Promise<void> {
-    const options = optionsOf(process.argv.slice(2));
+    const options = readFlags('fuzz', USAGE, () => optionsOf(process.argv.slice(2)));
     if (options === undefined) {
-        console.log(USAGE);
         return;
     }
     const log = (line: string) => (options.json ? process.stderr.write(`${line}\n`) : console.log(line));

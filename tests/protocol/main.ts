@@ -2,6 +2,7 @@
  * `npm run model`: every sequence of steps of the model to a depth. Exit code 0 if everything holds, 1 if not.
  */
 import { parseArgs } from 'node:util';
+import { readFlags } from '../../tooling/flags';
 import { wholeNumberOf } from '../soak/report';
 import { scopes, type ScopeName } from './scopes';
 import { type Found, searchAll } from './search';
@@ -20,7 +21,7 @@ function textOf(name: string, { states, transitions, sequences, isWhole, longest
     ].join('\n');
 }
 
-function main(): void {
+function flagsOf() {
     const { values } = parseArgs({
         options: {
             depth: { type: 'string', default: '16' },
@@ -29,19 +30,24 @@ function main(): void {
             help: { type: 'boolean', default: false },
         },
     });
-    if (values.help) {
-        console.log(USAGE);
-        return;
-    }
     const depth = wholeNumberOf('depth', values.depth, 1);
     const names = Object.keys(scopes) as ScopeName[];
     const chosen = values.scope === undefined ? names : names.filter((name) => name === values.scope);
     if (chosen.length === 0) {
         throw new Error(`--scope is one of ${names.join(', ')}, not "${values.scope}"`);
     }
+    return values.help ? undefined : { depth, chosen, json: values.json };
+}
+
+function main(): void {
+    const flags = readFlags('model', USAGE, flagsOf);
+    if (flags === undefined) {
+        return;
+    }
+    const { depth, chosen, json } = flags;
     const all = chosen.map((name) => {
         const found = searchAll(scopes[name], depth, (line) => console.error(`${name}, ${line}`));
-        if (!values.json) {
+        if (!json) {
             console.log(textOf(name, found));
         }
         return { name, ...found, sequences: found.sequences.toString(), kinds: found.kinds.size };
@@ -54,7 +60,7 @@ function main(): void {
     };
     const violations = all.flatMap((found) => found.violations).length;
     console.log(
-        values.json
+        json
             ? JSON.stringify({ depth, scopes: all, violations })
             : `depth ${depth}: ${total.states} states, ${total.transitions} transitions, ${total.sequences} sequences, ${violations} violations`,
     );

@@ -6,6 +6,7 @@ import '../support/faster';
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { readFlags } from '../../tooling/flags';
 import type * as keys from '../../wrappers/keys';
 import { wholeNumberOf } from '../soak/report';
 import { compareSignatures, type SignatureReport } from './compare';
@@ -68,7 +69,7 @@ function textOf(report: SignatureReport): string {
     ].join('\n');
 }
 
-async function main(): Promise<void> {
+function flagsOf() {
     const { values } = parseArgs({
         options: {
             cases: { type: 'string', default: '10000' },
@@ -79,23 +80,28 @@ async function main(): Promise<void> {
             help: { type: 'boolean', default: false },
         },
     });
-    if (values.help) {
-        console.log(USAGE);
-        return;
-    }
     const seed = wholeNumberOf('seed', values.seed ?? `${Math.floor(Math.random() * 2 ** 31)}`, 0);
     const cases = wholeNumberOf('cases', values.cases, 1);
+    return values.help ? undefined : { ...values, seed, cases };
+}
+
+async function main(): Promise<void> {
+    const flags = readFlags('test:signatures', USAGE, flagsOf);
+    if (flags === undefined) {
+        return;
+    }
+    const { seed, cases, nodes, fast, json } = flags;
     console.error(`${cases} cases, seed ${seed}`);
     const reports =
-        values.nodes === undefined
+        nodes === undefined
             ? [
                   await compareSignatures({
-                      ...{ cases, seed, withSlow: !values.fast, onProgress: everyThousand },
+                      ...{ cases, seed, withSlow: !fast, onProgress: everyThousand },
                       browser: keysOfBrowsers(),
                   }),
               ]
-            : values.nodes.split(',').map((version) => runBy(version, cases, seed));
-    console.log(values.json ? JSON.stringify(reports) : reports.map(textOf).join('\n'));
+            : nodes.split(',').map((version) => runBy(version, cases, seed));
+    console.log(json ? JSON.stringify(reports) : reports.map(textOf).join('\n'));
     const isSame = new Set(reports.map(({ digest }) => digest)).size === 1;
     if (!isSame) {
         console.error('The versions of Node.js did not give the same verdicts on the same cases');

@@ -17,6 +17,7 @@ async function run(file: string, ...flags: string[]): Promise<{ code: number; ou
 describe('A long command', () => {
     const usages = {
         'tests/cluster/main.ts': 'npm run test:cluster -- ',
+        'tests/signatures/main.ts': 'npm run test:signatures -- ',
         'tooling/coverage.ts': 'npm run coverage -- ',
     };
 
@@ -24,10 +25,11 @@ describe('A long command', () => {
         const runs = await Promise.all(Object.keys(usages).map((file) => run(file, '--nonsense')));
 
         for (const { code, out, error } of runs) {
-            expect([code === 0, out]).toEqual([false, '']);
+            expect([code, out]).toEqual([2, '']);
             expect(error).toContain("Unknown option '--nonsense'");
             expect(error).not.toContain('    at '); // of a stack
         }
+        Object.values(usages).forEach((usage, i) => expect(runs[i].error).toContain(usage));
     });
 
     it('shows its flags', async () => {

@@ -4,6 +4,7 @@
  */
 import '../../support/faster';
 import { parseArgs } from 'node:util';
+import { readFlags } from '../../../tooling/flags';
 import { countsText, wholeNumberOf } from '../../soak/report';
 import { Market } from '../../support/market';
 import { START } from '../../support/chain';
@@ -17,7 +18,7 @@ const USAGE = `npm run test:traces -- [--traces N] [--seed N] [--from N] [--dept
   --depth N   most steps of the shortest traces to kinds of states; 9 unless given
   --json      one JSON object on standard output; progress goes to standard error`;
 
-async function main(): Promise<void> {
+function flagsOf() {
     const { values } = parseArgs({
         options: {
             traces: { type: 'string', default: '200' },
@@ -28,17 +29,23 @@ async function main(): Promise<void> {
             help: { type: 'boolean', default: false },
         },
     });
-    if (values.help) {
-        console.log(USAGE);
-        return;
-    }
     const count = wholeNumberOf('traces', values.traces, 1);
     const seed = wholeNumberOf('seed', values.seed ?? `${Math.floor(Math.random() * 2 ** 32)}`, 0);
     const from = wholeNumberOf('from', values.from, 1);
     if (from > count) {
         throw new Error(`--from is at most --traces, ${count}`);
     }
-    const traces = tracesOf(count, seed, wholeNumberOf('depth', values.depth, 1)).slice(from - 1);
+    const depth = wholeNumberOf('depth', values.depth, 1);
+    return values.help ? undefined : { count, seed, from, depth, json: values.json };
+}
+
+async function main(): Promise<void> {
+    const flags = readFlags('test:traces', USAGE, flagsOf);
+    if (flags === undefined) {
+        return;
+    }
+    const { count, seed, from, depth, json } = flags;
+    const traces = tracesOf(count, seed, depth).slice(from - 1);
     console.error(`seed ${seed}, ${traces.length} traces`);
     const market = await Market.deploy();
     const fresh = market.blockchain.snapshot();
@@ -59,7 +66,7 @@ async function main(): Promise<void> {
     }
     const seconds = Math.round((performance.now() - started) / 1000);
     const total = Object.values(steps).reduce((sum, times) => sum + times, 0);
-    if (values.json) {
+    if (json) {
         console.log(JSON.stringify({ seed, traces: traces.length, steps, seconds, failures }));
     } else {
         console.log(
