@@ -2,7 +2,7 @@
  * What an operation costs over its whole chain of transactions, the wallets' included: gas, each kind of fee, and who
  * bore it. What validators take is counted from the transactions and compared with what is missing from the balances.
  */
-import { numberToHex } from '@cocoon-market/wrappers';
+import { errorName, numberToHex } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { Blockchain, BlockchainTransaction, SendMessageResult } from '@ton/sandbox';
 import { accountsOf, exitCodeOf, feesOf, gasOf, totalBalance } from '../tests/support/chain';
@@ -80,7 +80,7 @@ function assertDone(tx: BlockchainTransaction): void {
         return;
     }
     if (!description.computePhase.success || description.actionPhase?.success === false) {
-        throw new Error(`The operation was refused with exit code ${exitCodeOf(tx)}`);
+        throw new Error(`The operation was refused: ${errorName(exitCodeOf(tx) ?? 0)}`);
     }
 }
 

@@ -45,7 +45,11 @@ async function measureAll<Stage extends { cast: Cast }>(
     const rows: Record<string, ReportRow> = {};
     for (const [name, { title, floor, prepare }] of Object.entries(operations)) {
         const floorGas = floor.reduce((sum, step) => sum + floors[step], 0n);
-        rows[name] = { title, floorGas, ...(await measure(stage.cast, await prepare(stage))) };
+        try {
+            rows[name] = { title, floorGas, ...(await measure(stage.cast, await prepare(stage))) };
+        } catch (error) {
+            throw new Error(`${name} (${title}): ${(error as Error).message}`, { cause: error });
+        }
         await blockchain.loadFrom(fresh);
         blockchain.now = now;
     }
