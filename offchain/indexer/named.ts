@@ -14,9 +14,10 @@ export const kindIn = (facts: string): string => `(${facts}.kind || '')`;
 export const NAMED: Record<Exclude<LogRole, 'registry'>, string> = {
     provider: `SELECT subject AS account FROM facts WHERE kind = 'provider' AND body LIKE '%"knownCode":true%'`,
     payout: `SELECT account FROM (
-            SELECT f.subject AS account, row_number() OVER (PARTITION BY f.log ORDER BY f.lt) AS nth FROM facts f
-            WHERE f.kind = 'payout' AND NOT EXISTS (SELECT 1 FROM facts e
-                WHERE e.kind = 'payout' AND e.subject = f.subject AND e.log = f.log AND e.lt < f.lt)
+            SELECT subject AS account, row_number() OVER (PARTITION BY log ORDER BY lt) AS nth FROM (
+                SELECT log, subject, lt, row_number() OVER (PARTITION BY log, subject ORDER BY lt) AS time
+                FROM facts WHERE kind = 'payout'
+            ) AS named WHERE time = 1
         ) AS payouts WHERE nth <= ${MAX_PAYOUTS}`,
     escrow: `SELECT object AS account FROM facts WHERE kind = 'demand'
         UNION SELECT subject AS account FROM facts WHERE kind = 'deployed'`,

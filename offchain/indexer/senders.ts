@@ -23,14 +23,16 @@ export async function locateSenders(
     let [unresolved, requested, more] = [0, 0, 0];
     let example = '';
     const { rows } = await sql<{ log: string; subject: string; lt: Buffer; body: string }>`
-        SELECT f.log AS log, f.subject AS subject, f.lt AS lt, f.body AS body FROM facts f
-        JOIN logs l ON l.log = f.log AND l."nextLt" IS NULL
-        WHERE f.kind = 'received'
-        AND NOT EXISTS (SELECT 1 FROM logs c WHERE c.log = 'channel/' || f.subject)
-        AND NOT EXISTS (SELECT 1 FROM senders s WHERE s.payout = l.account AND s.sender = f.subject)
-        AND NOT EXISTS (SELECT 1 FROM facts e WHERE e.log = f.log AND e.kind = 'received'
-            AND e.subject = f.subject AND e.lt < f.lt)
-        ORDER BY row_number() OVER (PARTITION BY f.log ORDER BY random()) LIMIT ${MAX_REQUESTED + 1}`.execute(store.db);
+        WITH payments AS (
+            SELECT f.log AS log, f.subject AS subject, f.lt AS lt, f.body AS body,
+                row_number() OVER (PARTITION BY f.log, f.subject ORDER BY f.lt) AS nth
+            FROM facts f JOIN logs l ON l.log = f.log AND l."nextLt" IS NULL
+            WHERE f.kind = 'received'
+            AND NOT EXISTS (SELECT 1 FROM logs c WHERE c.log = 'channel/' || f.subject)
+            AND NOT EXISTS (SELECT 1 FROM senders s WHERE s.payout = l.account AND s.sender = f.subject)
+        )
+        SELECT log, subject, lt, body FROM payments WHERE nth = 1
+        ORDER BY row_number() OVER (PARTITION BY log ORDER BY random()) LIMIT ${MAX_REQUESTED + 1}`.execute(store.db);
     more = rows.splice(MAX_REQUESTED).length;
     await inParallel(rows, async ({ log, subject, lt, body }) => {
         if (++requested > MIN_REQUESTED && isLate()) {
