@@ -72,6 +72,7 @@ export class Listings {
     catalogue: string | null = null; // hash of the newest one that an event names
     lastAt = 0; // unix seconds
     private readonly changedModels = new Set<string>();
+    private readonly nodesOf = new Map<string, Set<IndexedNode>>(); // by the models of their offers
 
     take({ kind, subject, object, at, body }: StoredFact): void {
         if (this.lastAt > 0 && dayOf(at) !== dayOf(this.lastAt)) {
@@ -105,9 +106,7 @@ export class Listings {
 
     /** Open nodes of known code that offer a model. */
     sellers(model: string): IndexedNode[] {
-        return [...this.nodes.values()].filter(
-            ({ open, knownCode, offers }) => open && knownCode && offers.some((offer) => offer.model === model),
-        );
+        return [...(this.nodesOf.get(model) ?? [])].filter(({ open, knownCode }) => open && knownCode);
     }
 
     private takeNode(key: string, provider: string, at: number, body: StoredFact['body']): void {
@@ -131,6 +130,10 @@ export class Listings {
         }
         entry.open &&= stopped !== true;
         [...oldOffers, ...entry.offers].forEach(({ model }) => this.changedModels.add(model));
+        oldOffers.forEach(({ model }) => this.nodesOf.get(model)?.delete(entry));
+        for (const { model } of entry.offers) {
+            this.nodesOf.set(model, (this.nodesOf.get(model) ?? new Set()).add(entry));
+        }
         this.nodes.set(key, entry);
     }
 

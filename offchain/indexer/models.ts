@@ -50,12 +50,13 @@ export function supplyOf(nodes: readonly MarketNode[]): MarketSupply[] {
 export function modelsOf(listings: Listings, nodes: readonly MarketNode[], asOf: number): MarketModel[] {
     const demands = [...listings.demands.values()].filter(({ endsAt }) => endsAt > asOf);
     const models = new Set([...listings.prices.keys(), ...demands.map(({ model }) => model)]);
+    const selling = nodes.filter(({ open, knownCode }) => open && knownCode);
+    const sellersOf = grouped(selling, ({ offers }) => new Set(offers.map(({ model }) => model)));
+    const wishesFor = grouped(demands, ({ model }) => [model]);
     return [...models].sort().map((model) => {
-        const sellers = nodes.filter(
-            (node) => node.open && node.knownCode && node.offers.some((offer) => offer.model === model),
-        );
+        const sellers = sellersOf.get(model) ?? [];
         const offers = sellers.map((node) => node.offers.find((offer) => offer.model === model)!);
-        const wishes = demands.filter((demand) => demand.model === model);
+        const wishes = wishesFor.get(model) ?? [];
         const spread = (name: 'prompt' | 'cached' | 'completion' | 'reasoning') => {
             const sorted = offers.map((offer) => offer[name]).sort((a, b) => (a < b ? -1 : 1));
             return { min: sorted[0], median: median(sorted)!, max: sorted.at(-1)! };
@@ -77,6 +78,19 @@ export function modelsOf(listings: Listings, nodes: readonly MarketNode[], asOf:
             prices: listings.prices.get(model) ?? [],
         };
     });
+}
+
+/** The elements by each of their keys: strangers announce any number of models, so none is sought in all of them. */
+export function grouped<T>(elements: readonly T[], keysOf: (element: T) => Iterable<string>): Map<string, T[]> {
+    const groups = new Map<string, T[]>();
+    for (const element of elements) {
+        for (const key of keysOf(element)) {
+            const group = groups.get(key) ?? [];
+            group.push(element);
+            groups.set(key, group);
+        }
+    }
+    return groups;
 }
 
 export function countBy<T>(

@@ -1,5 +1,6 @@
 /** Reads what is stored in a fixed order, a part at a time, so that memory does not grow with the market. */
 import { sql } from 'kysely';
+import { setImmediate } from 'node:timers/promises';
 import { amountFromBytes } from '../store/database';
 import type { FactBody } from './facts';
 import type { IndexData } from './store';
@@ -40,6 +41,7 @@ export async function* factsInRole({ db }: IndexData, role: string): AsyncGenera
         for (const row of rows) {
             yield factOf(row);
         }
+        await setImmediate(); // a large market takes seconds, and requests wait meanwhile
         const last = rows.at(-1);
         if (last === undefined) {
             return;
@@ -72,6 +74,7 @@ export async function* factsOfKind({ db }: IndexData, kind: string): AsyncGenera
         for (const row of rows) {
             yield factOf(row);
         }
+        await setImmediate(); // a large market takes seconds, and requests wait meanwhile
         const last = rows.at(-1);
         if (last === undefined) {
             return;

@@ -14,7 +14,16 @@ import { type Faults, type MarketCase, type MarketSlash, readFaults } from './ca
 import { definitions } from './definitions';
 import { type IndexedJob, jobsOf } from './jobs';
 import { dayOf, type IndexedDemand, Listings } from './listings';
-import { countBy, type MarketModel, type MarketNode, type MarketSupply, modelsOf, supplyOf, tierAt } from './models';
+import {
+    countBy,
+    grouped,
+    type MarketModel,
+    type MarketNode,
+    type MarketSupply,
+    modelsOf,
+    supplyOf,
+    tierAt,
+} from './models';
 import { by } from './order';
 import { factsInRole, factsOfKind } from './reading';
 import type { IndexData } from './store';
@@ -175,21 +184,22 @@ async function providerViews(
         .where('busy', '=', 0)
         .execute();
     const followed = new Set(followedRows.map(({ account }) => account));
+    const namesOf = grouped([...payouts.keys()].sort(), (payout) => payouts.get(payout)!);
+    const nodesOf = grouped([...listings.nodes.values()], (node) => [node.provider]);
+    const slashesOf = grouped(faults.slashes, ({ provider }) => [provider]);
+    const casesOf = grouped(faults.cases, ({ provider }) => [provider]);
     return [...listings.providers.values()].sort(by('provider')).map((provider) => {
-        const own = [...payouts].filter(([, providers]) => providers.has(provider.provider)).sort();
-        const names = own.map(([payout]) => payout);
+        const names = namesOf.get(provider.provider) ?? [];
         const reading = readings.get(`provider/${provider.provider}`);
         const account = reading === undefined ? null : accountOf(reading.body);
-        const openNodes = [...listings.nodes.values()].filter(
-            (node) => node.open && node.provider === provider.provider,
-        );
+        const openNodes = (nodesOf.get(provider.provider) ?? []).filter(({ open }) => open);
         const summary = sums.summaryOf(names, asOf);
-        const slashes = faults.slashes.filter((slash) => slash.provider === provider.provider);
+        const slashes = slashesOf.get(provider.provider) ?? [];
         return {
             ...provider,
             ...summary,
             payouts: names,
-            sharesPayout: own.some(([, providers]) => providers.size > 1),
+            sharesPayout: names.some((payout) => payouts.get(payout)!.size > 1),
             busyPayouts: names.filter((payout) => !followed.has(payout)),
             lt: reading === undefined ? null : amountFromBytes(reading.lt),
             account,
@@ -197,7 +207,7 @@ async function providerViews(
             stakeUse: account && ratio(account.requiredStake, account.stake, 10_000n),
             openNodes: openNodes.length,
             jobsPerNode: ratio(BigInt(summary.openJobs), BigInt(openNodes.length), 100n),
-            cases: faults.cases.filter((each) => each.provider === provider.provider).length,
+            cases: (casesOf.get(provider.provider) ?? []).length,
             slashes: slashes.length,
             slashed: slashes.reduce((sum, { amount }) => sum + amount, 0n),
         };

@@ -656,4 +656,20 @@ export const scriptsAttacks: Attack[] = [
         test: 'an index that follows is not kept from its end by a payout that is gone after two hours',
         removed: 'offchain/indexer/follower: `isHidden`',
     },
+    {
+        attack: 'a stranger sends dust to two payouts ten thousand times each, and the page of an index that follows stands still for half a minute',
+        source: 'review: index and market',
+        stoppedBy: 'the payments of a sender are counted off in one pass over them',
+        file: 'tests/indexer/floods.spec.ts',
+        test: 'A sender who pays two payouts 20,000 times each is asked for once for each',
+        removed: 'offchain/indexer/senders: `nth`',
+    },
+    {
+        attack: 'a stranger announces demand for twenty thousand models, and the page of a market stands still for seconds each time that it reads the index',
+        source: 'review: index and market',
+        stoppedBy: 'nodes and demand are grouped by model, and a reading pauses between its parts',
+        file: 'tests/indexer/floods.spec.ts',
+        test: 'Demand for 60,000 models is summed up at once',
+        removed: 'offchain/indexer/models: `grouped`',
+    },
 ];
