@@ -137,7 +137,7 @@ export class Router {
                 );
                 closing.bookOutcome(job, outcome);
                 if (outcome.type === 'result') {
-                    this.notePaid(key, outcome.result);
+                    this.notePaid(isVain ? undefined : key, outcome.result); // the node that refused it got nothing
                     const { completion, reasoning, finish } = outcome.result;
                     const seconds = (performance.now() - firstAt) / 1000;
                     const measured = { delay: (firstAt - askedAt) / 1000, seconds, tokens: completion + reasoning };
@@ -213,10 +213,13 @@ export class Router {
         }
     }
 
-    // True if it counts. What a node or a job is to blame for does not.
-    private noteVain(key: string | undefined, { refusal: { reason }, paid }: RefusedOutcome): boolean {
-        const isOfRequest = ['request', 'server'].includes(causeOf(reason).origin) || TOO_LONG.includes(reason);
-        const isVain = key !== undefined && !paid && isOfRequest;
+    // True if it counts. A fail does, whatever it names: a request may be made to bring it about, and the node counts
+    // it. What a node declines because of itself or of a job does not.
+    private noteVain(key: string | undefined, { type, refusal: { reason }, paid }: RefusedOutcome): boolean {
+        const { origin } = causeOf(reason);
+        const isOfRequest = origin === 'request' || origin === 'server' || TOO_LONG.includes(reason);
+        const isFail = type === 'fail' && origin === 'node';
+        const isVain = key !== undefined && !paid && (isOfRequest || isFail);
         if (isVain) {
             this.vain.add(key);
         }

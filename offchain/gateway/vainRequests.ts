@@ -1,6 +1,6 @@
 /**
- * How many requests of one API key nodes may refuse for nothing. A node answers a job no more after 64 queries that
- * brought it nothing, whichever app asked them. So one of several keys must not use that up alone.
+ * How many requests of one API key nodes may refuse or fail for nothing. A node answers a job no more after 64 queries
+ * that brought it nothing, whichever app asked them. So one of several keys must not use that up alone.
  */
 import { steadySeconds } from '../process/clock';
 import { GatewayError } from './errors';
@@ -13,25 +13,25 @@ export class VainRequests {
 
     constructor(private readonly now: () => number = steadySeconds) {}
 
-    /** Throws 429 if too many requests of a key were refused lately. */
+    /** Throws 429 if too many requests of a key were refused or failed lately. */
     require(key: string): void {
         if (this.remaining(key) < 1) {
             throw new GatewayError(
                 429,
                 'too_many_refused',
-                `The nodes refused ${MAX} requests of this key more than they answered: correct them. One more is sent in ` +
-                    '10 minutes, and one with each answer that is paid',
+                `The nodes refused or failed ${MAX} requests of this key more than they answered: correct them. One more ` +
+                    'is sent in 10 minutes, and one with each answer that is paid',
                 { retryAfter: REFILL_SECONDS },
             );
         }
     }
 
-    /** A node refused a request of a key, and nothing was paid. */
+    /** A node refused or failed a request of a key, and nothing was paid. */
     add(key: string): void {
         this.set(key, this.remaining(key) - 1);
     }
 
-    /** A request of a key was answered and paid. */
+    /** A request of a key was answered and paid, by the first node that was asked. */
     notePaid(key: string): void {
         this.set(key, this.remaining(key) + 1);
     }

@@ -873,6 +873,15 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: "One of many apps sends what makes the nodes' model servers fail, or say something of a key in the words of the request, 64 times and for nothing: the nodes answer no other app of that gateway.",
+        stoppedBy:
+            'What nodes fail of one key is limited, whatever they say; another node that answers takes nothing back.',
+        file: 'tests/offchain/gateway/keys.spec.ts',
+        test: 'A gateway with API keys lets one of several keys have 32 requests failed for nothing, also if nodes blame themselves (BackendDenied)',
+        removed: 'offchain/gateway/router: `noteVain`',
+    },
+    {
+        source: 'review',
         attack: 'An app sends an honest node one request that its model server calls too long, or three that it calls wrong, and that another node answers: the first gets no such query of any app for six hours.',
         stoppedBy: 'What a node refuses of one key, though another node does it, leaves it out for this key only.',
         file: 'tests/offchain/gateway/keys.spec.ts',

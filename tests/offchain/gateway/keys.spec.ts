@@ -121,6 +121,33 @@ describe('A gateway with API keys', () => {
         expect((await bench.post(ask, bearer(other.secret))).status).toBe(200);
     });
 
+    it.each(['BackendDenied', 'BackendDown', 'Stopped'] as const)(
+        'lets one of several keys have 32 requests failed for nothing, also if nodes blame themselves (%s)',
+        async (reason) => {
+            const { secret } = await admin('keys', { name: 'bob' });
+            const other = await admin('keys', { name: 'eve' });
+            bench.worker.scripts.push(...Array(40).fill({ failAtOnce: Reason[reason] }));
+            const statuses = [];
+            for (let time = 0; time < 33; time++) statuses.push((await bench.post(ask, bearer(secret))).status);
+            expect(statuses).toEqual([...Array(32).fill(503), 429]);
+
+            bench.worker.scripts.length = 0;
+            expect((await bench.post(ask, bearer(other.secret))).status).toBe(200);
+        },
+    );
+
+    it('counts a request that one node fails, though another answers it', async () => {
+        const { cheap, bob, eve } = await twoNodes();
+        cheap.scripts.push(...Array(40).fill({ failAtOnce: Reason.BackendRefused }));
+        const statuses = [];
+        for (let time = 0; time < 33; time++) {
+            statuses.push((await bench.post({ ...ask, provider: { order: [cheap.url] } }, bearer(eve.secret))).status);
+        }
+        expect(statuses).toEqual([...Array(32).fill(200), 429]);
+
+        expect((await bench.post(ask, bearer(bob.secret))).status).toBe(200);
+    });
+
     it('counts a request once that two nodes refuse, so that they block no key twice as fast', async () => {
         await bench.close();
         bench = await startBench(market(), { workers: 2 });
