@@ -204,7 +204,7 @@ async function countFor(
         // Nothing is counted for a client to which no decline is signed.
         const unpaid =
             objectionToCost(job, { ceiling, modelRequest, promptBound: promptMax(modelRequest) }) ??
-            context.backends.objectionTo(modelRequest.body.model, clientOf(job));
+            context.backends.objectionTo(modelRequest.body.model, job.sharer);
         if (unpaid !== undefined) {
             throw tooManyDeclines(unpaid);
         }
@@ -259,8 +259,6 @@ function objectionNow(
     return running.size + others >= terms.maxParallel ? Reason.TooBusy : undefined;
 }
 
-const clientOf = ({ terms }: WorkerJob): string => terms.escrow.toString('hex');
-
 interface Costs {
     ceiling: bigint; // nanoTON
     modelRequest: ModelRequest;
@@ -307,7 +305,7 @@ function decide(
     if (objection !== undefined) {
         return objection;
     }
-    const seat = context.backends.reserve(modelRequest.body.model, clientOf(job));
+    const seat = context.backends.reserve(modelRequest.body.model, job.sharer);
     if (typeof seat === 'number') {
         return seat;
     }

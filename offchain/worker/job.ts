@@ -104,6 +104,15 @@ export class WorkerJob extends JobEntry {
         this.special?.client.noteJob(this.id, this);
     }
 
+    /**
+     * Whose share of places and of memory its queries take: its client's, or its own once it is known that a stranger
+     * opened it.
+     */
+    get sharer(): string {
+        const isStranger = [this.client, this.special?.client].some((client) => client?.isStranger(this.id));
+        return (isStranger ? this.id : this.terms.escrow).toString('hex');
+    }
+
     get state(): JobStage {
         return this.record.state;
     }

@@ -159,7 +159,7 @@ export async function assemble(config: WorkerConfig, parts: WorkerParts): Promis
     context.intake.addObstacle(() => (context.disk.hasRoom ? undefined : NO_ROOM));
     const disputes = new DisputedJobs(MAX_TRUSTED * config.claim.threshold, log, steady);
     const channels = new Channels(chain, codes, disputes, config.chain.confirmSeconds, steady);
-    const clients = new Clients(config.limits.startSteps);
+    const clients = new Clients(config.limits.startSteps, context);
     const costs = new Costs(context, wallet, steady);
     const book = new WorkerBook(context, { channels, clients, costs });
     const ledger = new WalletLedger(context, wallet);

@@ -149,7 +149,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
             const sink = new ResponseSink(reply.raw);
             const begin = (query: AcceptedQuery) => new RunningQuery(context, job, query, sink);
             const isCounted = sealed.length > UNCOUNTED_BODY;
-            const release = isCounted ? decided.take(job.terms.escrow.toString('hex'), sealed.length) : undefined;
+            const release = isCounted ? decided.take(job.sharer, sealed.length) : undefined;
             const admission = await admit(context, job, head, sealed, begin).finally(release);
             switch (admission.kind) {
                 case 'stored':

@@ -71,21 +71,37 @@ export class FakeChain implements Chain {
 
     /** Transactions of the worker's wallet, oldest first. */
     readonly transactions: AccountTransaction[] = [];
+    /** Transactions of channels, oldest first, by their raw addresses. */
+    private readonly ofChannels = new Map<string, AccountTransaction[]>();
 
-    async *history(_address: Address, cursor: bigint): AsyncGenerator<AccountTransaction> {
-        yield* this.transactions.filter(({ lt }) => lt > cursor).reverse();
+    async *history(address: Address, cursor: bigint): AsyncGenerator<AccountTransaction> {
+        const transactions = this.ofChannels.get(address.toRawString()) ?? this.transactions;
+        yield* transactions.filter(({ lt }) => lt > cursor).reverse();
     }
 
     async lastTransaction(): Promise<TransactionId | undefined> {
         return this.transactions.at(-1);
     }
 
-    /** The wallet's balance changes. */
-    addTransaction(change: Pick<AccountTransaction, 'received' | 'sent' | 'order'>): void {
-        const previous = this.transactions.at(-1) ?? { lt: 0n, hash: Buffer.alloc(32) };
+    /** The wallet's balance changes, or that of another account with these transactions. */
+    addTransaction(
+        change: Pick<AccountTransaction, 'received' | 'sent' | 'order'>,
+        transactions = this.transactions,
+    ): void {
+        const previous = transactions.at(-1) ?? { lt: 0n, hash: Buffer.alloc(32) };
         const lt = previous.lt + 1n;
         const hash = Buffer.alloc(32, Number(lt));
-        this.transactions.push({ ...change, lt, hash, previous, at: this.now(), fees: 0n });
+        transactions.push({ ...change, lt, hash, previous, at: this.now(), fees: 0n });
+    }
+
+    /** A channel has received a message from each of these accounts, in this order, and no other one. */
+    setSenders(channel: Address, senders: readonly { account: Address; isBounced?: boolean }[]): void {
+        const transactions: AccountTransaction[] = [];
+        for (const { account, isBounced = false } of senders) {
+            const received = { account, amount: 0n, isBounced };
+            this.addTransaction({ received, sent: [], order: undefined }, transactions);
+        }
+        this.ofChannels.set(channel.toRawString(), transactions);
     }
 
     async prices(): Promise<never> {
@@ -112,6 +128,7 @@ export class FakeChain implements Chain {
     openChannel(escrow: Address, job: JobParameters, code: Cell, deposit: bigint): Address {
         const { address, data } = channelInit(escrow, job, code);
         this.set(address, { code, data: data!, balance: deposit });
+        this.setSenders(address, [{ account: escrow }]);
         return address;
     }
 
