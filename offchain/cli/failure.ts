@@ -7,6 +7,8 @@ import { Remedied } from '../process/errors';
 interface Failure {
     code?: string;
     path?: string;
+    address?: string;
+    port?: number;
     message?: string;
     cause?: unknown;
 }
@@ -45,7 +47,7 @@ function textOf(error: unknown): string {
 
 /** What to do about a file, a server or a module of which the system only says that it failed. */
 function remedyOf(error: unknown): string | undefined {
-    const { code, path, message = '' } = (error ?? {}) as Failure;
+    const { code, path, address, port, message = '' } = (error ?? {}) as Failure;
     if (code === 'ERR_DLOPEN_FAILED' && message.includes('NODE_MODULE_VERSION')) {
         const version = process.versions.node;
         return `A native module was built for another version of Node.js than this one (${version}): run "npm rebuild better-sqlite3" with it, or use the version it was built with`;
@@ -61,6 +63,9 @@ function remedyOf(error: unknown): string | undefined {
     }
     if (code === 'ECONNREFUSED' || code === 'ENOTFOUND' || code === 'ETIMEDOUT') {
         return `Nothing answers (${message || code}): check the address, and whether a server runs there`;
+    }
+    if (code === 'EADDRINUSE') {
+        return `Another program listens at ${address}:${port}: end it, or name another port (--port, or "listen" in the configuration)`;
     }
     const remedies: Record<string, string> = {
         ENOENT: `There is no ${path}: check the name and its folder`,

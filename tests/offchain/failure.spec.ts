@@ -78,6 +78,15 @@ describe('A failed command', () => {
         expect(tellFailure(refused)).not.toContain('"endpoint"');
     });
 
+    it('says what to do about a port that another program has', () => {
+        const place = { address: '127.0.0.1', port: 10000 };
+        const taken = coded('listen EADDRINUSE: address already in use', { code: 'EADDRINUSE', ...place });
+        expect(tellFailure(taken)).toBe(
+            'Another program listens at 127.0.0.1:10000: end it, or name another port ' +
+                '(--port, or "listen" in the configuration)',
+        );
+    });
+
     it('ends with the first error that says itself what to do', () => {
         const cause = coded('connect ECONNREFUSED', { code: 'ECONNREFUSED' });
         expect(tellFailure(new Error('no list', { cause: new Remedied('start it', { cause }) }))).toBe(
