@@ -63,22 +63,25 @@ class Account implements Contract {
  * @throws {UnseenMessage} from one that did not arrive in time
  */
 export function walletActor(
-    chain: Pick<Actor, 'open'>,
+    chain: Pick<Actor, 'open' | 'tryLocateResultTx'>,
     wallet: WalletContract,
     secretKey: Buffer,
     waiting: WaitLimits = {},
 ): Actor {
     const open = <T extends Contract>(contract: T) => chain.open(contract);
     const { sender } = open(wallet) as unknown as { sender(secretKey: Buffer): Sender };
-    return settling({ open, address: wallet.address, sender: sender.call(open(wallet), secretKey) }, waiting);
+    const actor = { open, address: wallet.address, sender: sender.call(open(wallet), secretKey) };
+    const tryLocateResultTx = chain.tryLocateResultTx?.bind(chain);
+    return settling({ ...actor, ...(tryLocateResultTx && { tryLocateResultTx }) }, waiting);
 }
 
 /** The same actor, whose sends resolve when the chain has processed the whole of them, and reject otherwise. */
 export function settling(actor: Actor, waiting: WaitLimits = {}): Actor {
     const wallet = addressOf(actor);
     const send = async (message: SenderArguments): Promise<void> => {
-        const [newest, balance] = await Promise.all([
+        const [newest, own, balance] = await Promise.all([
             account(actor, message.to).getNewest(),
+            account(actor, wallet).getNewest(),
             account(actor, wallet).getBalance(),
         ]);
         if (balance < message.value) {
@@ -87,20 +90,39 @@ export function settling(actor: Actor, waiting: WaitLimits = {}): Actor {
         // Otherwise some wallets take the fee out of the value, and a contract gets less than its getter says.
         const sendMode = message.sendMode ?? SendMode.PAY_GAS_SEPARATELY;
         await actor.sender.send({ ...message, sendMode });
-        await settle(actor, message, newest?.lt ?? 0n, waiting);
+        await settle(actor, message, { since: newest?.lt ?? 0n, ownSince: own?.lt ?? 0n }, waiting);
     };
-    return { open: (contract) => actor.open(contract), address: wallet, sender: { address: wallet, send } };
+    const tryLocateResultTx = actor.tryLocateResultTx?.bind(actor);
+    return {
+        open: (contract) => actor.open(contract),
+        ...{ address: wallet, sender: { address: wallet, send } },
+        ...(tryLocateResultTx && { tryLocateResultTx }),
+    };
 }
 
 const account = ({ open }: Pick<Actor, 'open'>, address: Address): OpenedContract<Account> =>
     open(new Account(address));
 
-async function settle(actor: Actor, message: SenderArguments, since: bigint, waiting: WaitLimits): Promise<void> {
+/** `since`: the newest transaction of the receiver before it was sent, `ownSince`: of the wallet (lt). */
+async function settle(
+    actor: Actor,
+    message: SenderArguments,
+    { since, ownSince }: { since: bigint; ownSince: bigint },
+    waiting: WaitLimits,
+): Promise<void> {
     const wallet = addressOf(actor);
     const body = (message.body ?? Cell.EMPTY).hash();
     const isOurs = ({ info, body: found }: Message) =>
-        info.type === 'internal' && info.src.equals(wallet) && found.hash().equals(body);
-    const first = await waitFor(actor, message.to, since, isOurs, waiting);
+        info.type === 'internal' &&
+        info.src.equals(wallet) &&
+        info.dest.equals(message.to) &&
+        found.hash().equals(body);
+    const sentIn = ({ outMessages }: Transaction) => outMessages.values().find(isOurs);
+    const route = async (end: number): Promise<Route | undefined> => {
+        const sending = await find(actor, wallet, { since: ownSince, end }, (each) => sentIn(each) !== undefined);
+        return sending && routeOf(sentIn(sending)!);
+    };
+    const first = await waitFor(actor, { address: message.to, since, isIt: isOurs, route }, waiting);
     const queue = [first];
     let followed = 0; // an endpoint could make up one message after another
     for (let transaction = queue.shift(); transaction !== undefined; transaction = queue.shift()) {
@@ -113,22 +135,42 @@ async function settle(actor: Actor, message: SenderArguments, since: bigint, wai
                 }
                 const isIt = ({ info: other }: Message) =>
                     other.type === 'internal' && other.createdLt === createdLt && other.src.equals(src);
-                queue.push(await waitFor(actor, dest, createdLt, isIt, waiting));
+                const route = async () => ({ src, dest, createdLt });
+                queue.push(await waitFor(actor, { address: dest, since: createdLt, isIt, route }, waiting));
             }
         }
     }
 }
 
+/** Where a message went, as an endpoint finds it. */
+interface Route {
+    src: Address;
+    dest: Address;
+    createdLt: bigint;
+}
+
+const routeOf = ({ info }: Message): Route | undefined => (info.type === 'internal' ? info : undefined);
+
+/** A message that is waited for. `route`: undefined while it is not known, in unix milliseconds until `end`. */
+interface Expected {
+    address: Address;
+    since: bigint; // lt: its transaction is later
+    isIt: (message: Message) => boolean;
+    route: (end: number) => Promise<Route | undefined>;
+}
+
 /** The transaction of an account later than `since` whose incoming message is the one. */
 async function waitFor(
     actor: Actor,
-    address: Address,
-    since: bigint,
-    isIt: (message: Message) => boolean,
+    expected: Expected,
     { seconds = SECONDS, pollMs = 1500 }: WaitLimits,
 ): Promise<Transaction> {
+    const { address, since, isIt } = expected;
+    const takes = ({ lt, inMessage }: Transaction) =>
+        lt > since && inMessage !== null && inMessage !== undefined && isIt(inMessage);
     for (const end = Date.now() + seconds * 1000; ;) {
-        const found = await find(actor, address, { since, end }, isIt);
+        const listed = await find(actor, address, { since, end }, takes);
+        const found = listed ?? (await locate(actor, expected, end, takes));
         if (found !== undefined) {
             return found;
         }
@@ -139,18 +181,34 @@ async function waitFor(
     }
 }
 
+/** The transaction of an account that it left deleted, or that deleted it: no endpoint lists any of such a one. */
+async function locate(
+    actor: Actor,
+    { address, route }: Expected,
+    end: number,
+    takes: (transaction: Transaction) => boolean,
+): Promise<Transaction | undefined> {
+    if (actor.tryLocateResultTx === undefined || (await account(actor, address).getNewest()) !== undefined) {
+        return undefined;
+    }
+    const sent = await route(end);
+    const found =
+        sent && (await actor.tryLocateResultTx(sent.src, sent.dest, `${sent.createdLt}`).catch(() => undefined));
+    return found && takes(found) ? found : undefined;
+}
+
 /** Reads back to `since`, in unix milliseconds until `end`: an endpoint could make up pages without an end. */
 async function find(
     actor: Actor,
     address: Address,
     { since, end }: { since: bigint; end: number },
-    isIt: (message: Message) => boolean,
+    isIt: (transaction: Transaction) => boolean,
 ): Promise<Transaction | undefined> {
     const opened = account(actor, address);
     let from = await opened.getNewest();
     while (from !== undefined && from.lt > since) {
         const page: Transaction[] = await opened.getPage(from);
-        const found = page.find(({ lt, inMessage }) => lt > since && inMessage && isIt(inMessage));
+        const found = page.find((transaction) => transaction.lt > since && isIt(transaction));
         const oldest = page.at(-1);
         const isLast = oldest === undefined || oldest.prevTransactionLt >= from.lt || Date.now() >= end;
         if (found !== undefined || isLast) {

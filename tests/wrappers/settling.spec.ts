@@ -6,6 +6,7 @@ import {
     type Actor,
     addressOf,
     Channel,
+    claimBody,
     errors,
     Escrow,
     formatTon,
@@ -56,7 +57,7 @@ describe('Sends', () => {
     let job: NewJob;
 
     beforeAll(async () => {
-        localnet = await startLocalnet({ prices: '2025', clock: 'wall' });
+        localnet = await startLocalnet({ prices: '2025', clock: 'wall', forgetsDeleted: true });
         client = new TonClient({ endpoint: localnet.url });
         const end = localnet.now() + 86_400;
         job = { end, notice: 3_600, voucherKey: key.publicKey, payout: Buffer.alloc(32, 9), deposit: toNano('1') };
@@ -96,6 +97,21 @@ describe('Sends', () => {
             expect((error as RefusedMessage).remedy).toBe(remedies.ErrStaleSeqno);
             expect((error as Error).message).toContain('refused Open with ErrStaleSeqno (1031). Read seqno');
         });
+    });
+
+    it('that end an account are over when the chain has processed them, although nothing is listed of it', async () => {
+        const actor = walletActor(client, wallets.V4, secretKey, FAST);
+        const escrow = actor.open(await Escrow.ofOwner(wallets.V4.address));
+        const { seqno } = await escrow.getEscrowState();
+        const own = { ...job, payout: wallets.V4.address.hash };
+        await openJob(actor, { seqno: Number(seqno), job: own });
+        const { address } = await Channel.ofJob(escrow.address, { ...own, job: jobNumber(Number(seqno)) });
+        const { balance } = await client.getContractState(escrow.address);
+
+        await actor.sender.send({ to: address, value: toNano('0.1'), body: claimBody(undefined, { last: true }) });
+
+        expect(await client.getTransactions(address, { limit: 1 })).toEqual([]);
+        expect((await client.getBalance(escrow.address)) - balance).toBeGreaterThan(toNano('0.99'));
     });
 
     it('of openJob with a stale seqno reject before anything is sent, whatever the sender', async () => {
