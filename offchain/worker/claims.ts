@@ -247,7 +247,9 @@ export class Claims {
         const isSettled = job.running.size === 0 && promised >= job.cumulative;
         const isLeaving = notice !== 'denied';
         const isEnding = job.state === 'ending';
-        const ends = isEnding ? this.costs.isEndWorth(due, promised) : notice === 'confirmed' && this.costs.isWorth(due);
+        const ends = isEnding
+            ? this.costs.isEndWorth(due, promised)
+            : notice === 'confirmed' && this.costs.isWorth(due);
         const last = this.costs.canEnd() && isSettled && ends;
         const isDue = due >= config.claim.threshold || this.isOld(job.record, due);
         const isUrgent = scope === 'all' || isLeaving || isEnding || isDue;

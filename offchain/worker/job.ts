@@ -1,9 +1,11 @@
 /** One job in memory: its running queries, what may be sent on credit, and its results. */
 import {
     type Finish,
+    larger,
     priceOf,
     Result,
     type SignedVoucher,
+    smaller,
     type Terms,
     type TokenCounts,
 } from '@cocoon-market/wrappers';
@@ -59,6 +61,7 @@ export class WorkerJob extends JobEntry {
     private special: QueryCredit | undefined; // of queries that may bring special tokens, once there was one
     private readonly clients: Clients;
     private readonly waiting = new Set<() => void>();
+    private settled: bigint; // nanoTON that vouchers promised while the channel was there
 
     constructor(
         context: WorkerContext,
@@ -68,10 +71,11 @@ export class WorkerJob extends JobEntry {
     ) {
         super(context, record, terms);
         this.stored = record;
-        this.channel = new ServedChannel(context, channels, this);
+        this.channel = new ServedChannel(context, channels, this, () => this.noteCredit());
         this.session = new JobSession(context, this);
         this.clients = clients;
         this.client = clients.of(terms.escrow);
+        this.settled = this.promised;
         this.noteCredit();
         const { ownNotes, unpaid, fails } = clients.allowances.of(record.job);
         this.notes = new JobNotes(this.client.notes, ownNotes);
@@ -95,13 +99,23 @@ export class WorkerJob extends JobEntry {
 
     private openSpecial(): QueryCredit {
         const client = this.clients.of(this.terms.escrow, ' special');
-        client.noteJob(this.id, this);
+        client.noteJob(this.id, this.money);
         return { client, fails: this.clients.allowances.of(this.id).specialFails };
     }
 
+    /** Has the client's credit follow what this job has paid and owes. */
     private noteCredit(): void {
-        this.client.noteJob(this.id, this);
-        this.special?.client.noteJob(this.id, this);
+        const { channel, money, promised } = this;
+        this.settled = channel.isGone ? this.settled : promised;
+        this.client.noteJob(this.id, money);
+        this.special?.client.noteJob(this.id, money);
+    }
+
+    /** What counts for the client's credit. A voucher that comes when the channel is gone pays no debt. */
+    private get money(): { promised: bigint; cumulative: bigint } {
+        const { channel, cumulative, paid, promised } = this;
+        const owed = larger(0n, cumulative - (channel.isGone ? this.settled : promised));
+        return { promised: paid, cumulative: paid + owed };
     }
 
     /**
@@ -180,7 +194,7 @@ export class WorkerJob extends JobEntry {
         if (voucher.cumulative >= this.promised && voucher.count >= (this.voucher?.count ?? 0)) {
             const isFirst = this.promised <= this.record.snapshot.paid;
             const wasStale = isStale(this.record);
-            this.notes.earn(voucher.cumulative - this.promised);
+            this.notes.earn(this.channel.isGone ? 0n : voucher.cumulative - this.promised);
             this.update({ voucher, ...(isFirst && { unclaimedSince: at }) });
             this.noteCredit();
             if (isStale(this.record) && !wasStale) {
@@ -191,6 +205,14 @@ export class WorkerJob extends JobEntry {
             }
             this.wake();
         }
+    }
+
+    /** nanoTON of the newest voucher that are paid, or will be: of a channel that is gone, what it has paid. */
+    private get paid(): bigint {
+        const { confirmedPaid, lastClaimPaid, snapshot } = this.record;
+        return this.channel.isGone
+            ? smaller(this.promised, [lastClaimPaid, snapshot.paid].reduce(larger, confirmedPaid))
+            : this.promised;
     }
 
     /** True when `next` more nanoTON may be sent before another voucher. */

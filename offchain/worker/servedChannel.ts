@@ -4,6 +4,7 @@
  * Longer than 350 lines because how far a channel is believed is best read in one place.
  */
 import { larger, smaller } from '@cocoon-market/wrappers';
+import { RENT } from '../link';
 import { resolvesWithin } from '../process/tasks';
 import { unclaimedOf } from '../store/jobSums';
 import type { ChannelSnapshot } from '../store/worker';
@@ -34,7 +35,9 @@ export class ServedChannel {
     private isLeavingElsewhere = false; // an endpoint shows a notice that the first one does not
     private noticeVerdict: NoticeVerdict = 'unsure'; // on a notice that the first one shows, when last compared
     private comparedAt = -Infinity; // steady seconds
-    private covered = 0n; // nanoTON with what it has paid, that most endpoints have shown
+    private highest: bigint; // nanoTON with what it has paid, the most that the first endpoint has shown
+    private agreed = 0n; // the same, that most of all endpoints have shown
+    private covered = 0n; // the same, or what few confirmed while the others did not answer
     private trusted: bigint; // nanoTON with what it has paid, that are believed until most endpoints are compared
     private fromFew: { amount: bigint; until: number } | undefined; // nanoTON, while most do not answer
     private short: { from: bigint; until: number } | undefined; // what they do not show (nanoTON); steady seconds
@@ -43,10 +46,12 @@ export class ServedChannel {
         private readonly context: WorkerContext,
         private readonly channels: Channels,
         private readonly entry: JobEntry & CountedJob,
+        private readonly onGone: () => void = () => undefined, // or there again
     ) {
         channels.disputes.attach(entry.record.job, entry);
         // What an earlier process has asked is not stored, and a start must not ask for thousands of jobs at once.
         this.trusted = this.isDisputed ? 0n : entry.promised + MAX_TRUSTED * context.config.claim.threshold;
+        this.highest = heldBy(this.snapshot);
     }
 
     get snapshot(): ChannelSnapshot {
@@ -56,6 +61,19 @@ export class ServedChannel {
     /** True while the channel seems to be gone and the job has not ended: nothing new begins, vouchers stay. */
     get isMissing(): boolean {
         return this.missing;
+    }
+
+    /** True if the job has ended, or its channel seems to be gone: what vouchers promise is not there. */
+    get isGone(): boolean {
+        return this.missing || this.hasEnded;
+    }
+
+    /**
+     * nanoTON that it holds and has paid: what the first endpoint shows, or most have shown. That does not fall before
+     * a refund, and one endpoint must not have good vouchers refused: clients leave a worker for that.
+     */
+    get funds(): bigint {
+        return larger(heldBy(this.snapshot), this.agreed);
     }
 
     /**
@@ -93,7 +111,12 @@ export class ServedChannel {
     }
 
     private get looksLeaving(): boolean {
-        return this.snapshot.refundAt - this.chainTime() <= this.context.config.marginSeconds;
+        return this.remaining <= this.context.config.marginSeconds;
+    }
+
+    /** Seconds until the refund. */
+    private get remaining(): number {
+        return this.snapshot.refundAt - this.chainTime();
     }
 
     private isNear({ refundAt, at }: Pick<ChannelSnapshot, 'refundAt' | 'at'>): boolean {
@@ -117,6 +140,7 @@ export class ServedChannel {
         this.comparedAt = this.context.steady() - this.context.config.marginSeconds / 4;
         const isSure = !this.channels.canVote || (vote !== undefined && this.channels.isMajority(yesesIn(vote)));
         this.covered = isSure && !this.isDisputed ? heldBy(snapshot) : 0n;
+        this.agreed = this.channels.canVote ? this.covered : 0n;
         this.trusted = 0n;
     }
 
@@ -131,18 +155,32 @@ export class ServedChannel {
     }
 
     /**
-     * True if the channel covers so many nanoTON by the first endpoint. If it does not, it is read again, because it
-     * may have been topped up; one that was read just now is not, so that no client uses up the calls with vouchers.
+     * True if the channel covers so many nanoTON. If it does not, it is read again, because it may have been topped up,
+     * and by all endpoints; one that was read just now is not, so that no client uses up the calls with vouchers.
+     *
+     * @throws {ChannelUnreadable} if the endpoints do not agree, or too few answer to know
      */
     async covers(amount: bigint): Promise<boolean> {
-        const isShort = () => amount > heldBy(this.snapshot);
+        const isShort = () => amount > this.funds;
         if (isShort() && !this.wasShort(amount)) {
             await this.read('client');
+            if (isShort() && this.channels.canVote) {
+                await this.askForAmount(amount);
+            }
             if (isShort()) {
-                this.noteShort(heldBy(this.snapshot));
+                this.noteShort(this.funds);
             }
         }
         return !isShort();
+    }
+
+    private async askForAmount(amount: bigint): Promise<void> {
+        const vote = await this.vote(showsLess(amount), 'client');
+        this.agreed = larger(this.agreed, agreedAmount(vote) ?? 0n);
+        this.covered = larger(this.covered, this.agreed);
+        if (amount > this.funds && vote.verdict !== 'denied') {
+            throw new ChannelUnreadable(new Error('the endpoints do not agree about what the channel holds'));
+        }
     }
 
     /**
@@ -151,7 +189,7 @@ export class ServedChannel {
      * disputed from now on.
      */
     async confirm(amount: bigint): Promise<boolean> {
-        const all = heldBy(this.snapshot);
+        const all = this.funds;
         if (amount > all || this.isConfirmed(amount)) {
             return amount <= all;
         }
@@ -166,6 +204,7 @@ export class ServedChannel {
             if (vote.verdict === 'agreed') {
                 const isSure = this.channels.isMajority(yesesIn(vote));
                 this.covered = larger(this.covered, isSure ? sum : amount);
+                this.agreed = isSure ? larger(this.agreed, sum) : this.agreed;
                 // Where few answer, nobody denies it. Another query could have asked for all of it now.
                 const until = this.context.steady() + this.context.config.chain.staleSeconds;
                 this.fromFew = isSure ? undefined : { amount: sum, until };
@@ -191,18 +230,26 @@ export class ServedChannel {
     }
 
     /**
-     * False for a voucher of a disputed job that promises so much (nanoTON) that the allowance would not cover it: it
-     * would give credit to other jobs of its client. One that pays for what was answered, or is, is always taken.
+     * False for a voucher that promises so much (nanoTON) that nobody may pay it: the channel is gone or about to be,
+     * or disputed, and the allowance would not cover it. It would give credit to other jobs of its client. One that
+     * pays for what was answered, or is, is always taken.
+     *
+     * @throws {ChannelUnreadable} if nobody has seen for long that the channel is there
      */
-    mayPromise(amount: bigint): boolean {
-        const { ceilings, exposed, record } = this.entry;
-        const answered = record.confirmedPaid + exposed + ceilings;
-        return amount <= answered || this.channels.disputes.mayServe(record.job, amount - answered);
+    async mayPromise(amount: bigint): Promise<boolean> {
+        const answered = () => this.entry.record.confirmedPaid + this.entry.exposed + this.entry.ceilings;
+        if (amount > answered() && !this.isSecured()) {
+            await this.read('client');
+        }
+        const { job, state } = this.entry.record;
+        const isThere = state === 'open' && !this.missing && this.remaining > this.context.config.marginSeconds / 2;
+        return amount <= answered() || (isThere && this.channels.disputes.mayServe(job, amount - answered()));
     }
 
     /** Takes over a reading. */
     note(snapshot: ChannelSnapshot): void {
         this.entry.update({ snapshot });
+        this.highest = larger(this.highest, heldBy(snapshot));
         this.readAt = performance.now();
     }
 
@@ -373,7 +420,9 @@ export class ServedChannel {
         const { promised, record, unconfirmed } = this.entry;
         const { disputes } = this.channels;
         const isNoticeNew = cause === 'client' && this.looksLeaving && this.noticeVerdict === 'unsure'; // claims ask by themselves
-        const isInDoubt = disputes.verdictOf(record.job) !== 'agreed' || this.isLeavingElsewhere || isNoticeNew;
+        const isLess = this.funds + RENT < this.highest; // it does not fall before a refund
+        const isInDoubt =
+            disputes.verdictOf(record.job) !== 'agreed' || this.isLeavingElsewhere || isNoticeNew || isLess;
         const isMuch = cause === 'routine' && unconfirmed >= MAX_TRUSTED * config.claim.threshold;
         const interval = config.marginSeconds / (this.noticeVerdict === 'denied' ? 8 : isMuch ? 4 : 2);
         const isDue = isInDoubt || steady() - this.comparedAt >= interval;
@@ -393,7 +442,9 @@ export class ServedChannel {
         this.covered = vote.verdict === 'agreed' ? larger(this.covered, needed) : this.covered;
         const agreed = agreedAmount(vote);
         if (agreed !== undefined) {
+            this.agreed = larger(this.agreed, agreed);
             this.covered = larger(this.covered, agreed);
+            this.highest = this.funds;
             // From here on the first endpoint alone is believed in nothing.
             this.trusted = 0n;
             this.fromFew = undefined;
@@ -417,6 +468,7 @@ export class ServedChannel {
         const owed = entry.hasLastClaim ? 0n : entry.unconfirmed;
         if (!this.missing) {
             this.missing = true;
+            this.onGone();
             const fields = { ...entry.logName, ...(owed > 0n && { owed: owed.toString() }) };
             if (entry.hasLastClaim) {
                 log.debug(fields, 'the channel is gone after its last claim');
@@ -427,6 +479,7 @@ export class ServedChannel {
         if (confirmed && (owed <= 0n || Math.min(at, now()) > entry.terms.end)) {
             this.channels.forget(entry.record.channel);
             await entry.setState('ended');
+            this.onGone();
             this.channels.disputes.end(entry.record.job);
         }
     }
@@ -435,7 +488,10 @@ export class ServedChannel {
         const { jobs } = this.context.store;
         const { job, lastClaimAt } = this.entry.record;
         const snapshot = this.possible(reading);
-        this.missing = false;
+        if (this.missing) {
+            this.missing = false;
+            this.onGone();
+        }
         if (lastClaimAt > 0 && snapshot.at - lastClaimAt > LAST_CLAIM_SECONDS) {
             await jobs.setLastClaims([{ job, paidAfter: 0n }], 0); // the wallet did not execute the order
             this.entry.update({ lastClaimAt: 0, lastClaimPaid: 0n });
@@ -458,7 +514,9 @@ export class ServedChannel {
         await this.context.store.jobs.revive(this.entry.record.job, state, snapshot);
         this.entry.update({ state, lastClaimAt: 0, lastClaimPaid: 0n });
         this.missing = false;
+        [this.agreed, this.covered, this.highest] = [0n, 0n, 0n];
         this.note(snapshot);
+        this.onGone();
         this.context.log.warn(this.entry.logName, 'an ended job goes on, because its channel exists');
     }
 

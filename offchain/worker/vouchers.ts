@@ -1,6 +1,6 @@
 /** Takes vouchers of clients (the rules of vouchers in docs/protocol.md). */
 import { type SignedVoucher, Voucher, voucherFor } from '@cocoon-market/wrappers';
-import { accountAddress } from './channels';
+import { accountAddress, ChannelUnreadable } from './channels';
 import type { WorkerContext } from './context';
 import { isStale } from './entry';
 import type { WorkerJob } from './job';
@@ -56,16 +56,27 @@ async function isNewer(context: WorkerContext, job: WorkerJob, voucher: SignedVo
     if (!(await job.verifier.verifyAside(Voucher.hash(payload), voucher.signature))) {
         throw new Refused('bad_voucher', 'The voucher key did not sign this voucher for this channel');
     }
+    await requirePayable(job, voucher);
     if (!(await job.channel.covers(voucher.cumulative))) {
         throw new Refused('bad_voucher', 'The voucher promises more than the channel holds and has paid');
     }
     if (!(await job.channel.confirm(voucher.cumulative))) {
         throw new Refused('bad_voucher', 'The voucher promises more than most endpoints of this node show');
     }
-    if (!job.channel.mayPromise(voucher.cumulative)) {
-        throw new Refused('bad_voucher', 'The endpoints of this node do not agree that the channel holds so much');
-    }
+    await requirePayable(job, voucher);
     return true;
+}
+
+/** Throws {@link Refused} if a voucher promises what the channel may not pay. That does not make it a bad one. */
+async function requirePayable({ channel, state }: WorkerJob, { cumulative }: SignedVoucher): Promise<void> {
+    if (await channel.mayPromise(cumulative)) {
+        return;
+    }
+    if (state === 'ended') {
+        throw new Refused('wrong_channel', 'This job has ended: its channel no longer exists');
+    }
+    const message = 'It is not sure that the channel will hold what this voucher promises beyond what was answered';
+    throw new ChannelUnreadable(new Error('the channel is gone or about to be, or disputed'), message);
 }
 
 async function storeVoucher(context: WorkerContext, job: WorkerJob, voucher: SignedVoucher): Promise<void> {

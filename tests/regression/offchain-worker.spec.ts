@@ -683,6 +683,33 @@ describe('One of three endpoints that makes up what channels hold', () => {
         expect((await client.pay(client.voucher(10n ** 9n, 0))).status).toBe(200);
     });
 
+    it('has no good voucher refused, and no query declined, by showing less than there is', async () => {
+        fixture = await startFixture();
+        const client = await withJob({}, 10n ** 9n);
+        const honest = fixture.chain.account.bind(fixture.chain);
+        lie(client.channel, 0n, honest);
+        expect((await client.pay(client.voucher(10n ** 8n, 0))).status).toBe(200);
+        expect((await client.ask(1, 'one', { ceiling: 10n ** 7n })).text).toBe('one');
+
+        client.url = (await fixture.restart()).url;
+        await client.register();
+        expect((await client.pay(client.voucher(10n ** 9n, 0))).status).toBe(200);
+        expect((await client.pay(client.voucher(10n ** 9n + 1n, 0))).body.error?.code).toBe('bad_voucher');
+    });
+
+    it('has no voucher called bad by showing less than there is while another does not answer', async () => {
+        fixture = await startFixture();
+        const client = await withJob({}, 10n ** 9n);
+        const { chain } = fixture;
+        lie(client.channel, 0n, chain.account.bind(chain));
+        const others = chain.others as unknown as { account: () => Promise<ChainAccount> }[];
+        others[2].account = () => Promise.reject(new ChainError('it does not answer'));
+        await client.ask(1, 'one'); // has the channel read
+
+        const { status, body } = await client.pay(client.voucher(10n ** 8n, 0));
+        expect([status, body.error?.code]).toEqual([503, 'chain_down']);
+    });
+
     it('asks all of them once for a channel that was topped up', async () => {
         fixture = await startFixture();
         const client = await withJob({}, 10_000_000n);

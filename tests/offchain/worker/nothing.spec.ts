@@ -116,6 +116,46 @@ describe('A client that pays nothing', () => {
         expect(fixture.backend.requests).toHaveLength(1);
     });
 
+    it('gets no credit for a voucher of a job that a last claim has ended', async () => {
+        fixture = await startFixture({ limits: LIMITS, claim: { seconds: 0.02 } });
+        fixture.backend.script = () => long;
+        const [ended, other, third] = await jobsOf(3);
+        await ended.pay(ended.voucher(STEP, 0));
+        await ended.end();
+        await until(async () => (await fixture.worker.status()).jobs.ended === 1);
+        const { status, body } = await ended.pay(ended.voucher(50n * STEP, 0));
+        expect([status, body.error?.code]).toEqual([422, 'wrong_channel']);
+        for (const client of [other, third]) {
+            await Promise.all([1, 2, 3, 4].map((number) => client.ask(number, 'hello', { pays: false })));
+        }
+
+        const { earned } = await fixture.worker.status();
+        expect(earned).toBeLessThanOrEqual(2n * STEP); // the one that it has paid, and the first
+    });
+
+    it('gets no credit for a voucher of a channel that nobody has seen for long, and that is gone', async () => {
+        fixture = await startFixture({ limits: LIMITS });
+        const [client] = await jobsOf(1);
+        client.url = (await fixture.restart()).url;
+        fixture.chain.remove(client.channel);
+
+        const { status, body } = await client.pay(client.voucher(50n * STEP, 0));
+        expect([status, body.error?.code]).toEqual([503, 'chain_down']);
+    });
+
+    it('pays no debt by a voucher of a channel that is gone', async () => {
+        fixture = await startFixture({ limits: LIMITS });
+        fixture.backend.script = () => long;
+        const [gone, other] = await jobsOf(2);
+        const { result } = await gone.ask(1, 'hello', { pays: false });
+        expect(result!.price).toBeGreaterThan(STEP / 3n);
+        fixture.chain.remove(gone.channel);
+        expect((await gone.ask(2, 'hello')).refusal).toMatchObject({ code: 'internal' });
+        expect((await gone.pay(gone.voucher(result!.price, 1))).status).toBe(200); // it may not be gone after all
+
+        expect((await other.ask(1, 'hello')).fail).toMatchObject({ reason: Reason.Unfunded });
+    });
+
     it('fills no disk with fails of queries that never ran: 64 are signed', async () => {
         fixture = await startFixture({ limits: { ...LIMITS, maxParallel: 100 }, creditSeconds: 0.05 });
         fixture.backend.script = () => long;
