@@ -279,9 +279,7 @@ function objectionToCost(job: WorkerJob, { ceiling, modelRequest, promptBound }:
     }
     const rent = remainingRent(channel.snapshot.refundAt - channel.chainTime());
     const owed = { results: job.cumulative, ceilings: job.ceilings, ceiling };
-    const { paid } = channel.snapshot;
-    const holds = { balance: channel.funds - paid, paid, rent };
-    const isCovered = covers(holds, owed) && channel.isConfirmed(maxOwed(job, ceiling));
+    const isCovered = covers({ ...channel.money, rent }, owed) && channel.isConfirmed(maxOwed(job, ceiling));
     return isCovered ? undefined : Reason.Unfunded;
 }
 

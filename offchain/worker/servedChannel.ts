@@ -76,6 +76,12 @@ export class ServedChannel {
         return larger(heldBy(this.snapshot), this.agreed);
     }
 
+    /** {@link funds} in its two parts. */
+    get money(): Pick<ChannelSnapshot, 'balance' | 'paid'> {
+        const { paid } = this.snapshot;
+        return { balance: this.funds - paid, paid };
+    }
+
     /**
      * True if a query with this ceiling (nanoTON) may begin by what the endpoints say of the channel. None may while
      * most of them do not show that it holds what vouchers promise, and few while they do not agree.
