@@ -214,11 +214,14 @@ export class Router {
     }
 
     // True if it counts. A fail does, whatever it names: a request may be made to bring it about, and the node counts
-    // it. What a node declines because of itself or of a job does not.
-    private noteVain(key: string | undefined, { type, refusal: { reason }, paid }: RefusedOutcome): boolean {
+    // it. What a node declines because of itself or of a job does not, nor that it is busy and says until when.
+    private noteVain(
+        key: string | undefined,
+        { type, refusal: { reason }, paid, retryAfter }: RefusedOutcome,
+    ): boolean {
         const { origin } = causeOf(reason);
         const isOfRequest = origin === 'request' || origin === 'server' || TOO_LONG.includes(reason);
-        const isFail = type === 'fail' && origin === 'node';
+        const isFail = type === 'fail' && origin === 'node' && retryAfter === undefined;
         const isVain = key !== undefined && !paid && (isOfRequest || isFail);
         if (isVain) {
             this.vain.add(key);

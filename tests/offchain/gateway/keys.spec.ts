@@ -136,6 +136,17 @@ describe('A gateway with API keys', () => {
         },
     );
 
+    it('counts no request that a node fails because its model server is busy, if it says until when', async () => {
+        const { secret } = await admin('keys', { name: 'bob' });
+        await admin('keys', { name: 'eve' });
+        bench.worker.scripts.push(...Array(40).fill({ failAtOnce: Reason.BackendBusy, retryAfter: 7 }));
+        const codes = [];
+        for (let time = 0; time < 40; time++) codes.push((await bench.post(ask, bearer(secret))).body.error.code);
+
+        expect(codes).toEqual(Array(40).fill('node_busy'));
+        expect((await bench.post(ask, bearer(secret))).status).toBe(200);
+    });
+
     it('counts a request that one node fails, though another answers it', async () => {
         const { cheap, bob, eve } = await twoNodes();
         cheap.scripts.push(...Array(40).fill({ failAtOnce: Reason.BackendRefused }));
