@@ -63,9 +63,9 @@ export class ServedChannel {
         return this.missing;
     }
 
-    /** True if the job has ended, or its channel seems to be gone: what vouchers promise is not there. */
+    /** True if the job has ended, or its channel seems to be gone or about to be: no later voucher is paid. */
     get isGone(): boolean {
-        return this.missing || this.hasEnded;
+        return this.missing || this.hasEnded || this.entry.hasLastClaim;
     }
 
     /**
@@ -117,12 +117,7 @@ export class ServedChannel {
     }
 
     private get looksLeaving(): boolean {
-        return this.remaining <= this.context.config.marginSeconds;
-    }
-
-    /** Seconds until the refund. */
-    private get remaining(): number {
-        return this.snapshot.refundAt - this.chainTime();
+        return this.snapshot.refundAt - this.chainTime() <= this.context.config.marginSeconds;
     }
 
     private isNear({ refundAt, at }: Pick<ChannelSnapshot, 'refundAt' | 'at'>): boolean {
@@ -248,7 +243,8 @@ export class ServedChannel {
             await this.read('client');
         }
         const { job, state } = this.entry.record;
-        const isThere = state === 'open' && !this.missing && this.remaining > this.context.config.marginSeconds / 2;
+        // While its client leaves, the last claim may be under way with an earlier voucher.
+        const isThere = state === 'open' && !this.isGone && !this.isLeaving();
         return amount <= answered() || (isThere && this.channels.disputes.mayServe(job, amount - answered()));
     }
 
@@ -501,6 +497,7 @@ export class ServedChannel {
         if (lastClaimAt > 0 && snapshot.at - lastClaimAt > LAST_CLAIM_SECONDS) {
             await jobs.setLastClaims([{ job, paidAfter: 0n }], 0); // the wallet did not execute the order
             this.entry.update({ lastClaimAt: 0, lastClaimPaid: 0n });
+            this.onGone();
         }
         this.note(snapshot);
         if ((['balance', 'paid', 'refundAt'] as const).some((field) => snapshot[field] !== previous[field])) {

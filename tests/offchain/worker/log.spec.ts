@@ -33,6 +33,19 @@ describe('the log', () => {
         expect(text.toLowerCase()).not.toContain(SECRET);
     });
 
+    it('has one line about vouchers that count results which nobody gave, however many of them come', async () => {
+        const lines: string[] = [];
+        const log = pino({ ...logOptions, level: 'error' }, { write: (line: string) => void lines.push(line) });
+        const fixture = await startFixture({}, { log });
+        const client = await TestClient.withJob(fixture.worker.url, fixture.chain);
+        for (const count of [5, 6, 7]) {
+            expect((await client.pay(client.voucher(0n, count))).status).toBe(200);
+        }
+        await fixture.stop();
+
+        expect(lines).toHaveLength(1);
+    });
+
     it('leaves out seeds, keys and whatever an error carries besides its words', () => {
         let text = '';
         const written = new Writable({

@@ -143,6 +143,16 @@ describe('A client that pays nothing', () => {
         expect([status, body.error?.code]).toEqual([503, 'chain_down']);
     });
 
+    it('gets no credit for a voucher that comes while its refund is near, when a last claim may be under way', async () => {
+        fixture = await startFixture({ limits: LIMITS });
+        const [client] = await jobsOf(1);
+        fixture.chain.change(client.channel, { refundAt: fixture.chain.now() + 1700 });
+        expect((await client.ask(1, 'hello')).decline).toMatchObject({ reason: Reason.Leaving });
+
+        const { status, body } = await client.pay(client.voucher(50n * STEP, 0));
+        expect([status, body.error?.code]).toEqual([503, 'chain_down']);
+    });
+
     it('pays no debt by a voucher of a channel that is gone', async () => {
         fixture = await startFixture({ limits: LIMITS });
         fixture.backend.script = () => long;
