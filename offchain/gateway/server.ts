@@ -71,8 +71,8 @@ export function makeServer(
         const answer = new GatewayError(
             404,
             'unknown_path',
-            'There is no such path: the API is /v1/chat/completions, /v1/responses, /v1/messages, /v1/completions, ' +
-                "/v1/embeddings and /v1/models. The base URL of an SDK ends in /v1, that of Anthropic's before it",
+            'There is no such path: the API is POST /v1/chat/completions, /v1/responses, /v1/messages, /v1/completions ' +
+                "and /v1/embeddings, and GET /v1/models. The base URL of an SDK ends in /v1, that of Anthropic's before it",
         );
         return reply.code(404).send(answer.toBody());
     });
