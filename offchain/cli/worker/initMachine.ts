@@ -83,6 +83,12 @@ export async function askModels(
     const apiKey = flags.backendKey === undefined ? undefined : readSecret(flags.backendKey);
     const server = await askServer(questions, flags.backend, apiKey);
     if (server === OWN_MODEL) {
+        const others = (flags.model ?? []).filter((text) => text !== EMBEDDED.id);
+        if (others.length > 0) {
+            throw new Remedied(
+                `--model ${others[0]}: the small model of this release is ${EMBEDDED.id}, and it has no other`,
+            );
+        }
         say('Backend: the small model of this release, for tests');
         return { server: undefined, apiKey: undefined, models: [EMBEDDED] };
     }
@@ -287,6 +293,27 @@ export function modelIn({ backends: [backend], offers }: WorkerConfig): RunningM
     return backend?.kind === 'openai' && id !== undefined
         ? { url: backend.url, name: backend.models?.[id] ?? id, apiKey: backend.apiKey }
         : undefined;
+}
+
+/** Throws if these values of --model (`ID`, `NAME` or `ID=NAME`) are not the models that a configuration sells. */
+export function assertSells(texts: readonly string[] | undefined, { offers, backends }: WorkerConfig, file: string) {
+    const names = backends.flatMap((backend) =>
+        backend.kind === 'openai' ? Object.entries(backend.models ?? {}) : [],
+    );
+    const nameOf = new Map(names);
+    const isSold = (text: string) => {
+        const [first, name] = text.split('=', 2);
+        return offers.some(({ model }) => {
+            const own = nameOf.get(model) ?? model;
+            return name === undefined ? first === model || first === own : first === model && name === own;
+        });
+    };
+    if (texts !== undefined && !(texts.length === offers.length && texts.every(isSold))) {
+        throw new Remedied(
+            `--model ${texts.join(' --model ')} is not what ${file} sells: leave the flag out, or change ` +
+                'that file and the manifest (docs/worker.md, "Several models and backends")',
+        );
+    }
 }
 
 /** Tokens a second: as the flag says, or measured. */

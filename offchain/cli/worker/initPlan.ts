@@ -20,7 +20,7 @@ import { pricesInManifest } from '../../worker/manifestOffers';
 import { walletOf } from '../actor';
 import type { Questions } from '../question';
 import { endpointOf, type InitFlags, networkNamed, reachableUrl, readFlag, tonFlag, urlOf } from './initFlags';
-import { askGpus, askModels, askRates, modelIn, type Served, speedOf } from './initMachine';
+import { assertSells, askGpus, askModels, askRates, modelIn, type Served, speedOf } from './initMachine';
 
 /** What is known of a node before it is on chain. */
 export interface PreparedNode {
@@ -70,7 +70,7 @@ async function resumed(
     if (config.manifest === undefined || config.registry === undefined) {
         throw new Remedied(`${files.config} names no manifest and registry: init goes on only with files of its own`);
     }
-    say(`Going on with ${files.config}. Settings of the node are in it and in ${config.manifest}`);
+    say(`Going on with ${files.config}. Settings and prices of the node stand in it and in ${config.manifest}`);
     const chain = new TonHttpChain(config);
     const rules = await readRules(chain, config.registry);
     const seeds = readKeys(config.keyFile);
@@ -87,6 +87,7 @@ async function resumed(
         );
     }
     assertFlagsAgree(flags, manifest, receiptKey, files);
+    assertSells(flags.model, config, files.config);
     return {
         ...{ chain, rules, manifest, receiptKey, owner, wallet },
         worker: new HotWallet(chain, seeds.wallet).address,

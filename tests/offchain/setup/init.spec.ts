@@ -340,6 +340,7 @@ describe('cocoon worker init', () => {
 
         await expect(init({ prompt: '0.3' })).rejects.toThrow('--prompt 0.3 is not what');
         await expect(init({ url: 'http://127.0.0.1:1' })).rejects.toThrow('--url http://127.0.0.1:1 is not what');
+        await expect(init({ model: 'qwen3:70b' })).rejects.toThrow('--model qwen3:70b is not what');
         expect(stage.network.transactions).toHaveLength(sent);
     });
 });

@@ -67,6 +67,9 @@ describe('init', () => {
 
         expect(server).toBeUndefined();
         expect(models).toEqual([EMBEDDED]);
+        await expect(askModels(answering('embedded'), { model: ['m'] }, () => undefined)).rejects.toThrow(
+            '--model m: ',
+        );
     });
 
     it.each(['0.000000001', '100'])('takes a price of %s TON where nobody else sells the model', async (price) => {
