@@ -39,11 +39,6 @@ export interface LocalnetOptions {
     state?: string;
     /** Calls a second that are served, as public APIs have it; more are answered with 429. Default no limit. */
     callsPerSecond?: number;
-    /**
-     * Accounts that are deleted leave nothing, as on a real network: their transactions are listed no more, and one
-     * that comes back begins a new history. Default false, as long as not all programs of this project expect it.
-     */
-    forgetsDeleted?: boolean;
 }
 
 /** A running local network, seen from the process that started it. */
@@ -78,7 +73,7 @@ export interface Localnet {
 export async function startLocalnet(options: LocalnetOptions = {}): Promise<Localnet> {
     const { port = 0, prices = '2026', clock: mode = 'wall', now, networkId, state, callsPerSecond } = options;
     const clock = new NetworkClock(mode, now);
-    const ledger = await LocalLedger.create(clock, networkConfig(prices, networkId), options);
+    const ledger = await LocalLedger.create(clock, networkConfig(prices, networkId));
     const saveState = state === undefined ? undefined : await keepState(state, ledger);
     const disturbances = new Disturbances();
     disturbances.limit = callsPerSecond;

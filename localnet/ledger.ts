@@ -87,26 +87,20 @@ export class LocalLedger {
         readonly clock: NetworkClock,
         readonly config: Cell,
         executor: IExecutor,
-        readonly forgetsDeleted: boolean,
     ) {
         this.networkId = networkIdOf(config);
         this.storage = new LocalBlockchainStorage();
-        const onTransaction = (account: Address, transaction: Cell, state: () => ShardAccount) => {
+        this.recorder = new Recorder(executor, (account, transaction, state) => {
             this.append(account, transaction);
             this.observe(account, state);
-        };
-        this.recorder = new Recorder(executor, onTransaction, forgetsDeleted);
+        });
         this.blockchain = new ClockedBlockchain(clock, { executor: this.recorder, config, storage: this.storage });
         // As on a real network: the debug instructions do nothing, and nothing is printed.
         this.blockchain.verbosity = { print: false, blockchainLogs: false, vmLogs: 'none', debugLogs: false };
     }
 
-    static async create(
-        clock: NetworkClock,
-        config: Cell,
-        { forgetsDeleted = false }: { forgetsDeleted?: boolean } = {},
-    ): Promise<LocalLedger> {
-        const ledger = new LocalLedger(clock, config, await Executor.create(), forgetsDeleted);
+    static async create(clock: NetworkClock, config: Cell): Promise<LocalLedger> {
+        const ledger = new LocalLedger(clock, config, await Executor.create());
         await ledger.blockchain.setShardAccount(CONFIG_ADDRESS, configAccount(config));
         return ledger;
     }

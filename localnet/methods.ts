@@ -107,7 +107,7 @@ export const methods: ReadonlyMap<string, Method> = new Map(
                 const start =
                     params.lt !== undefined && params.hash !== undefined
                         ? startOf(entries, params.lt, params.hash)
-                        : newestOf(entries, ledger.forgetsDeleted);
+                        : newestOf(entries);
                 return entries
                     .slice(beginningOf(entries, start, params.limit), start + 1)
                     .filter(({ record }) => record.lt > params.to_lt)
@@ -271,8 +271,8 @@ function readExternal(boc: string): { message: Message; to: Address } {
 }
 
 /** The newest transaction of an account that exists: the state of the shard names none of one that is deleted. */
-const newestOf = (entries: readonly LoggedEntry[], forgetsDeleted: boolean): number =>
-    forgetsDeleted && entries.at(-1)?.transaction.endStatus === 'non-existing' ? -1 : entries.length - 1;
+const newestOf = (entries: readonly LoggedEntry[]): number =>
+    entries.at(-1)?.transaction.endStatus === 'non-existing' ? -1 : entries.length - 1;
 
 /** The first of at most so many transactions up to one: an account that was deleted begins another history. */
 function beginningOf(entries: readonly LoggedEntry[], end: number, limit: number): number {

@@ -32,7 +32,6 @@ export class Recorder implements IExecutor {
     constructor(
         private inner: IExecutor,
         private readonly onTransaction: (account: Address, transaction: Cell, state: () => ShardAccount) => void,
-        private readonly forgetsDeleted: boolean,
     ) {}
 
     runGetMethod(args: ExecutorGetMethodArgs): Promise<ExecutorGetMethodResult> {
@@ -40,8 +39,7 @@ export class Recorder implements IExecutor {
     }
 
     async runTransaction(args: ExecutorRunTransactionArgs): Promise<ExecutorEmulationResult> {
-        const executed = await this.rehearse(args);
-        const done = this.forgetsDeleted ? withoutDeleted(executed) : executed;
+        const done = withoutDeleted(await this.rehearse(args));
         const { dest } = loadMessage(args.message.beginParse()).info;
         this.record(dest as Address, done);
         return done;

@@ -8,7 +8,7 @@ let localnet: Localnet;
 let client: TonClient;
 
 beforeAll(async () => {
-    localnet = await startLocalnet({ prices: '2025', clock: 'manual', forgetsDeleted: true });
+    localnet = await startLocalnet({ prices: '2025', clock: 'manual' });
     client = new TonClient({ endpoint: localnet.url });
 });
 

@@ -21,7 +21,7 @@ describe('A watcher', () => {
     let buyer: WorldClient;
     let back: () => Promise<void>;
     beforeAll(async () => {
-        world = await World.start({ forgetsDeleted: false }); // a last claim is not seen otherwise
+        world = await World.start();
         client = new TonClient({ endpoint: world.net.url });
         buyer = await world.client('buyer');
         back = await world.snapshot();
@@ -103,6 +103,25 @@ describe('A watcher', () => {
         ]);
     });
 
+    it('of claims hands over the last one of a channel that is deleted with it', async () => {
+        const [job] = await world.open(buyer, [await world.wallet('payout')]);
+        const events: ClaimEvent[] = [];
+        const stop = (await open()).onClaim({ channel: job.channel.address }, (event) => events.push(event), {
+            ...POLL,
+            from: 'start',
+        });
+        await world.claim(job, 500n);
+        await until(() => events.length === 1);
+        await world.claim(job, 1_000n, { last: true });
+        await until(() => events.length === 2);
+        await stop();
+
+        expect(events.map(({ cumulative, last }) => [cumulative, last])).toEqual([
+            [500n, false],
+            [1_500n, true],
+        ]);
+    });
+
     it('of claims takes no message for one that ran no code, for want of gas or of an account', async () => {
         const [job] = await world.open(buyer, [await world.wallet('payout')]);
         const stranger = await world.wallet('stranger');
@@ -116,14 +135,16 @@ describe('A watcher', () => {
             ...POLL,
             from: 'start',
         });
+        await world.claim(job, 500n);
+        await until(() => events.length > 0); // whom the channel pays is known from now on
         await forge();
         await world.claim(job, 1_000n, { last: true });
         await forge();
-        await until(() => events.length > 0);
+        await until(() => events.length > 1);
         await new Promise((resolve) => setTimeout(resolve, 60));
         await stop();
 
-        expect(events.map(({ cumulative }) => cumulative)).toEqual([1_000n]);
+        expect(events.map(({ cumulative }) => cumulative)).toEqual([500n, 1_500n]);
     });
 
     it.each<[string, (page: Transaction[]) => Transaction[]]>([

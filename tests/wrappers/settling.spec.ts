@@ -57,7 +57,7 @@ describe('Sends', () => {
     let job: NewJob;
 
     beforeAll(async () => {
-        localnet = await startLocalnet({ prices: '2025', clock: 'wall', forgetsDeleted: true });
+        localnet = await startLocalnet({ prices: '2025', clock: 'wall' });
         client = new TonClient({ endpoint: localnet.url });
         const end = localnet.now() + 86_400;
         job = { end, notice: 3_600, voucherKey: key.publicKey, payout: Buffer.alloc(32, 9), deposit: toNano('1') };

@@ -21,6 +21,11 @@ export interface MarketClient extends Pick<Actor, 'open'> {
         address: Address,
         from: { limit: number; lt?: string; hash?: string; archival?: boolean; inclusive?: boolean },
     ): Promise<Transaction[]>;
+    /**
+     * The transaction that sent a message, as the method of this name of `TonClient`; throws if there is none. Only
+     * with it a watch sees the claim that ended a job: no endpoint lists what an account did that is deleted.
+     */
+    tryLocateSourceTx?(source: Address, destination: Address, createdLt: string): Promise<Transaction>;
 }
 
 /** An account as the endpoint has it. */

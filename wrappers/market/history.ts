@@ -20,7 +20,8 @@ export interface ReadHistory<T> {
 }
 
 /**
- * Reads what is later than `until`, and all if it is left out. `read` says what of a transaction is kept.
+ * Reads what is later than `until`, and all if it is left out. `read` says what of a transaction is kept, and
+ * `lastOfDeleted` names the last transaction of an account that is deleted.
  * @throws {MarketError} `contradiction`
  */
 export async function readHistory<T>(
@@ -28,8 +29,11 @@ export async function readHistory<T>(
     address: Address,
     until: TransactionName | undefined,
     read: (transaction: Transaction) => T[],
+    lastOfDeleted: () => Promise<TransactionName | undefined> = async () => undefined,
 ): Promise<ReadHistory<T>> {
-    const { newest } = await readAccount(client, address);
+    const account = await readAccount(client, address);
+    // One that came back without code, as by dust, begins a new history, and hides what it did before as well.
+    const newest = (account.code === undefined ? await lastOfDeleted() : undefined) ?? account.newest;
     if (newest === undefined || (until !== undefined && newest.lt < until.lt)) {
         return { found: [], newest: until, isOther: false }; // the endpoint is behind, or there is nothing
     }
@@ -62,11 +66,16 @@ export const nameOf = (transaction: Transaction): TransactionName => ({ lt: tran
 export const isSame = (one: TransactionName, other: TransactionName): boolean =>
     one.lt === other.lt && one.hash.equals(other.hash);
 
-function previousOf({ prevTransactionLt, prevTransactionHash }: Transaction): TransactionName | undefined {
+export function previousOf({ prevTransactionLt, prevTransactionHash }: Transaction): TransactionName | undefined {
     return prevTransactionLt === 0n ? undefined : { lt: prevTransactionLt, hash: numberToBytes(prevTransactionHash) };
 }
 
-async function provedPage(client: MarketClient, address: Address, from: TransactionName): Promise<Transaction[]> {
+/** A page of an account from a transaction on, newest first. @throws {MarketError} `contradiction` */
+export async function provedPage(
+    client: MarketClient,
+    address: Address,
+    from: TransactionName,
+): Promise<Transaction[]> {
     for (let attempt = 1; ; attempt++) {
         const listed = await readPage(client, address, from, PAGE);
         const page = listed.slice(0, PAGE); // each is compared with the others, and an endpoint may list any number

@@ -1,9 +1,10 @@
 /** Watches accounts by asking again and again, and loses and doubles no event. */
-import type { Address, Cell, Transaction } from '@ton/core';
+import { Address, type Cell, type Transaction } from '@ton/core';
 import { channelCodes } from '../actions/library';
+import { loadChannelData } from '../Channel';
 import { hasSucceeded, parseMessage } from '../parsing';
 import { type MarketClient, readAccount, type TransactionName } from './chain';
-import { nameOf, readHistory } from './history';
+import { nameOf, previousOf, provedPage, readHistory } from './history';
 
 /**
  * Something that happened to a job, by the history of its escrow. `lt` and `hash` name the transaction of the escrow.
@@ -86,7 +87,15 @@ export const MAX_REMEMBERED = 10_000;
 export function watchAccount<E extends TransactionName>(
     client: MarketClient,
     address: Address,
-    { prepare, onEvent }: { prepare(): Promise<(transaction: Transaction) => E[]>; onEvent(event: E): unknown },
+    {
+        prepare,
+        onEvent,
+        lastOfDeleted,
+    }: {
+        prepare(): Promise<(transaction: Transaction) => E[]>;
+        onEvent(event: E): unknown;
+        lastOfDeleted?(floor: bigint): Promise<TransactionName | undefined>;
+    },
     { pollMs = POLL_MS, from, onError = () => undefined }: WatchOptions,
 ): StopWatching {
     const delivered = new Map<string, bigint>(); // lt by name
@@ -100,7 +109,8 @@ export function watchAccount<E extends TransactionName>(
             place = (await readAccount(client, address)).newest;
             floor = place?.lt ?? 0n;
         }
-        const { found, newest } = await readHistory(client, address, place, await prepare());
+        const last = async () => lastOfDeleted?.(place?.lt ?? floor ?? 0n);
+        const { found, newest } = await readHistory(client, address, place, await prepare(), last);
         for (const event of found) {
             const name = `${event.lt}:${event.hash.toString('hex')}:${keyOf(event)}`;
             if (isStopped) {
@@ -223,5 +233,61 @@ export function watchClaims(
         const last = message.name === 'ClaimLast';
         return [{ ...nameOf(transaction), channel, cumulative, count: Number(count), last, at }];
     };
-    return watchAccount(client, channel, { prepare: async () => read, onEvent }, options);
+    const payer = new DeletedChannel(client, channel);
+    const prepare = async () => {
+        await payer.note();
+        return read;
+    };
+    return watchAccount(client, channel, { prepare, onEvent, lastOfDeleted: (lt) => payer.lastAfter(lt) }, options);
+}
+
+const MAX_PAGES = 100; // of a payout in one poll
+
+/** Finds the last claim of a channel whose account is deleted: by what its payout got. */
+class DeletedChannel {
+    private payout: Address | undefined;
+    private readUntil = 0n; // lt of the payout up to which nothing came from the channel
+    private found: TransactionName | undefined;
+
+    constructor(
+        private readonly client: MarketClient,
+        private readonly channel: Address,
+    ) {}
+
+    /** Notes whom the channel pays, while it exists. */
+    async note(): Promise<void> {
+        if (this.payout !== undefined) {
+            return;
+        }
+        const { data } = await readAccount(this.client, this.channel);
+        try {
+            this.payout = data && new Address(0, loadChannelData(data).payout);
+        } catch {
+            return; // another contract
+        }
+    }
+
+    /** The transaction later than `lt` that paid the payout last; undefined if none did, or it cannot be found. */
+    async lastAfter(lt: bigint): Promise<TransactionName | undefined> {
+        const { payout, client, channel } = this;
+        if (this.found !== undefined || payout === undefined || client.tryLocateSourceTx === undefined) {
+            return this.found;
+        }
+        const { newest } = await readAccount(client, payout);
+        const end = lt > this.readUntil ? lt : this.readUntil;
+        let next = newest;
+        for (let pages = 0; next !== undefined && next.lt > end && pages < MAX_PAGES; pages++) {
+            for (const transaction of await provedPage(client, payout, next)) {
+                const { inMessage } = transaction;
+                if (inMessage?.info.type === 'internal' && inMessage.info.src.equals(channel)) {
+                    const sent = await client.tryLocateSourceTx(channel, payout, `${inMessage.info.createdLt}`);
+                    this.found = nameOf(sent);
+                    return this.found;
+                }
+                next = previousOf(transaction);
+            }
+        }
+        this.readUntil = newest?.lt ?? 0n;
+        return undefined;
+    }
 }

@@ -60,8 +60,8 @@ export class World {
         readonly market: Market,
     ) {}
 
-    static async start({ forgetsDeleted = true } = {}): Promise<World> {
-        const net = await startLocalnet({ clock: 'manual', now: START, prices: '2026', forgetsDeleted });
+    static async start(): Promise<World> {
+        const net = await startLocalnet({ clock: 'manual', now: START, prices: '2026' });
         const { blockchain } = net;
         const names = ['governor', 'owner', 'operator', 'payout', 'stranger', 'insurance'];
         const [governor, owner, operator, payout, stranger, insurance] = await Promise.all(
