@@ -9,7 +9,7 @@ import { Turns } from '../process/doors';
 import type { ChannelSnapshot } from '../store/worker';
 import type { DisputedJobs } from './disputedJobs';
 import { Refused } from './refusal';
-import { type SaysNo, type ChannelVote, voteOf } from './votes';
+import { type SaysNo, type ChannelVote, voteOf, yesesIn } from './votes';
 
 /**
  * A channel's account now. `confirmed`: several readings and every endpoint agree that it is gone, or has paid more.
@@ -99,7 +99,8 @@ export class Channels {
 
     /**
      * A channel that no job of this worker has, for a stranger: it gets few calls of the API, and after all others. One
-     * that most endpoints deny does not exist. `from`: its address; `vote`: undefined if the first endpoint shows none.
+     * that most endpoints deny does not exist, and one that most show does. `from`: its address; `vote`: undefined if
+     * none shows it.
      */
     async readUnknown(
         channel: Buffer,
@@ -118,7 +119,9 @@ export class Channels {
                 confirmed: false,
             }));
             if (!reading.exists) {
-                return { reading, vote: undefined };
+                return this.canVote
+                    ? this.readHidden(channel, terms, jobNumber, reading)
+                    : { reading, vote: undefined };
             }
             const { at, balance } = reading;
             const says: SaysNo = (snapshot) => snapshot === undefined || snapshot.balance < balance;
@@ -127,6 +130,30 @@ export class Channels {
             return { reading: isDenied ? { exists: false as const, confirmed: false, at } : reading, vote };
         };
         return read().finally(endTurn);
+    }
+
+    /**
+     * {@link readUnknown} of one that the first endpoint does not show. A client whose channel is called none leaves it,
+     * which costs it fees, and the node for a while: so it is not called none by the word of one endpoint.
+     */
+    private async readHidden(
+        channel: Buffer,
+        terms: Terms,
+        jobNumber: number,
+        first: ChannelReading,
+    ): Promise<{ reading: ChannelReading; vote: ChannelVote | undefined }> {
+        const says: SaysNo = (snapshot) => snapshot === undefined;
+        const vote = await this.vote(channel, terms, jobNumber, { says, urgency: 'stranger' });
+        const [least] = vote.words
+            .flatMap(({ snapshot }) => snapshot ?? [])
+            .sort((one, other) => Number(one.balance - other.balance));
+        if (least === undefined) {
+            return { reading: first, vote: undefined };
+        }
+        if (!this.isMajority(yesesIn(vote))) {
+            throw new ChannelUnreadable(new Error('the endpoints do not agree that the channel exists'));
+        }
+        return { reading: { exists: true, confirmed: false, ...least }, vote };
     }
 
     /** The channel as each of the endpoints has it that shows it. */

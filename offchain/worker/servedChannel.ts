@@ -400,8 +400,25 @@ export class ServedChannel {
             this.readAt = performance.now();
             return reading.exists && this.mayRevive ? this.revive(reading) : undefined;
         }
-        await (reading.exists ? this.take(reading, record.snapshot) : this.markMissing(reading));
+        const found = reading.exists ? reading : await this.readOfMost();
+        await (found === undefined ? this.markMissing(reading) : this.take(found, record.snapshot));
         await this.compareSoon(cause);
+    }
+
+    /** The channel as most endpoints show it where the first one hides it; undefined if too few show it soon. */
+    private async readOfMost(): Promise<ExistingChannel | undefined> {
+        if (!this.channels.canVote || this.entry.hasLastClaim) {
+            return undefined;
+        }
+        const vote = this.vote((snapshot) => snapshot === undefined, 'routine');
+        if (!(await resolvesWithin(vote, COMPARE_MS))) {
+            return undefined;
+        }
+        const ofAll = await vote;
+        const [least] = ofAll.words
+            .flatMap(({ snapshot }) => snapshot ?? [])
+            .sort((one, other) => Number(heldBy(one) - heldBy(other)));
+        return this.channels.isMajority(yesesIn(ofAll)) ? { exists: true, confirmed: false, ...least } : undefined;
     }
 
     /** No claim waits for the other endpoints, and a client not long: what they say later counts for its next query. */

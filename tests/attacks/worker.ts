@@ -1323,6 +1323,14 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'The first of three endpoints hides each new channel: its job is refused, and its client leaves it, pays for that, and bans the worker for half an hour.',
+        stoppedBy: 'A new channel is there if most endpoints show it, and if one does, nobody says that there is none.',
+        file: 'tests/regression/offchain-worker.spec.ts',
+        test: 'One of three endpoints that makes up what channels hold has no new job refused by hiding its channel, for which its client would leave it',
+        removed: 'worker: what the others say of a channel that the first endpoint hides (Channels.readHidden)',
+    },
+    {
+        source: 'review',
         attack: 'Clients have so many answers stored that the backup of a store is larger than 2 GiB: it cannot be restored, and its vouchers are lost.',
         stoppedBy: 'Only the first bytes of a backup are read to see whether it is one.',
         file: 'tests/offchain/worker/honest.spec.ts',

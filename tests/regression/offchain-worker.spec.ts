@@ -564,6 +564,28 @@ describe('One of three endpoints that makes up what channels hold', () => {
         expect([status, body.error?.code]).toEqual([422, 'wrong_channel']);
     });
 
+    it('has no new job refused by hiding its channel, for which its client would leave it', async () => {
+        fixture = await startFixture();
+        const { chain } = fixture;
+        const client = new TestClient(fixture.worker.url, chain);
+        await client.draft();
+        await client.open();
+        const honest = chain.account.bind(chain);
+        const hides = async (address: Address): Promise<ChainAccount> => ({
+            ...(await honest(address)),
+            ...(address.equals(client.channel) && { state: 'uninitialized', balance: 0n, code: undefined }),
+        });
+        chain.account = hides;
+        const others = [hides, honest, hides].map((account) => ({ account }));
+        (chain as { others?: unknown[] }).others = others;
+        const { status, body } = await client.register();
+        expect([status, body.error?.code]).toEqual([503, 'chain_down']); // one shows it
+
+        others[2].account = honest;
+        expect((await client.register()).status).toBe(200);
+        expect((await client.ask(1, 'one')).text).toBe('one'); // it hides the channel still
+    });
+
     it('has no job begun while strangers use up the calls to the others', async () => {
         fixture = await startFixture();
         const client = new TestClient(fixture.worker.url, fixture.chain);
