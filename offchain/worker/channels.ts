@@ -133,8 +133,8 @@ export class Channels {
     }
 
     /**
-     * {@link readUnknown} of one that the first endpoint does not show. A client whose channel is called none leaves it,
-     * which costs it fees, and the node for a while: so it is not called none by the word of one endpoint.
+     * {@link readUnknown} of one that the first endpoint does not show. A client whose channel is called none leaves
+     * it, which costs it fees, and the node for a while: so it is not called none by the word of one endpoint.
      */
     private async readHidden(
         channel: Buffer,
@@ -144,16 +144,16 @@ export class Channels {
     ): Promise<{ reading: ChannelReading; vote: ChannelVote | undefined }> {
         const says: SaysNo = (snapshot) => snapshot === undefined;
         const vote = await this.vote(channel, terms, jobNumber, { says, urgency: 'stranger' });
-        const [least] = vote.words
+        const [minimal] = vote.words
             .flatMap(({ snapshot }) => snapshot ?? [])
             .sort((one, other) => Number(one.balance - other.balance));
-        if (least === undefined) {
+        if (minimal === undefined) {
             return { reading: first, vote: undefined };
         }
         if (!this.isMajority(yesesIn(vote))) {
             throw new ChannelUnreadable(new Error('the endpoints do not agree that the channel exists'));
         }
-        return { reading: { exists: true, confirmed: false, ...least }, vote };
+        return { reading: { exists: true, confirmed: false, ...minimal }, vote };
     }
 
     /** The channel as each of the endpoints has it that shows it. */

@@ -400,13 +400,13 @@ export class ServedChannel {
             this.readAt = performance.now();
             return reading.exists && this.mayRevive ? this.revive(reading) : undefined;
         }
-        const found = reading.exists ? reading : await this.readOfMost();
+        const found = reading.exists ? reading : await this.readHidden();
         await (found === undefined ? this.markMissing(reading) : this.take(found, record.snapshot));
         await this.compareSoon(cause);
     }
 
     /** The channel as most endpoints show it where the first one hides it; undefined if too few show it soon. */
-    private async readOfMost(): Promise<ExistingChannel | undefined> {
+    private async readHidden(): Promise<ExistingChannel | undefined> {
         if (!this.channels.canVote || this.entry.hasLastClaim) {
             return undefined;
         }
@@ -415,10 +415,10 @@ export class ServedChannel {
             return undefined;
         }
         const ofAll = await vote;
-        const [least] = ofAll.words
+        const [minimal] = ofAll.words
             .flatMap(({ snapshot }) => snapshot ?? [])
             .sort((one, other) => Number(heldBy(one) - heldBy(other)));
-        return this.channels.isMajority(yesesIn(ofAll)) ? { exists: true, confirmed: false, ...least } : undefined;
+        return this.channels.isMajority(yesesIn(ofAll)) ? { exists: true, confirmed: false, ...minimal } : undefined;
     }
 
     /** No claim waits for the other endpoints, and a client not long: what they say later counts for its next query. */
