@@ -27,7 +27,7 @@ export async function locateSenders(
             SELECT f.log AS log, f.subject AS subject, f.lt AS lt, f.body AS body,
                 row_number() OVER (PARTITION BY f.log, f.subject ORDER BY f.lt) AS nth
             FROM facts f JOIN logs l ON l.log = f.log AND l."nextLt" IS NULL
-            WHERE f.kind = 'received'
+            WHERE f.kind = 'received' AND f.subject LIKE '0:%' -- a channel is in the basechain
             AND NOT EXISTS (SELECT 1 FROM logs c WHERE c.log = 'channel/' || f.subject)
             AND NOT EXISTS (SELECT 1 FROM senders s WHERE s.payout = l.account AND s.sender = f.subject)
         )

@@ -140,8 +140,8 @@ export class HttpSource implements Source {
         try {
             return this.rawOf((await this.call('tryLocateSourceTx', route)) as Listed);
         } catch (error) {
-            if (error instanceof ChainError && !error.silent && /not found/i.test(error.message)) {
-                return undefined;
+            if (error instanceof ChainError && !error.silent) {
+                return undefined; // APIs fail in many ways over a message that they do not find
             }
             throw error;
         }

@@ -672,4 +672,12 @@ export const scriptsAttacks: Attack[] = [
         test: 'Demand for 60,000 models is summed up at once',
         removed: 'offchain/indexer/models: `grouped`',
     },
+    {
+        attack: 'a wallet of the masterchain sends dust to a payout, and no export of a market ends, because an endpoint does not find the sender',
+        source: 'review: index and market',
+        stoppedBy: 'no channel is in the masterchain',
+        file: 'tests/indexer/strangers.spec.ts',
+        test: 'a payment from the masterchain, where no channel is, is asked for by no pass',
+        removed: 'offchain/indexer/senders: `LIKE`',
+    },
 ];

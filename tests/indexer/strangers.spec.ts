@@ -1,9 +1,12 @@
 /** What strangers send and deploy keeps no reading of a market from its end. */
 import { Address, beginCell, Cell, internal, type SenderArguments, storeMessageRelaxed, toNano } from '@ton/core';
 import { claimBody, Provider } from '@cocoon-market/wrappers';
-import { createShardAccount } from '@ton/sandbox';
+import { createShardAccount, internal as paid } from '@ton/sandbox';
+import { ChainError } from '../../offchain/chain';
+import { HttpSource } from '../../offchain/indexer/source';
 import type { JoinedMarket } from '../support/stake';
 import { rebuilt, TestIndex } from './support';
+import { ChangedSource } from './support/lying';
 import { World } from './support/world';
 
 let world: World;
@@ -91,3 +94,43 @@ it('an account of a provider that can be read no more leaves what it had been in
     expect(await index.export()).toBe(await rebuilt(world));
     await index.close();
 }, 30_000);
+
+/** What a wallet of the masterchain sends to the payout. */
+async function dustFromMasterchain(): Promise<void> {
+    const from = new Address(-1, Buffer.alloc(32, 5));
+    const dust = paid({ from, to: provider.payout.address, value: 1000n, bounce: false });
+    const info = { ...dust.info, createdLt: 77n } as typeof dust.info;
+    await world.net.blockchain.sendMessage({ ...dust, info });
+}
+
+it('a payment from the masterchain, where no channel is, is asked for by no pass', async () => {
+    await dustFromMasterchain();
+    const source = new ChangedSource(new HttpSource(world.settings));
+    const requested = jest.spyOn(source, 'senderOf');
+    const index = await TestIndex.open(world, { source });
+    const { unresolved } = await index.pass();
+
+    expect(requested).not.toHaveBeenCalled();
+    expect(unresolved).toBe(0);
+    await index.close();
+}, 30_000);
+
+it.each([
+    ['does not find a payment if it refuses to say who sent it, in whatever words', false],
+    ['is not taken for one that does not find a payment if it is silent', true],
+])(
+    'an endpoint %s',
+    async (_, silent) => {
+        const api = {
+            names: ['x'],
+            call: () => Promise.reject(new ChainError("x refuses (500): 'seqno'", undefined, { silent })),
+        };
+        const source = new HttpSource(world.settings, { api: api as never });
+        const asked = source
+            .senderOf({ from: world.registry, to: world.registry, createdLt: 1n })
+            .catch(() => 'silent');
+
+        expect(await asked).toBe(silent ? 'silent' : undefined);
+    },
+    30_000,
+);
