@@ -6,6 +6,7 @@ import { useMarket } from '../../support/market';
 import { Answer, ask, Bench, startBench, until } from './support';
 
 const FEES = toNano('0.2'); // more than the fees of all jobs of a test
+const PATIENCE_MS = 30_000; // each job takes a while to open where the machine is busy
 
 const market = useMarket();
 let bench: Bench;
@@ -81,10 +82,10 @@ describe('Of what the escrow may open today', () => {
         };
 
         const first = post(bob, 2);
-        await until(() => orders === 1);
+        await until(() => orders === 1, PATIENCE_MS);
         const waits = jest.spyOn(JobPool.prototype as unknown as { waitForSlot(): Promise<void> }, 'waitForSlot');
         const second = post(eve, 2);
-        await until(() => waits.mock.calls.length > 0);
+        await until(() => waits.mock.calls.length > 0, PATIENCE_MS);
         go();
         expect([(await first).status, (await second).status]).toEqual([200, 200]);
         expect(opened()).toBe(3);
@@ -98,7 +99,7 @@ describe('Of what the escrow may open today', () => {
         const gate = new Promise<void>((resolve) => (go = resolve));
         bench.worker.scripts.push(...Array(5).fill({ wait: () => gate }));
         const all = [bob, eve, eve, eve, eve].map((key) => post(key));
-        await until(() => bench.worker.asked.length === 5);
+        await until(() => bench.worker.asked.length === 5, PATIENCE_MS);
         go();
 
         expect((await Promise.all(all)).map(({ status }) => status)).toEqual(Array(5).fill(200));
@@ -114,6 +115,7 @@ describe('Of what the escrow may open today', () => {
         const all = Array.from({ length: 6 }, () => post(eve));
         await until(
             () => bench.worker.asked.length === 3 && bench.log.some((line) => line.includes('for a key for a while')),
+            PATIENCE_MS,
         );
 
         expect((await post(bob)).status).toBe(200);
