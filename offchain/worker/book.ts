@@ -164,16 +164,14 @@ export class WorkerBook {
         if (!reading.exists) {
             throw new Refused('wrong_channel', 'The channel of these terms is not on chain');
         }
-        this.requireUsable(reading);
+        const snapshot = this.usable(reading, vote);
         if (vote?.verdict === 'disputed') {
             if (!disputes.mayTake(id)) {
                 const message = 'The endpoints of this node do not agree about the channel: try again, or another node';
                 throw new ChannelUnreadable(new Error('too many jobs are disputed'), message);
             }
-            disputes.note(id, { vote, amount: reading.balance }); // before the job is stored, because a query of it may come from then on
+            disputes.note(id, { vote, amount: snapshot.balance }); // before the job is stored, because a query of it may come from then on
         }
-        const { balance, paid, refundAt, at } = reading;
-        const snapshot = { balance, paid, refundAt, at };
         const client = accountAddress(terms.escrow).toRawString();
         const ofOffer = { model: offer.model, tokenizer: tokenizerOf(offer) };
         const job = { job: id, channel, terms: termsBytes(terms), client, ...ofOffer, jobNumber, enc, wire, snapshot };
@@ -186,8 +184,27 @@ export class WorkerBook {
         return { snapshot, vote };
     }
 
-    /** Throws {@link Refused} when the channel of a new job cannot pay for one. */
-    private requireUsable({ balance, paid, refundAt, at }: ChannelSnapshot): void {
+    /**
+     * The channel of a new job as the first endpoint shows it, or as most do: by the word of one nobody is refused.
+     *
+     * @throws {Refused} if it cannot pay for a job
+     */
+    private usable({ balance, paid, refundAt, at }: ChannelSnapshot, vote: ChannelVote | undefined): ChannelSnapshot {
+        const first = { balance, paid, refundAt, at };
+        const refusal = this.refusalOf(first);
+        if (refusal === undefined) {
+            return first;
+        }
+        const ofOthers = (vote?.words ?? []).flatMap(({ snapshot }) => snapshot ?? []);
+        const usable = ofOthers.filter((one) => this.refusalOf(one) === undefined);
+        if (!this.floors.channels.isMajority(usable.length)) {
+            throw refusal;
+        }
+        return usable.reduce((minimal, one) => (one.balance < minimal.balance ? one : minimal));
+    }
+
+    /** Why the channel of a new job cannot pay for one; undefined if it can. */
+    private refusalOf({ balance, paid, refundAt, at }: ChannelSnapshot): Refused | undefined {
         const { marginSeconds } = this.context.config;
         const { minDeposit } = this.floors.costs;
         const objections: [boolean, string][] = [
@@ -197,11 +214,11 @@ export class WorkerBook {
         ];
         const objection = objections.find(([applies]) => applies)?.[1];
         if (objection !== undefined) {
-            throw new Refused('wrong_channel', `The channel ${objection}`);
+            return new Refused('wrong_channel', `The channel ${objection}`);
         }
-        if (refundAt - at <= marginSeconds) {
-            throw new Refused('leaving', 'The channel can be refunded too soon');
-        }
+        return refundAt - at <= marginSeconds
+            ? new Refused('leaving', 'The channel can be refunded too soon')
+            : undefined;
     }
 
     /** Why these terms are of another worker; undefined when they are not. */

@@ -3,7 +3,7 @@
  * unless the configuration sets them. Amounts are nanoTON.
  */
 import { type ChainPrices, computeFee, forwardFee, smaller } from '@cocoon-market/wrappers';
-import type { HotWallet } from '../chain';
+import { answersOf, type Chain, type HotWallet } from '../chain';
 import { unclaimedOf } from '../store/jobSums';
 import type { WorkerContext } from './context';
 import type { WorkerJob } from './job';
@@ -45,18 +45,31 @@ export class Costs {
 
     /** Reads the prices when they are an hour old. While the API does not answer, the old prices remain. */
     async refresh(): Promise<void> {
-        const { config, chain, log } = this.context;
+        const { config, log } = this.context;
         const { claim, limits } = config;
         if ((claim.minAmount !== undefined && limits.minDeposit !== undefined) || this.now() - this.readAt < HOUR) {
             return;
         }
         try {
-            this.cost = smaller(claimCost(await chain.prices()), MAX_COST);
+            this.cost = smaller(await this.agreedCost(), MAX_COST);
             this.readAt = this.now();
         } catch (error) {
             log.warn({ err: error }, 'the prices of the chain are not read: the cost of a claim stays as it was');
         }
     }
+
+    /**
+     * The cost by which as many endpoints are above as below, of those that answer: at one that is too high, the
+     * deposits of new jobs would be too small, and their clients leave. By the first if fewer than most answer.
+     */
+    private async agreedCost(): Promise<bigint> {
+        const { chain } = this.context;
+        const { others = [] } = chain;
+        const costs = await answersOf(chain, async (endpoint) => claimCost(await (endpoint as Chain).prices()));
+        const sorted = costs.sort((a, b) => Number(a - b));
+        return 2 * costs.length > others.length ? sorted[(costs.length - 1) >> 1] : claimCost(await chain.prices());
+    }
+
     /** True when a claim of `due` pays more than it costs. */
     isWorth(due: bigint): boolean {
         return due > 0n && due >= this.minClaim;

@@ -169,12 +169,12 @@ export class WorkerJob extends JobEntry {
 
     /** The job's state as the client reads it. */
     describe(): JobState {
-        const { job, channel, tokenizer, highest, index, cumulative, voucher, snapshot } = this.record;
+        const { job, channel, tokenizer, highest, index, cumulative, voucher } = this.record;
         return {
             job,
             channel: accountAddress(channel).toRawString(),
             tokenizer,
-            balance: snapshot.balance,
+            balance: this.channel.money.balance,
             highest,
             results: { index, cumulative },
             voucher: voucher ?? null,

@@ -1323,6 +1323,22 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'The first of three endpoints shows each new channel as empty, as paid before, or as about to be refunded: its client leaves it as well.',
+        stoppedBy: 'A new channel that the first endpoint shows as of no use is taken as most show it.',
+        file: 'tests/regression/offchain-worker.spec.ts',
+        test: 'One of three endpoints that makes up what channels hold has no new job refused by saying that its channel is empty',
+        removed: 'worker: what most endpoints show of a new channel (WorkerBook.usable)',
+    },
+    {
+        source: 'review',
+        attack: 'The first of three endpoints says once an hour that gas is dear: the deposits of all new jobs are too small.',
+        stoppedBy: 'The cost of a claim is the middle one of what the endpoints say.',
+        file: 'tests/offchain/worker/costs.spec.ts',
+        test: 'What a claim costs is what most endpoints say, so that one of three has no deposit refused as too small',
+        removed: 'worker: the prices at all endpoints (Costs.agreedCost)',
+    },
+    {
+        source: 'review',
         attack: 'The first of three endpoints hides each new channel: its job is refused, and its client leaves it, pays for that, and bans the worker for half an hour.',
         stoppedBy: 'A new channel is there if most endpoints show it, and if one does, nobody says that there is none.',
         file: 'tests/regression/offchain-worker.spec.ts',

@@ -586,6 +586,30 @@ describe('One of three endpoints that makes up what channels hold', () => {
         expect((await client.ask(1, 'one')).text).toBe('one'); // it hides the channel still
     });
 
+    it.each<[string, { paid?: bigint; balance?: bigint; refundAt?: number }]>([
+        ['is empty', { balance: 0n }],
+        ['has paid before', { paid: 1n }],
+        ['is refunded soon', { refundAt: 1 }],
+    ])('has no new job refused by saying that its channel %s', async (_, change) => {
+        fixture = await startFixture({ limits: { minDeposit: '1000' } });
+        const { chain } = fixture;
+        const client = new TestClient(fixture.worker.url, chain);
+        await client.draft();
+        await client.open(10n ** 9n);
+        const honest = chain.account.bind(chain);
+        const lying = new FakeChain();
+        const { code, data, balance } = await honest(client.channel);
+        lying.set(client.channel, { code: code!, data: data!, balance });
+        lying.change(client.channel, change);
+        chain.account = async (address) =>
+            address.equals(client.channel) ? { ...(await lying.account(address)), at: chain.now() } : honest(address);
+        const others = [chain.account, honest, honest].map((account) => ({ account }));
+        (chain as { others?: unknown[] }).others = others;
+
+        const { status, body } = await client.register();
+        expect([status, body.balance]).toEqual([200, String(10n ** 9n)]);
+    });
+
     it('has no job begun while strangers use up the calls to the others', async () => {
         fixture = await startFixture();
         const client = new TestClient(fixture.worker.url, fixture.chain);

@@ -77,6 +77,28 @@ describe('What a claim costs', () => {
         expect(fixture.worker.nodeInfo.limits.minDeposit).toBe(50n * claimCost(pricesAt('2025')));
     });
 
+    it('is what most endpoints say, so that one of three has no deposit refused as too small', async () => {
+        const overrides = { limits: { minDeposit: undefined }, claim: { minAmount: undefined } } as Overrides;
+        fixture = await startFixture(overrides);
+        const { chain } = fixture;
+        const account = chain.account.bind(chain);
+        const dear = async () => {
+            const { gas, ...others } = pricesAt('2025');
+            return { ...others, gas: { ...gas, unit: gas.unit * 10_000n } };
+        };
+        const honest = async () => pricesAt('2025');
+        const others = [dear, honest, honest].map((prices) => ({ account, prices }));
+        Object.assign(chain, { prices: dear, others });
+        await fixture.restart(overrides);
+        await fixture.worker.claimNow();
+
+        expect(fixture.worker.nodeInfo.limits.minDeposit).toBe(50n * claimCost(pricesAt('2025')));
+        others[2].prices = () => Promise.reject(new Error('the API does not answer'));
+        await fixture.restart(overrides);
+        await fixture.worker.claimNow();
+        expect(fixture.worker.nodeInfo.limits.minDeposit).toBe(50n * claimCost(pricesAt('2025')));
+    });
+
     it('is as before while the chain does not say', async () => {
         const overrides = { limits: { minDeposit: undefined } } as Overrides;
         fixture = await startFixture(overrides);
