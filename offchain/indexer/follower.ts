@@ -37,7 +37,7 @@ const MAX_PAGES = 20; // that are read to find out where the history of an accou
 export class Follower {
     /**
      * `confirm` throws a HistoryError unless every endpoint has this transaction of a log, or says it is large; `has`
-     * is true if one of several has it.
+     * is true if one of several has it, `lists` if one of several lists it or what followed.
      */
     constructor(
         private readonly source: Source,
@@ -46,6 +46,7 @@ export class Follower {
         private readonly limits: FollowLimits,
         private readonly confirm: (log: Log, id: TransactionId, isLarge?: boolean) => Promise<void>,
         private readonly has: (log: Log, id: TransactionId) => Promise<boolean>,
+        private readonly lists: (log: Log, id: TransactionId) => Promise<boolean>,
     ) {}
 
     /**
@@ -224,7 +225,7 @@ export class Follower {
             return true;
         }
         const isHidden = last === undefined && (await this.knows(followed.log, done));
-        if (isHidden && mayEnd(followed.log)) {
+        if (isHidden && mayEnd(followed.log) && !(await this.lists(followed.log, done))) {
             return false; // the account is gone, and not what it did
         }
         followed.behind = isHidden || chain.behind || (await this.has(followed.log, done));

@@ -17,7 +17,7 @@ import type { MasterBlock } from './source';
 import type { Log } from './logRows';
 import { NAMED, UNNAMED } from './named';
 import { HistoryError } from './transaction';
-import { commonTip, hasWitness, requireLarge, requireWitnesses } from './witnesses';
+import { commonTip, hasWitness, listsSome, requireLarge, requireWitnesses } from './witnesses';
 import { UNDONE } from './writes';
 
 /** What one pass did. */
@@ -59,7 +59,8 @@ export class Indexer {
         const { source, store, registry } = parts;
         const confirm = (log: Log, id: TransactionId, isLarge?: boolean) => this.requireWitnesses(log, id, isLarge);
         const has = (log: Log, id: TransactionId) => hasWitness(parts.witnesses ?? [], witnessedOf(log, id));
-        this.follower = new Follower(source, store, registry, this.limits, confirm, has);
+        const lists = (log: Log, id: TransactionId) => listsSome(parts.witnesses ?? [], witnessedOf(log, id));
+        this.follower = new Follower(source, store, registry, this.limits, confirm, has, lists);
     }
 
     /**
@@ -71,9 +72,8 @@ export class Indexer {
      */
     async pass(): Promise<PassReport> {
         const { source, store, registry, network } = this.parts;
-        const callsBefore = source.calls;
+        const [callsBefore, readAt] = [source.calls, (this.parts.now ?? unixSeconds)()];
         await store.bind(`${network} ${registry.toRawString()}`);
-        const readAt = (this.parts.now ?? unixSeconds)();
         const { block, behind, firstAt = readAt } = await this.checkTip();
         await this.requireRegistry();
         const report: PassReport = {

@@ -52,6 +52,25 @@ export async function hasWitness(witnesses: readonly Source[], { account, id }: 
 }
 
 /**
+ * True if an endpoint lists a transaction of an account that is no older than this one, so the account is not gone.
+ * @throws ChainError of one that is silent
+ */
+export async function listsSome(witnesses: readonly Source[], { account, id }: Witnessed): Promise<boolean> {
+    for (const witness of witnesses) {
+        const [newest] = await witness.page(account).catch((error: Error) => {
+            if (error instanceof ChainError && error.silent) {
+                throw error;
+            }
+            return [];
+        });
+        if (newest !== undefined && proveTransaction(account, newest).lt >= id.lt) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/**
  * Asks every endpoint for a transaction that is too large to be read: one could say it of any.
  * @throws HistoryError unless every endpoint says so; ChainError of one that is silent
  */

@@ -5,6 +5,7 @@ import { HttpSource } from '../../offchain/indexer/source';
 import type { JoinedMarket } from '../support/stake';
 import type { Wallet } from '../support/wallet';
 import { rebuilt, TestIndex } from './support';
+import { ChangedSource } from './support/lying';
 import { World, type WorldClient, type WorldJob } from './support/world';
 
 const HOUR = 3600;
@@ -166,6 +167,19 @@ describe('an index that follows', () => {
         await index.close();
     }, 30_000);
 });
+
+it('an endpoint that lists nothing of a payout of which another one lists something is behind, and undoes nothing', async () => {
+    const source = new ChangedSource(new HttpSource(world.settings));
+    const index = await TestIndex.open(world, { source, witnesses: [new HttpSource(world.settings)] });
+    await index.pass();
+    const page = source.page.bind(source);
+    source.page = async (account, from) =>
+        account.equals(provider.payout.address) && from === undefined ? [] : page(account, from);
+    const { undone, behind } = await index.pass();
+
+    expect([undone, behind]).toEqual([0, 1]);
+    await index.close();
+}, 30_000);
 
 it('a channel that got dust before it was deployed is a job, also once it has ended', async () => {
     const [other] = await world.open(client, [provider.payout]); // to learn the address
