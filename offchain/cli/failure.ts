@@ -14,7 +14,7 @@ interface Failure {
 }
 
 const MAX_CAUSES = 8;
-const ENDPOINT = 'look at "endpoint" in the configuration, and whether it runs';
+const ENDPOINT = 'look at "endpoint" in the configuration or at --endpoint, and whether it runs';
 
 /**
  * The error and its causes, down to one that says what to do. A recognised cause comes with its remedy, and nothing
@@ -65,7 +65,7 @@ function remedyOf(error: unknown): string | undefined {
         return `Nothing answers (${message || code}): check the address, and whether a server runs there`;
     }
     if (code === 'EADDRINUSE') {
-        return `Another program listens at ${address}:${port}: end it, or name another port (--port, or "listen" in the configuration)`;
+        return `Another program listens at ${address}:${port}: end it, or name another port (--port, --listen, or "listen" in the configuration)`;
     }
     const remedies: Record<string, string> = {
         ENOENT: `There is no ${path}: check the name and its folder`,

@@ -176,6 +176,11 @@ async function match(flags: MatchFlags): Promise<void> {
     try {
         const market = marketOf(flags);
         await store.bind(`${market.network} ${market.registry.toRawString()}`);
+        if ((await store.mark('block')) === undefined) {
+            throw new Remedied(`The index ${flags.store} has not read the market yet`, {
+                remedy: 'run "cocoon index" first, with the same --store, --registry and --network',
+            });
+        }
         const view = await readView(store, market);
         if (node !== undefined) {
             const matched = matchDemands(view, node);

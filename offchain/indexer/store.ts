@@ -60,13 +60,19 @@ export class IndexStore {
         return this.engine.writes.run(write);
     }
 
-    /** Binds the index to a market, or checks that it is this one's. */
+    /** Binds the index to a market, or checks that it is this one's. An index that has read nothing takes another. */
     async bind(market: string): Promise<void> {
         const bound = await this.mark('market');
-        if (bound !== undefined && bound !== market) {
-            throw new Remedied(`The index is of the market ${bound}, not of ${market}`, {
-                remedy: 'name another store, or the registry of this one',
-            });
+        if (bound === market) {
+            return;
+        }
+        if (bound !== undefined) {
+            if ((await this.db.selectFrom('logs').select('log').limit(1).executeTakeFirst()) !== undefined) {
+                throw new Remedied(`The index is of the market ${bound}, not of ${market}`, {
+                    remedy: 'name another store, or the registry and the network of this one',
+                });
+            }
+            await this.run((write) => write.deleteFrom('marks').execute());
         }
         await this.setMark('market', market);
     }

@@ -32,9 +32,15 @@ async function run(...args: string[]): Promise<{ text: string; code: unknown }> 
     const spies = (['log', 'error'] as const).map((name) =>
         jest.spyOn(console, name).mockImplementation((...texts: unknown[]) => void lines.push(String(texts[0]))),
     );
-    const market = ['--registry', world.registry.toRawString(), '--network', String(world.net.networkId)];
+    const usual = {
+        '--registry': world.registry.toRawString(),
+        '--network': String(world.net.networkId),
+        '--store': join(folder, 'index.db'),
+    };
+    const others = Object.entries(usual).filter(([flag]) => !args.includes(flag));
+    process.exitCode = 0;
     try {
-        await main(['node', 'cocoon', 'index', ...args, ...market, '--store', join(folder, 'index.db')]);
+        await main(['node', 'cocoon', 'index', ...args, ...others.flat()]);
         return { text: lines.join('\n'), code: process.exitCode ?? 0 };
     } finally {
         spies.forEach((spy) => spy.mockRestore());
@@ -60,6 +66,19 @@ it('reads, exports with a hash, and matches both ways', async () => {
     const { key } = JSON.parse(lines[3]) as { key: string };
     expect((await run('match', '--node', key)).text).toMatch(/^fits +500 +0:\w{64} +100 a day/m);
     expect((await run('match', '--model', 'other')).text).toContain('It does not offer the model');
+}, 60_000);
+
+it('takes another market into an index that has read nothing, such as after a wrong network', async () => {
+    const store = ['--store', join(folder, 'fresh.db')];
+    const network = ['--network', '-3'];
+    const away = await run('--once', ...store, '--endpoint', 'http://127.0.0.1:1/', ...network);
+    expect(away).toMatchObject({ code: 1 });
+    expect(away.text).toContain('--endpoint');
+    expect((await run('match', '--model', 'a', ...store)).text).toContain('has not read the market yet');
+
+    expect(await run('--once', ...store, '--endpoint', world.net.url)).toMatchObject({ code: 0 });
+    const other = await run('--once', ...store, '--endpoint', world.net.url, ...network);
+    expect(other.text).toContain('name another store, or the registry and the network of this one');
 }, 60_000);
 
 it('says what is wrong with its flags and its store', async () => {

@@ -83,7 +83,7 @@ describe('A failed command', () => {
         const taken = coded('listen EADDRINUSE: address already in use', { code: 'EADDRINUSE', ...place });
         expect(tellFailure(taken)).toBe(
             'Another program listens at 127.0.0.1:10000: end it, or name another port ' +
-                '(--port, or "listen" in the configuration)',
+                '(--port, --listen, or "listen" in the configuration)',
         );
     });
 
