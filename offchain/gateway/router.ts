@@ -19,7 +19,7 @@ import { Excluded, JobPool } from './pool';
 import { ask, BrokenOff, Question, QueryOutcome, sizeOf } from './query';
 import { receiptId } from './receipts';
 import type { Recovery } from './recovery';
-import { VainRequests } from './vainRequests';
+import { tooManyRefused, VainRequests } from './vainRequests';
 import { WorkerDown, WorkerRefusal } from '../payer/workerErrors';
 
 /** Where an answer goes. */
@@ -98,19 +98,16 @@ export class Router {
         const { config, escrow } = this.context;
         const clock = () => escrow.clock.read();
         // Whoever has the only key harms nobody else.
-        const key = this.context.people.apiKeys.usable > 1 ? question.payer?.name : undefined;
-        if (key !== undefined) {
-            this.vain.require(key);
-        }
-        let isVain = false; // it is counted as such, once: each node sees it once
-        const payer = this.payerOf(question, key, () => isVain);
-        const excluded: Excluded = { workers: new Set(), jobs: new Set(), sessions: new Set() };
+        const isOneOfSeveral = question.payer !== undefined && this.context.people.apiKeys.usable > 1;
+        const key = isOneOfSeveral ? `${keyOf(question.payer)} ${question.modelRequest.body.model}` : undefined;
+        const usedUp = key === undefined ? [] : this.vain.usedUp(key);
+        const excluded: Excluded = { workers: new Set(usedUp), jobs: new Set(), sessions: new Set() };
         const refusals: Refused[] = [];
         let failure: GatewayError | undefined;
         for (let attempt = 1; attempt <= attemptsOf(excluded); attempt++) {
             let lease: Lease;
             try {
-                lease = await pool.acquire(question, excluded, signal);
+                lease = await this.acquire(question, excluded, key, signal);
             } catch (error) {
                 throw error instanceof ClientGone ? error : (failure ?? error);
             }
@@ -130,14 +127,10 @@ export class Router {
                 const keep = config.keepHours > 0;
                 const onNotStored = (ending: NotStored) => void this.parts.endings.store(ending);
                 const onSilent = () => this.noteSilent(job);
-                const outcome = await ask(
-                    lease,
-                    { ...question, payer },
-                    { clock, deliver, signal, keep, onNotStored, onSilent },
-                );
+                const outcome = await ask(lease, question, { clock, deliver, signal, keep, onNotStored, onSilent });
                 closing.bookOutcome(job, outcome);
                 if (outcome.type === 'result') {
-                    this.notePaid(isVain ? undefined : key, outcome.result); // the node that refused it got nothing
+                    this.notePaid(key, job, outcome.result);
                     const { completion, reasoning, finish } = outcome.result;
                     const seconds = (performance.now() - firstAt) / 1000;
                     const measured = { delay: (firstAt - askedAt) / 1000, seconds, tokens: completion + reasoning };
@@ -148,7 +141,7 @@ export class Router {
                     }
                     return { ...outcome.result, bill: this.billOf(job, outcome.result) };
                 }
-                isVain ||= this.noteVain(key, outcome);
+                this.noteVain(key, job, outcome);
                 refusals.push({ job, reason: outcome.refusal.reason });
                 const next = this.ofRefusal(job, outcome);
                 this.requireMore(next, { begun, brokenOff: false }, signal);
@@ -177,19 +170,31 @@ export class Router {
         throw failure!;
     }
 
-    // Many requests may wait for a place at once, and those before were refused meanwhile.
-    private payerOf({ payer }: Question, key: string | undefined, isCounted: () => boolean): Question['payer'] {
-        return payer === undefined || key === undefined
-            ? payer
-            : {
-                  ...payer,
-                  reserve: async (query) => {
-                      if (!isCounted()) {
-                          this.vain.require(key);
-                      }
-                      await payer.reserve(query);
-                  },
-              };
+    // Many requests may wait for a place at once, and a node may have refused too many others meanwhile.
+    private async acquire(
+        question: Question,
+        excluded: Excluded,
+        key: string | undefined,
+        signal: AbortSignal,
+    ): Promise<Lease> {
+        const { pool } = this.parts;
+        for (;;) {
+            try {
+                const lease = await pool.acquire(question, excluded, signal);
+                const { job } = lease;
+                const { worker } = job.stored;
+                if (key === undefined || !this.vain.isUsedUp(key, worker)) {
+                    return lease;
+                }
+                excluded.workers.add(worker);
+                lease.drop();
+                job.end();
+                pool.release(job, question);
+            } catch (error) {
+                const isWithoutNode = error instanceof GatewayError && error.code === 'no_node';
+                throw isWithoutNode && key !== undefined && this.vain.usedUp(key).length > 0 ? tooManyRefused() : error;
+            }
+        }
     }
 
     // A worker that has not noticed yet that a query was cut has no place for another one, and would be blamed for it.
@@ -207,26 +212,25 @@ export class Router {
         this.parts.pool.openElsewhere(job); // the query may go on for minutes
     }
 
-    private notePaid(key: string | undefined, { price }: Result): void {
+    private notePaid(key: string | undefined, { stored }: GatewayJob, { price }: Result): void {
         if (key !== undefined && price > 0n) {
-            this.vain.notePaid(key);
+            this.vain.notePaid(key, stored.worker);
         }
     }
 
-    // True if it counts. A fail does, whatever it names: a request may be made to bring it about, and the node counts
-    // it. What a node declines because of itself or of a job does not, nor that it is busy and says until when.
+    // A fail counts, whatever it names: a request may be made to bring it about, and the node counts it. What a node
+    // declines because of itself or of a job does not, nor that it is busy and says until when.
     private noteVain(
         key: string | undefined,
+        { stored }: GatewayJob,
         { type, refusal: { reason }, paid, retryAfter }: RefusedOutcome,
-    ): boolean {
+    ): void {
         const { origin } = causeOf(reason);
         const isOfRequest = origin === 'request' || origin === 'server' || TOO_LONG.includes(reason);
         const isFail = type === 'fail' && origin === 'node' && retryAfter === undefined;
-        const isVain = key !== undefined && !paid && (isOfRequest || isFail);
-        if (isVain) {
-            this.vain.add(key);
+        if (key !== undefined && !paid && (isOfRequest || isFail)) {
+            this.vain.add(key, stored.worker);
         }
-        return isVain;
     }
 
     private billOf({ stored, terms, balance }: GatewayJob, { number }: Result): Bill {

@@ -875,10 +875,18 @@ export const gatewayAttacks: Attack[] = [
         source: 'review',
         attack: "One of many apps sends what makes the nodes' model servers fail, or say something of a key in the words of the request, 64 times and for nothing: the nodes answer no other app of that gateway.",
         stoppedBy:
-            'What nodes fail of one key is limited, whatever they say; another node that answers takes nothing back.',
+            'What a node fails of one key is limited, whatever it says; another node that answers takes nothing back.',
         file: 'tests/offchain/gateway/keys.spec.ts',
         test: 'A gateway with API keys lets one of several keys have 32 requests failed for nothing, also if nodes blame themselves (BackendDenied)',
         removed: 'offchain/gateway/router: `noteVain`',
+    },
+    {
+        source: 'review',
+        attack: 'A node takes many requests of one of several keys at once and fails or refuses all of them: other nodes answer them, and yet the key gets no answer of any node for ten minutes.',
+        stoppedBy: 'What nodes refuse or fail of a key is counted for each node alone, which then gets no more of it.',
+        file: 'tests/offchain/gateway/keys.spec.ts',
+        test: 'A gateway with API keys answers a key by another node, however many of its requests one fails at once',
+        removed: 'offchain/gateway/vainRequests: the count of each node',
     },
     {
         source: 'review',

@@ -20,10 +20,12 @@ afterEach(() => bench.close());
 /** Posts to an admin path, as the command line does. */
 const admin = (path: string, body: object) => bench.admin(path, body);
 
+const JOB = { deposit: '1000000000', step: '40000', notice: 3600, lifetime: 86400, maxParallel: 4 };
+
 /** A cheap node and a dear one, and two keys. */
-async function twoNodes() {
+async function twoNodes(job = JOB) {
     await bench.close();
-    bench = await startBench(market(), { workers: 2 });
+    bench = await startBench(market(), { workers: 2, config: { job } });
     const [cheap, dear] = bench.workers;
     const rates = { ...RATES, prompt: 1n, completion: 1n };
     cheap.info = (info) => ({ ...info, offers: [{ ...info.offers[0], rates }] });
@@ -154,9 +156,32 @@ describe('A gateway with API keys', () => {
         for (let time = 0; time < 33; time++) {
             statuses.push((await bench.post({ ...ask, provider: { order: [cheap.url] } }, bearer(eve.secret))).status);
         }
-        expect(statuses).toEqual([...Array(32).fill(200), 429]);
+        expect(statuses).toEqual(Array(33).fill(200));
+        expect(cheap.asked).toHaveLength(32);
 
         expect((await bench.post(ask, bearer(bob.secret))).status).toBe(200);
+        expect(cheap.asked).toHaveLength(33);
+    });
+
+    it.each([
+        ['fails', { failAtOnce: Reason.BackendDown }],
+        ['calls wrong', { decline: Reason.BackendRefused }],
+    ] as const)('answers a key by another node, however many of its requests one %s at once', async (_, script) => {
+        const { cheap, dear, bob } = await twoNodes({ ...JOB, maxParallel: 33 });
+        for (const node of [cheap, dear]) {
+            const { info } = node;
+            node.info = (said) => info({ ...said, limits: { ...said.limits, maxParallel: 33 } });
+        }
+        let go!: () => void;
+        const gate = new Promise<void>((resolve) => (go = resolve));
+        cheap.scripts.push(...Array(33).fill({ ...script, wait: () => gate }));
+        const all = Array.from({ length: 33 }, () => bench.post(ask, bearer(bob.secret)));
+        await until(() => cheap.asked.length === 33);
+        go();
+        expect((await Promise.all(all)).map(({ status }) => status)).toEqual(Array(33).fill(200));
+
+        expect((await bench.post(ask, bearer(bob.secret))).status).toBe(200);
+        expect([cheap.asked.length, dear.asked.length]).toEqual([33, 34]);
     });
 
     it('counts a request once that two nodes refuse, so that they block no key twice as fast', async () => {
