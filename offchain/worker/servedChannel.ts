@@ -177,7 +177,7 @@ export class ServedChannel {
 
     private async askForAmount(amount: bigint): Promise<void> {
         const vote = await this.vote(showsLess(amount), 'client');
-        this.agreed = larger(this.agreed, agreedAmount(vote) ?? 0n);
+        this.noteAgreed(agreedAmount(vote) ?? 0n);
         this.covered = larger(this.covered, this.agreed);
         if (amount > this.funds && vote.verdict !== 'denied') {
             throw new ChannelUnreadable(new Error('the endpoints do not agree about what the channel holds'));
@@ -218,6 +218,11 @@ export class ServedChannel {
         }
         this.noteShort(smaller(agreed ?? amount, amount - 1n));
         return false;
+    }
+
+    /** It falls by rent only. What is far less comes from an endpoint that is wrong while another does not answer. */
+    private noteAgreed(amount: bigint): void {
+        this.agreed = amount + RENT > this.agreed ? amount : this.agreed;
     }
 
     /** True if so many nanoTON were asked for just now, and not there. */
@@ -461,7 +466,7 @@ export class ServedChannel {
         this.covered = vote.verdict === 'agreed' ? larger(this.covered, needed) : this.covered;
         const agreed = agreedAmount(vote);
         if (agreed !== undefined) {
-            this.agreed = larger(this.agreed, agreed);
+            this.noteAgreed(agreed);
             this.covered = larger(this.covered, agreed);
             this.highest = this.funds;
             // From here on the first endpoint alone is believed in nothing.
