@@ -224,9 +224,10 @@ export class JobPool {
                     }
                     queue.objection = SHARE_USED;
                 }
-                const isFull =
-                    objection !== undefined || (this.isFull(model, queue) && !this.makeRoom(question, queue));
-                if (isFull || ofNode.length >= MAX_UNREACHABLE) {
+                const isFull = objection === undefined && this.isFull(model, queue);
+                const unneeded = isFull ? this.unneededFor(question, queue) : undefined;
+                const mayOpen = objection === undefined && (!isFull || unneeded !== undefined);
+                if (!mayOpen || ofNode.length >= MAX_UNREACHABLE) {
                     await (unreachable.length > 0
                         ? patient(this.waitForReturn(start, unreachable))
                         : this.waitForSlot(start, queue, signal));
@@ -238,6 +239,9 @@ export class JobPool {
                 const opening = this.opener.open(model, workers, need);
                 const isShared = this.openings.has(opening);
                 this.countComing(queue, opening, question);
+                if (unneeded !== undefined) {
+                    this.makeRoom(unneeded, opening, queue);
+                }
                 this.openBeside(question, { ...excluded, workers }, queue);
                 const job = await patient(isShared ? unlessShareUsed(opening) : opening);
                 opened = isShared ? undefined : job; // a job for another question may not serve this one
@@ -612,21 +616,33 @@ export class JobPool {
     }
 
     /**
-     * Settles one of as many jobs as may be open, if none of them may answer a question whatever becomes free: the one
-     * unused longest, of a node that has another if there is one.
+     * The one of as many jobs as may be open that makes room, if none of them may answer a question whatever becomes
+     * free: the one unused longest, of a node that has another if there is one.
      */
-    private makeRoom(question: Question, queue: ModelQueue): boolean {
+    private unneededFor(question: Question, queue: ModelQueue): GatewayJob | undefined {
         const jobs = this.inUse(question.modelRequest.body.model);
         const mayAnswer = jobs.some((job) => suits(job, question) && this.isWilling(job, question));
         if (mayAnswer || jobs.length === 0 || Date.now() < queue.roomFrom) {
-            return false;
+            return undefined;
         }
-        const isOnly = (job: GatewayJob) => jobs.every((one) => one === job || one.stored.worker !== job.stored.worker);
-        const rank = (job: GatewayJob) => (isOnly(job) ? 0 : 2) + (job.running === 0 ? 1 : 0);
-        const [unused] = [...jobs].sort((a, b) => rank(b) - rank(a) || a.usedAt - b.usedAt || a.number - b.number);
-        queue.roomFrom = Date.now() + (isOnly(unused) ? ONLY_ROOM_MS : ROOM_MS);
-        this.rules.retire(unused, 'it makes room for a job at another node');
-        return true;
+        const rank = (job: GatewayJob) => (isOnlyOf(job, jobs) ? 0 : 2) + (job.running === 0 ? 1 : 0);
+        return [...jobs].sort((a, b) => rank(b) - rank(a) || a.usedAt - b.usedAt || a.number - b.number)[0];
+    }
+
+    /**
+     * Settles a job once another is open in its place. The escrow may have no money for another, or leave it to other
+     * keys, and then nothing would take its place.
+     */
+    private makeRoom(job: GatewayJob, opening: Promise<GatewayJob>, queue: ModelQueue): void {
+        const { roomFrom } = queue;
+        const isOnly = isOnlyOf(job, this.inUse(job.stored.model));
+        queue.roomFrom = Date.now() + (isOnly ? ONLY_ROOM_MS : ROOM_MS);
+        const settle = () => {
+            if (job.phase === 'open') {
+                this.rules.retire(job, 'it makes room for a job at another node');
+            }
+        };
+        opening.then(settle, () => (queue.roomFrom = roomFrom));
     }
 
     private covers(job: GatewayJob, question: Question): boolean {
@@ -709,6 +725,10 @@ async function firstTrue(promises: readonly Promise<boolean>[]): Promise<void> {
 /** True if the node of a job does what a question needs, and the question wants that node. */
 const suits = (job: GatewayJob, { needed, preferences }: Question): boolean =>
     job.serves(needed) && unwanted(preferences, routedJob(job)) === undefined;
+
+/** True if a job is the only one of several at its node. */
+const isOnlyOf = (job: GatewayJob, jobs: readonly GatewayJob[]): boolean =>
+    jobs.every((one) => one === job || one.stored.worker !== job.stored.worker);
 
 const keepsTooMuch = ({ keptBytes }: GatewayJob): boolean => keptBytes >= MAX_KEPT;
 

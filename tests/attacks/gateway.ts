@@ -882,6 +882,14 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'An app that may have no other job opened today asks for a node that has none, again and again, while as many jobs are open as may be: one of them makes room each time, and none takes its place.',
+        stoppedBy: 'A job makes room only once another is open in its place.',
+        file: 'tests/offchain/gateway/openings.spec.ts',
+        test: 'Of what the escrow may open today if it is left to other keys, a question that gets no job takes none from others',
+        removed: 'offchain/gateway/pool: `makeRoom` before the opening',
+    },
+    {
+        source: 'review',
         attack: 'A node takes many requests of one of several keys at once and fails or refuses all of them: other nodes answer them, and yet the key gets no answer of any node for ten minutes.',
         stoppedBy: 'What nodes refuse or fail of a key is counted for each node alone, which then gets no more of it.',
         file: 'tests/offchain/gateway/keys.spec.ts',

@@ -8,13 +8,15 @@ import { Answer, ask, Bench, startBench, until } from './support';
 const FEES = toNano('0.2'); // more than the fees of all jobs of a test
 const PATIENCE_MS = 30_000; // each job takes a while to open where the machine is busy
 
+const LIMITS = { maxParallel: 4, maxOpen: 16 };
+
 const market = useMarket();
 let bench: Bench;
 
 /** A gateway with so many nodes, whose escrow opens so many jobs of 1 TON today. */
-async function start({ workers, jobs, maxParallel = 4 }: { workers: number; jobs: number; maxParallel?: number }) {
+async function start({ workers, jobs, ...limits }: { workers: number; jobs: number } & Partial<typeof LIMITS>) {
     await market().setUp({ dayLimit: toNano(jobs) + FEES });
-    const job = { deposit: '1000000000', step: '40000', notice: 3600, lifetime: 86400, maxParallel };
+    const job = { deposit: '1000000000', step: '40000', notice: 3600, lifetime: 86400, ...LIMITS, ...limits };
     bench = await startBench(market(), { workers, config: { job } });
 }
 
@@ -60,6 +62,20 @@ describe('Of what the escrow may open today', () => {
 
         expect(await statuses(eve, 0, 1, 2)).toEqual([200, 200, 200]);
         expect((await post(eve, 3)).body.error.code).toBe('insufficient_funds');
+    });
+
+    it.each([
+        ['is left to other keys', ['bob', 'eve'], 3, 'share_used'],
+        ['is used up', ['eve'], 2, 'insufficient_funds'],
+    ] as const)('if it %s, a question that gets no job takes none from others', async (_, names, jobs, code) => {
+        await start({ workers: 3, jobs, maxOpen: 2 });
+        const keys = await Promise.all(names.map(keyOf));
+        const eve = keys[keys.length - 1];
+        expect(await statuses(eve, 0, 1)).toEqual([200, 200]);
+
+        expect((await post(eve, 2)).body.error.code).toBe(code);
+        expect(bench.gateway.book.phases).toEqual({ open: 2 });
+        expect(await statuses(eve, 0, 1)).toEqual([200, 200]);
     });
 
     it('a key that has had no job opened today may use the last of it', async () => {
