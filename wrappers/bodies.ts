@@ -1,8 +1,14 @@
 /**
- * Writers of message bodies, and the reader of a fault, as generated. They are for tests that build a message by hand,
- * such as one that must be refused, and are not exported from index.ts.
+ * Writers of message bodies, and readers of a fault and of a case file, as generated. They are for tests that build a
+ * message by hand, such as one that must be refused, or look into a cell, and are not exported from index.ts.
  */
-export { storePostFail, storePostPiece, storePostVoucher, storeSubmitVerdict } from '../build/Dispute/Dispute_Dispute';
+export {
+    loadCaseFile,
+    storePostFail,
+    storePostPiece,
+    storePostVoucher,
+    storeSubmitVerdict,
+} from '../build/Dispute/Dispute_Dispute';
 export { storeOpen, storeSetUp } from '../build/Escrow/Escrow_Escrow';
 export { storePublish } from '../build/Library/Library_Library';
 export {

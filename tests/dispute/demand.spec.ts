@@ -1,6 +1,6 @@
 // Longer than 350 lines because its cases share one set-up.
 /** A3: demands for what was accepted, and their three answers. */
-import { beginCell, Cell, toNano } from '@ton/core';
+import { beginCell, Cell, toNano, TransactionDescriptionGeneric } from '@ton/core';
 
 import { errors, opcodes } from '@cocoon-market/wrappers';
 import { evidenceCell } from '../../wrappers/evidence';
@@ -232,6 +232,23 @@ describe('PostPiece', () => {
         const open = await demand(3);
 
         await expectAnswered(open, () => post(open, answer, result, 0));
+    });
+
+    it('leaves in a case that owes rent what it owes', async () => {
+        const { answer, result } = answerOf(2 * PIECE_BYTES);
+        const open = await demand();
+        const account = await market().blockchain.getContract(open.dispute.address);
+        account.balance = 0n;
+        market().blockchain.now! += HOUR;
+
+        const posted = await post(open, answer, result, 1);
+
+        const { storagePhase } = transactionsOn(posted, open.dispute.address)[0]
+            .description as TransactionDescriptionGeneric;
+        expect(storagePhase!.storageFeesDue).toBeGreaterThan(0n);
+        expect((await market().blockchain.getContract(open.dispute.address)).balance).toBe(
+            storagePhase!.storageFeesDue,
+        );
     });
 
     it('is taken twice, and counts once', async () => {

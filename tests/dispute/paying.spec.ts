@@ -165,12 +165,19 @@ describe.each<PriceLevel>(['2025', '2026', 'tenfold'])('At the prices of %s', (p
         },
     );
 
-    it('A3 answered with pieces: the payout gets the cost less the rent of the report, to the nanoTON', async () => {
-        const { job, payout, blockchain, provider } = market();
+    it.each([
+        ['a node that has its rent', undefined],
+        ['a node that lacks rent, which the reporter pays', 1n],
+    ])('A3 of %s: the payout gets the cost less the rent of the report, to the nanoTON', async (_, balance) => {
+        const { job, node, payout, blockchain, provider } = market();
+        if (balance !== undefined) {
+            (await blockchain.getContract(node.address)).balance = balance;
+        }
         const { basechain } = pricesOf(blockchain.config);
         const { dispute, value } = await ask('demand');
         const [fault] = (await dispute.getCaseFile())!.refs;
         const { rent } = loadFault(fault.beginParse());
+        expect(rent > 0n).toBe(balance !== undefined);
         const { reserve } = await provider.getProviderState();
 
         let last!: SendMessageResult;

@@ -1,10 +1,13 @@
 /** A provider that shows small faults of itself does not shield large ones: victims are paid up to the key's share. */
 import { toNano } from '@ton/core';
 
+import { readHistoryMessage } from '@cocoon-market/wrappers';
 import { caseMarket, expectNoSlash, NodeJob, report, slashesIn, useCases } from '../support/cases';
+import { transactionsOn } from '../support/chain';
 import { expectSolvent, RATE } from '../support/stake';
 
 const SHARE = 2n * RATE;
+const DUPLICATE = 3; // docs/contracts/dispute.md
 const REPORT_GAP = 300; // seconds between two reports of one fault, see topup.spec.ts
 const market = useCases(() => caseMarket());
 const later = () => (market().blockchain.now! += REPORT_GAP);
@@ -71,6 +74,19 @@ describe('A small A2 that a provider shows of itself', () => {
         later();
 
         await expectNoSlash(market(), () => report(market(), 'excess', body));
+    });
+
+    it('shown again, no larger, is told as a duplicate of no slash', async () => {
+        const { job, provider } = market();
+        const body = job.report.excess(job.result({ price: fair() + toNano('1') }));
+        await report(market(), 'excess', body);
+
+        const again = await report(market(), 'excess', body);
+
+        const told = transactionsOn(again, provider.address, (await job.dispute('A2')).address);
+        expect(told.map(({ inMessage }) => readHistoryMessage(inMessage!.body))).toMatchObject([
+            { name: 'CaseClosed', outcome: DUPLICATE, slash: 0n },
+        ]);
     });
 });
 

@@ -2,6 +2,7 @@
 import { Address, beginCell, toNano } from '@ton/core';
 
 import { Dispute, errors, NotDispute } from '@cocoon-market/wrappers';
+import { loadCaseFile } from '../../wrappers/bodies';
 import { caseMarket, expectRejected, NodeJob, report, useCases } from '../support/cases';
 import { expectRefused } from '../support/chain';
 import { keyZero } from '../support/keys';
@@ -37,6 +38,15 @@ describe('The cell of a file', () => {
         const { bits, refs } = (await (await job.dispute('A3')).getCaseFile())!;
 
         expect([bits.length, refs.length]).toEqual([2 + 3 * 64 + 32 + 256, 2]);
+    });
+
+    it('has no slash before the case is decided', async () => {
+        const { job } = market();
+        await report(market(), 'demand', job.report.demand(job.accept()));
+
+        const cell = (await (await job.dispute('A3')).getCaseFile())!;
+
+        expect(loadCaseFile(cell.beginParse())).toMatchObject({ slash: 0n, slashed: 0n, result: 0n });
     });
 });
 

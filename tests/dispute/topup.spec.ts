@@ -76,6 +76,18 @@ describe('A larger loss of the same fault', () => {
         await expectNoSlash(market(), () => report(market(), 'excess', excessOf(toNano('1'))));
     });
 
+    it('costs what the whole loss costs, less all that was slashed before', async () => {
+        const { blockchain } = market();
+        const amounts: bigint[] = [];
+        for (const excess of ['1', '2', '3']) {
+            const [slash] = await shown(toNano(excess));
+            amounts.push(slash.amounts.amount);
+            blockchain.now! += WAIT;
+        }
+
+        expect(amounts).toEqual([toNano('3'), toNano('3'), toNano('3')]);
+    });
+
     it('pays the insurance of the rules under which it is reported', async () => {
         const { blockchain, registry, governor, owner, operator, provider } = market();
         const value = toNano('3');
