@@ -285,14 +285,15 @@ export class Client {
         return state;
     }
 
-    // The worker's endpoint may be some seconds behind ours. A worker that is away is asked again with the question.
+    // An endpoint of the worker may be some seconds behind ours. A worker that is away is asked again with the question.
     private async welcome(state: ActiveJob): Promise<void> {
         for (let attempt = 1; attempt < WELCOME_TRIES; attempt++) {
             try {
                 await state.connect();
                 return;
             } catch (error) {
-                if ((error as { code?: unknown }).code !== 'wrong_channel') {
+                const { code } = error as { code?: unknown };
+                if (code !== 'wrong_channel' && code !== 'chain_down') {
                     throw workerError(error);
                 }
                 await new Promise((resolve) => setTimeout(resolve, this.context.pollMs * attempt));

@@ -22,6 +22,8 @@ import { WorkerRefusal } from '../payer/workerErrors';
 const OPEN_TRIES = 3; // with another seqno when something else used it
 const SEARCH_MS = 15_000; // for the jobs that the chain knows to be found
 const WELCOME_TRIES = 5; // while the worker's API has not seen the channel yet
+/** How a worker refuses a channel that its endpoints do not show, or not all of them. */
+const UNSEEN: readonly string[] = ['wrong_channel', 'chain_down'];
 
 /** `isSure`: no endpoint that was asked says that its channel does not exist. */
 interface Ordered {
@@ -234,14 +236,14 @@ export class JobOpener {
         }
     }
 
-    // The worker's API may be some seconds behind ours.
+    // The worker's API may be some seconds behind ours, or one of several.
     private async show(job: GatewayJob): Promise<void> {
         for (let attempt = 1; ; attempt++) {
             try {
                 await job.connect();
                 return;
             } catch (error) {
-                const unseen = error instanceof WorkerRefusal && error.code === 'wrong_channel';
+                const unseen = error instanceof WorkerRefusal && UNSEEN.includes(error.code);
                 if (!unseen || attempt === WELCOME_TRIES) {
                     throw error;
                 }

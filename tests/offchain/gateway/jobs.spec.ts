@@ -115,6 +115,17 @@ describe('Jobs', () => {
             expect((await bench.admin('status')).spoiled.today).toBe(0);
         });
 
+        it('waits for a worker whose endpoints do not agree about a new channel yet', async () => {
+            await start();
+            Object.assign(bench.worker, { refuseJob: 'chain_down', refuseJobStatus: 503 });
+            const asked = bench.post(ask);
+            await until(() => bench.worker.refusedJobs > 0);
+            bench.worker.refuseJob = undefined;
+
+            expect((await asked).status).toBe(200);
+            expect(jobs().map(({ phase }) => phase)).toEqual(['open']);
+        });
+
         it('an order that the API lost is sent again, and opens one job', async () => {
             await start();
             let lost = 0;
