@@ -285,7 +285,7 @@ export class Client {
         return state;
     }
 
-    // An endpoint of the worker may be some seconds behind ours. A worker that is away is asked again with the question.
+    // An endpoint of the worker may be seconds behind ours. A worker that is away is asked again with the question.
     private async welcome(state: ActiveJob): Promise<void> {
         for (let attempt = 1; attempt < WELCOME_TRIES; attempt++) {
             try {
