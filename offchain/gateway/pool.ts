@@ -269,7 +269,7 @@ export class JobPool {
         this.noteUse(job.stored.model);
         this.wake();
         this.openAhead(job, payer);
-        this.openElsewhere(job);
+        this.openElsewhere(job, payer);
     }
 
     private fitting(question: Question, excluded: Excluded): GatewayJob[] {
@@ -424,16 +424,16 @@ export class JobPool {
 
     /**
      * Opens a job elsewhere, once in a while, if every job of a model is at a node that became slow or fails often, or
-     * refuses most queries of the API key of `refused`.
+     * refuses most queries of the API key that asked it. The job is opened for this key, which may be what is wrong.
      */
-    openElsewhere({ stored: { model }, phase }: GatewayJob, refused?: Pick<Need, 'payer'>): void {
+    openElsewhere({ stored: { model }, phase }: GatewayJob, payer: Need['payer']): void {
         const { nodes, log } = this.context;
         const workers = new Set(this.book.open(model).map(({ stored }) => stored.worker));
         const queue = this.queueOf(model);
-        const refuses = (worker: string) => refused !== undefined && nodes.stats.refuses(worker, keyOf(refused.payer));
-        const isPoor = [...workers].every((worker) => nodes.stats.isPoor(worker) || refuses(worker));
+        const key = keyOf(payer);
+        const isPoor = [...workers].every((worker) => nodes.stats.isPoor(worker) || nodes.stats.refuses(worker, key));
         if (phase === 'open' && isPoor && queue.coming === 0 && Date.now() >= queue.elsewhereFrom) {
-            if (this.openAnother(model, queue, workers, { ...ANY, payer: refused?.payer })) {
+            if (this.openAnother(model, queue, workers, { ...ANY, payer })) {
                 queue.elsewhereFrom = Date.now() + ELSEWHERE_MS;
                 log.info(
                     { model },

@@ -126,7 +126,7 @@ export class Router {
             try {
                 const keep = config.keepHours > 0;
                 const onNotStored = (ending: NotStored) => void this.parts.endings.store(ending);
-                const onSilent = () => this.noteSilent(job);
+                const onSilent = () => this.noteSilent(job, question);
                 const outcome = await ask(lease, question, { clock, deliver, signal, keep, onNotStored, onSilent });
                 closing.bookOutcome(job, outcome);
                 if (outcome.type === 'result') {
@@ -204,12 +204,12 @@ export class Router {
         this.parts.pool.release(job, question);
     }
 
-    private noteSilent(job: GatewayJob): void {
+    private noteSilent(job: GatewayJob, { payer }: Question): void {
         const { nodes } = this.context;
         const { worker } = job.stored;
         nodes.stats.addFailure(worker);
         nodes.cool(worker);
-        this.parts.pool.openElsewhere(job); // the query may go on for minutes
+        this.parts.pool.openElsewhere(job, payer); // the query may go on for minutes
     }
 
     private notePaid(key: string | undefined, { stored }: GatewayJob, { price }: Result): void {
@@ -449,7 +449,7 @@ export class Router {
         stats.addRefused(job.stored.worker, key);
         const refuses = stats.refuses(job.stored.worker, key);
         if (refuses) {
-            this.parts.pool.openElsewhere(job, question);
+            this.parts.pool.openElsewhere(job, question.payer);
         }
         return refuses;
     }

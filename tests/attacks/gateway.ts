@@ -890,6 +890,14 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: "An app whose key may spend next to nothing sends what makes the model server of one node after the other fail: jobs are opened elsewhere for nobody in particular, until the escrow's limit of the day is used up.",
+        stoppedBy: 'A job that is opened elsewhere counts for the key whose queries nodes fail.',
+        file: 'tests/offchain/gateway/openings.spec.ts',
+        test: 'Of what the escrow may open today a key leaves as much to others though nodes fail what it asks, and jobs are opened elsewhere',
+        removed: 'offchain/gateway/pool: the payer of `openElsewhere`',
+    },
+    {
+        source: 'review',
         attack: 'A node takes many requests of one of several keys at once and fails or refuses all of them: other nodes answer them, and yet the key gets no answer of any node for ten minutes.',
         stoppedBy: 'What nodes refuse or fail of a key is counted for each node alone, which then gets no more of it.',
         file: 'tests/offchain/gateway/keys.spec.ts',

@@ -1,4 +1,5 @@
 /** What the escrow may open on a day, among the API keys of a gateway. */
+import { Reason } from '@cocoon-market/wrappers';
 import { toNano } from '@ton/core';
 import { Openings } from '../../../offchain/gateway/openings';
 import { JobPool } from '../../../offchain/gateway/pool';
@@ -120,6 +121,34 @@ describe('Of what the escrow may open today', () => {
 
         expect((await Promise.all(all)).map(({ status }) => status)).toEqual(Array(5).fill(200));
         expect(counted.mock.calls.filter(([name]) => name === 'bob')).toHaveLength(1);
+    });
+
+    it('a key leaves as much to others though nodes fail what it asks, and jobs are opened elsewhere', async () => {
+        await start({ workers: 4, jobs: 3 });
+        const [bob, eve] = [await keyOf('bob'), await keyOf('eve')];
+        const { now } = Date;
+        let seconds = 0;
+        jest.spyOn(Date, 'now').mockImplementation(() => now() + seconds * 1000);
+        const newest = () => {
+            const { worker } = bench.gateway.book.all[opened() - 1].stored;
+            return bench.workers.findIndex(({ url }) => url === worker);
+        };
+        const failing = async () => {
+            const node = newest();
+            bench.workers[node].scripts.push(...Array(2).fill({ failAtOnce: Reason.BackendDown }));
+            expect(await statuses(eve, node, node)).toEqual([503, 503]);
+        };
+        expect(await statuses(eve, 0)).toEqual([200]);
+
+        await failing();
+        await until(() => opened() === 2 && bench.gateway.book.all[1].session !== undefined);
+        seconds += 301;
+        await failing();
+        await until(() => opened() === 3 || bench.log.some((line) => line.includes('for a key for a while')));
+        expect((await post(bob)).status).toBe(200);
+        const workers = bench.gateway.book.all.map(({ stored }) => stored.worker);
+        const unused = bench.workers.findIndex(({ url }) => !workers.includes(url));
+        expect((await post(bob, unused)).status).toBe(200);
     });
 
     it('a key that asks much at once leaves a job to another key, whose question does not wait', async () => {
