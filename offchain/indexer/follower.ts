@@ -1,12 +1,13 @@
+// Longer than 350 lines because which life of an account a page shows decides what is stored and undone.
 /** Follows one account: reads its transactions from the newest down to those that are stored, page by page. */
 import { Address } from '@ton/core';
 import { setImmediate } from 'node:timers/promises';
 import { ChainError, type TransactionId } from '../chain';
 import { factsOf } from './facts';
 import type { FollowLimits } from './parts';
-import { LargeTransaction, type Source } from './source';
+import { LargeTransaction, type MessageId, type Source } from './source';
 import type { Log } from './logRows';
-import { lastSent } from './senders';
+import { paymentsOf, transactionOf } from './senders';
 import type { IndexStore, UndoRule } from './store';
 import { HistoryError, isSame, type ProvedTransaction, proveTransaction } from './transaction';
 import { hasWitness } from './witnesses';
@@ -31,7 +32,6 @@ export interface Followed {
 }
 
 const ATTEMPTS = 3; // of a page that contradicts the one before
-const MAX_LIVES = 10; // of one account
 const MAX_PAGES = 20; // that are read to find out where the history of an account begins
 
 export class Follower {
@@ -89,8 +89,9 @@ export class Follower {
         for (;;) {
             let page = await this.page(account, expected, followed);
             if (expected === undefined) {
+                const isListed = page.length > 0;
                 page = await this.withLife(followed, account, page);
-                if (!(await this.isNews(followed, page[0], chain))) {
+                if (!(await this.isNews(followed, page[0], chain, isListed))) {
                     return;
                 }
             }
@@ -127,31 +128,60 @@ export class Follower {
         listed: ProvedTransaction[],
     ): Promise<ProvedTransaction[]> {
         const { log } = followed;
-        let page = listed;
-        for (let life = 0; log.role === 'channel' && life < MAX_LIVES; life++) {
-            const first = await this.firstOf(followed, account, page);
-            if (page.length > 0 && first === undefined) {
-                return page;
+        if (log.role !== 'channel') {
+            return listed;
+        }
+        const first = await this.firstOf(followed, account, listed);
+        if (listed.length > 0 && first === undefined) {
+            return listed;
+        }
+        if (log.endedAt !== null) {
+            return [];
+        }
+        followed.isGone = true;
+        const messages = await paymentsOf(this.store, account, { sinceLt: log.done?.lt, endLt: first?.lt });
+        const page = await this.lastPage(followed, account, messages);
+        return page ?? (log.done === undefined ? listed : []);
+    }
+
+    /**
+     * The page that begins with what sent the newest of these messages in the life in which the account is a channel;
+     * if none is of it, a page of another life. Anyone may deploy a channel that has ended and have it refund, any
+     * number of times for next to nothing, so the lives are halved and not gone through.
+     */
+    private async lastPage(
+        followed: Followed,
+        account: Address,
+        messages: readonly MessageId[], // from the oldest on
+    ): Promise<ProvedTransaction[] | undefined> {
+        const { log } = followed;
+        let [own, other]: (ProvedTransaction[] | undefined)[] = [];
+        let [low, high] = [0, messages.length]; // all before `low` are of that life, and none from `high` on
+        for (let next = high - 1; low < high; next = (low + high) >> 1) {
+            const sent = await transactionOf(this.source, messages[next]);
+            if (sent === undefined) {
+                followed.isLost = true;
+                break;
             }
-            if (log.endedAt !== null) {
-                return [];
+            if (sent instanceof LargeTransaction) {
+                high = next; // no channel sends so much
+                continue;
             }
-            followed.isGone = true;
-            const { message, sent } = await lastSent(this.source, this.store, account, first?.lt);
-            followed.isLost ||= message !== undefined && sent === undefined;
-            if (sent === undefined || (log.done !== undefined && sent.lt <= log.done.lt)) {
-                return log.done === undefined ? page : [];
-            }
-            page = await this.page(account, sent, followed).catch((error: unknown) => {
+            const page = await this.page(account, sent, followed).catch((error: unknown) => {
                 throw error instanceof ChainError && !error.silent ? this.hasNot(log, sent, error) : error;
             });
+            if ((await this.firstOf(followed, account, page)) === undefined) {
+                [own, low] = [page, next + 1];
+            } else {
+                [other, high] = [page, next];
+            }
         }
-        return page;
+        return own ?? other;
     }
 
     /**
      * The first transaction of the life that a page shows, if the account may have had another one before: undefined if
-     * the page goes on from what is stored, or the escrow deployed a channel with it.
+     * the page goes on from what is stored, or the escrow deployed the channel in this life.
      */
     private async firstOf(
         followed: Followed,
@@ -159,19 +189,33 @@ export class Follower {
         listed: readonly ProvedTransaction[],
     ): Promise<ProvedTransaction | undefined> {
         const { log } = followed;
-        let first = listed.at(-1);
-        for (let pages = 1; first !== undefined && pages <= MAX_PAGES; pages++) {
+        let page = listed;
+        for (let pages = 1; page.length > 0 && pages <= MAX_PAGES; pages++) {
+            const first = page.at(-1)!;
             const { previous } = first;
             if (log.done !== undefined && (first.lt <= log.done.lt || isSame(previous, log.done))) {
                 return undefined;
             }
-            if (previous.lt === 0n) {
-                const { facts } = await this.read(log, account, first);
-                return log.done === undefined && facts.some(({ kind }) => kind === 'deployed') ? undefined : first;
+            if (log.done === undefined && (await this.isDeployedIn(log, account, page))) {
+                return undefined;
             }
-            first = (await this.page(account, previous, followed)).at(-1);
+            if (previous.lt === 0n) {
+                return first;
+            }
+            page = await this.page(account, previous, followed);
         }
         return undefined;
+    }
+
+    /** Whether the escrow deployed the channel in one of these transactions: in the first, or after dust of others. */
+    private async isDeployedIn(log: Log, account: Address, page: readonly ProvedTransaction[]): Promise<boolean> {
+        for (const transaction of page) {
+            const isInit = Boolean(transaction.content?.inMessage?.init);
+            if (isInit && (await this.read(log, account, transaction)).facts.some(({ kind }) => kind === 'deployed')) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private hasNot({ log }: Log, { lt, hash }: TransactionId, cause: Error): HistoryError {
@@ -210,11 +254,15 @@ export class Follower {
         return { at, maxSeconds: this.limits.maxUndoSeconds, refusal };
     }
 
-    /** Whether the newest transaction of the account is one that is not stored. Undoes what the account has lost. */
+    /**
+     * Whether the newest transaction of the account is one that is not stored. Undoes what the account has lost.
+     * `isListed`: the endpoint lists something of the account, be it of a later life.
+     */
     private async isNews(
         followed: Followed,
         newest: ProvedTransaction | undefined,
         chain: ChainTime,
+        isListed: boolean,
     ): Promise<boolean> {
         const { log, done, floor } = followed.log;
         const last = newest !== undefined && newest.lt > floor ? newest : undefined;
@@ -225,8 +273,8 @@ export class Follower {
             return true;
         }
         const isHidden = last === undefined && (await this.knows(followed.log, done));
-        if (isHidden && mayEnd(followed.log) && !(await this.lists(followed.log, done))) {
-            return false; // the account is gone, and not what it did
+        if (isHidden && mayEnd(followed.log) && (isListed || !(await this.lists(followed.log, done)))) {
+            return false; // the account is gone, or came back, and what it did is not undone by that
         }
         followed.behind = isHidden || chain.behind || (await this.has(followed.log, done));
         if (!followed.behind) {

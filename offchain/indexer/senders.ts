@@ -3,6 +3,7 @@ import { Address } from '@ton/core';
 import { sql } from 'kysely';
 import { isClaimOrEnd } from './facts';
 import { inParallel } from '../process/parallel';
+import { amountFromBytes } from '../store/database';
 import type { IndexerParts } from './parts';
 import { LargeTransaction, type MessageId, type Source } from './source';
 import { HistoryError, type ProvedTransaction, proveTransaction } from './transaction';
@@ -74,7 +75,7 @@ export async function locateSenders(
  * The transaction that sent a message; undefined if the endpoint does not find it.
  * @throws HistoryError if the endpoint names one that did not send it
  */
-async function transactionOf(
+export async function transactionOf(
     source: Source,
     message: MessageId,
 ): Promise<ProvedTransaction | LargeTransaction | undefined> {
@@ -100,37 +101,29 @@ async function transactionOf(
     return sent;
 }
 
-const MAX_ROWS = 1000; // of one kind
-
 /**
- * The newest payment of a channel that a payout or an escrow got, created below `endLt`, and the transaction that sent
- * it: undefined if nobody got one, or the endpoint does not find it. An endpoint lists nothing of an account that is
- * deleted, and of one that came back only what followed.
+ * The payments of a channel that payouts and escrows got, from the oldest on: those since its escrow opened it that
+ * were created after `sinceLt` and below `endLt`.
  */
-export async function lastSent(
-    source: Source,
+export async function paymentsOf(
     { db }: IndexData,
     channel: Address,
-    endLt?: bigint,
-): Promise<{ message: MessageId | undefined; sent: ProvedTransaction | undefined }> {
-    let newest: MessageId | undefined;
-    for (const kind of ['received', 'returned']) {
-        const rows = await db
-            .selectFrom('facts')
-            .select(['log', 'body'])
-            .where('kind', '=', kind)
-            .where('subject', '=', channel.toRawString())
-            .orderBy('lt', 'desc')
-            .limit(endLt === undefined ? 1 : MAX_ROWS)
-            .execute();
-        for (const { log, body } of rows) {
-            const createdLt = BigInt((JSON.parse(body) as { createdLt: string }).createdLt);
-            const isInTime = endLt === undefined || createdLt < endLt;
-            if (isInTime && (newest === undefined || createdLt > newest.createdLt)) {
-                newest = { from: channel, to: Address.parseRaw(log.slice(log.indexOf('/') + 1)), createdLt };
-            }
-        }
-    }
-    const sent = newest && (await transactionOf(source, newest));
-    return { message: newest, sent: sent instanceof LargeTransaction ? undefined : sent };
+    { sinceLt = 0n, endLt }: { sinceLt?: bigint | undefined; endLt?: bigint | undefined },
+): Promise<MessageId[]> {
+    const rows = await db
+        .selectFrom('facts')
+        .select(['kind', 'log', 'lt', 'body'])
+        .where('kind', 'in', ['opened', 'received', 'returned'])
+        .where('subject', '=', channel.toRawString())
+        .execute();
+    const opening = rows.find(({ kind }) => kind === 'opened');
+    const begin = opening === undefined ? 0n : amountFromBytes(Buffer.from(opening.lt));
+    return rows
+        .filter(({ kind }) => kind !== 'opened')
+        .map(({ log, body }) => ({
+            ...{ from: channel, to: Address.parseRaw(log.slice(log.indexOf('/') + 1)) },
+            createdLt: BigInt((JSON.parse(body) as { createdLt: string }).createdLt),
+        }))
+        .filter(({ createdLt: lt }) => lt > begin && lt > sinceLt && (endLt === undefined || lt < endLt))
+        .sort((one, other) => (one.createdLt < other.createdLt ? -1 : 1));
 }

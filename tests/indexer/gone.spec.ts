@@ -95,6 +95,36 @@ describe('of a job that has ended, an index that is made from nothing', () => {
     }, 30_000);
 });
 
+describe('of a job that has ended, and whose channel somebody deploys again, an index that is made from nothing', () => {
+    it('has all, although it was refunded a dozen times more', async () => {
+        await world.end(job);
+        world.net.advance(31 * 24 * HOUR);
+        for (let life = 0; life < 12; life++) {
+            await deployAgain(job, toNano('0.02'));
+            await world.refund(job, await world.wallet('eve'));
+        }
+
+        expect(jobsIn(await rebuilt(world))).toMatchObject([ended]);
+    }, 30_000);
+
+    it('has all, although it got dust before, was claimed from later, and ended later still', async () => {
+        const [other] = await world.open(client, [provider.payout]); // to learn the address
+        await goBack();
+        await (await world.wallet('eve')).send({ to: other.channel.address, value: 1000n, bounce: false });
+        await world.open(client, [provider.payout]);
+        await world.claim(other, toNano('0.4'));
+        await world.claim(other, toNano('0.1'));
+        await world.end(other);
+        await deployAgain(other);
+        await world.claim(other, 1n); // pays 0.5 TON and a nanoTON more
+        const jobs = jobsIn(await rebuilt(world));
+
+        expect(jobs.find(({ id }) => id === other.channel.address.toRawString())).toMatchObject({
+            ...{ claimed: `${toNano('0.5')}`, how: 'claimed' },
+        });
+    }, 30_000);
+});
+
 describe('an index that follows', () => {
     it('keeps a job that ended long after its channel was deployed, with one endpoint and with several', async () => {
         const [one, several] = [
@@ -114,6 +144,18 @@ describe('an index that follows', () => {
             expect(await index.export()).toBe(await rebuilt(world));
             await index.close();
         }
+    }, 30_000);
+
+    it('takes no endpoint for one that is behind because somebody deploys an ended channel again', async () => {
+        const index = await TestIndex.open(world, { witnesses: [new HttpSource(world.settings)] });
+        await world.end(job);
+        await index.pass();
+        await deployAgain(job);
+        const { undone, behind } = await index.pass();
+
+        expect([undone, behind]).toEqual([0, 0]);
+        expect(await index.export()).toBe(await rebuilt(world));
+        await index.close();
     }, 30_000);
 
     it('keeps what came before when somebody deploys an ended channel again', async () => {

@@ -3,7 +3,7 @@ import { Address, beginCell, Cell, internal, type SenderArguments, storeMessageR
 import { claimBody, Provider } from '@cocoon-market/wrappers';
 import { createShardAccount, internal as paid } from '@ton/sandbox';
 import { ChainError } from '../../offchain/chain';
-import { HttpSource } from '../../offchain/indexer/source';
+import { HttpSource, LargeTransaction, type MessageId, type RawTransaction } from '../../offchain/indexer/source';
 import type { JoinedMarket } from '../support/stake';
 import { rebuilt, TestIndex } from './support';
 import { ChangedSource } from './support/lying';
@@ -26,22 +26,31 @@ afterEach(() => goBack());
 
 afterAll(() => world.close());
 
-/** A contract that takes anything, and sends the message that is the reference of a body. */
-async function obedient(): Promise<Address> {
+/**
+ * A contract that takes anything, and sends the message that is the reference of a body; with `ends` everything that it
+ * has, after which its account is gone.
+ */
+async function obedient({ ends = false } = {}): Promise<Address> {
     const address = new Address(0, Buffer.alloc(32, 77));
-    const code = beginCell().storeBuffer(Buffer.from('ff003020d74a95d74c70fb00de', 'hex')).endCell();
+    const hex = ends ? 'ff003020d74a97d74c8100a0fb00de' : 'ff003020d74a95d74c70fb00de';
+    const code = beginCell().storeBuffer(Buffer.from(hex, 'hex')).endCell();
     const account = createShardAccount({ address, code, data: Cell.EMPTY, balance: toNano('1'), workchain: 0 });
     await world.net.blockchain.setShardAccount(address, account);
     return address;
 }
 
+const claim = claimBody({ cumulative: 1n, count: 1, signature: Buffer.alloc(64) });
+
+/** A claim for which the contract pays the payout. */
+function paidClaim(): Cell {
+    const payment = internal({ to: provider.payout.address, value: toNano('0.01'), bounce: false });
+    const message = beginCell().store(storeMessageRelaxed(payment)).endCell();
+    return beginCell().storeSlice(claim.beginParse()).storeRef(message).endCell();
+}
+
 it('an account that pays a payout for one claim, and nothing for another, keeps no pass from its end', async () => {
     const [stranger, to] = [await world.wallet('stranger'), await obedient()];
-    const payment = internal({ to: provider.payout.address, value: toNano('0.01'), bounce: false });
-    const claim = claimBody({ cumulative: 1n, count: 1, signature: Buffer.alloc(64) });
-    const message = beginCell().store(storeMessageRelaxed(payment)).endCell();
-    const paid = beginCell().storeSlice(claim.beginParse()).storeRef(message).endCell();
-    await stranger.send({ to, value: toNano('0.1'), body: paid });
+    await stranger.send({ to, value: toNano('0.1'), body: paidClaim() });
     await stranger.send({ to, value: toNano('0.1'), body: claim });
     const index = await TestIndex.open(world);
     await index.pass();
@@ -49,6 +58,35 @@ it('an account that pays a payout for one claim, and nothing for another, keeps 
     expect(await index.store.mark('block')).toBeDefined();
     expect(await index.store.log(`channel/${to.toRawString()}`)).toMatchObject({ size: 2 });
     expect((await index.view()).totals).toMatchObject({ jobs: 0, claims: 0 });
+    await index.close();
+}, 30_000);
+
+/** An endpoint for which what sent the last of several payments is too large to be read. */
+class LargeSource extends ChangedSource {
+    private newest = 0n; // lt
+
+    override async senderOf(message: MessageId): Promise<RawTransaction | undefined> {
+        const raw = await super.senderOf(message);
+        const { lt, hash } = raw!;
+        this.newest ||= lt;
+        if (lt > this.newest) {
+            throw new LargeTransaction({ lt, hash }, 'a transaction of 40000 cells');
+        }
+        return raw;
+    }
+}
+
+it('an account that is gone, and whose last payment was sent by a transaction that is too large, is not missed', async () => {
+    const stranger = await world.wallet('stranger');
+    for (let life = 0; life < 2; life++) {
+        await stranger.send({ to: await obedient({ ends: true }), value: toNano('0.1'), body: paidClaim() });
+    }
+    const index = await TestIndex.open(world, { source: new LargeSource(new HttpSource(world.settings)) });
+    const { unresolved } = await index.pass();
+    const { calls: others } = await index.pass();
+
+    expect(unresolved).toBe(0);
+    expect(others).toBeLessThan(8);
     await index.close();
 }, 30_000);
 
