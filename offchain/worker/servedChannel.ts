@@ -13,7 +13,7 @@ import type { WorkerContext } from './context';
 import type { JobEntry } from './entry';
 import { type CountedJob, MAX_TRUSTED } from './disputedJobs';
 import { Refused } from './refusal';
-import { type ChannelVote, type EndpointWord, heldBy, agreedAmount, type SaysNo, yesesIn } from './votes';
+import { type ChannelVote, type EndpointWord, heldBy, agreedAmount, agreedLimit, type SaysNo, yesesIn } from './votes';
 
 const ENDED_PAUSES = 12; // times `freshSeconds` between two readings for a job that has ended
 const LAG_SECONDS = 120; // by which a server of the API may be behind another
@@ -35,7 +35,8 @@ export class ServedChannel {
     private isLeavingElsewhere = false; // an endpoint shows a notice that the first one does not
     private noticeVerdict: NoticeVerdict = 'unsure'; // on a notice that the first one shows, when last compared
     private comparedAt = -Infinity; // steady seconds
-    private highest: bigint; // nanoTON with what it has paid, the most that the first endpoint has shown
+    private falls = 0; // how often the first endpoint has shown far less than before
+    private hasFallen = false; // and most endpoints have not said yet what is left
     private agreed = 0n; // the same, that most of all endpoints have shown
     private covered = 0n; // the same, or what few confirmed while the others did not answer
     private trusted: bigint; // nanoTON with what it has paid, that are believed until most endpoints are compared
@@ -51,7 +52,6 @@ export class ServedChannel {
         channels.disputes.attach(entry.record.job, entry);
         // What an earlier process has asked is not stored, and a start must not ask for thousands of jobs at once.
         this.trusted = this.isDisputed ? 0n : entry.promised + MAX_TRUSTED * context.config.claim.threshold;
-        this.highest = heldBy(this.snapshot);
     }
 
     get snapshot(): ChannelSnapshot {
@@ -69,8 +69,8 @@ export class ServedChannel {
     }
 
     /**
-     * nanoTON that it holds and has paid: what the first endpoint shows, or most have shown. That does not fall before
-     * a refund, and one endpoint must not have good vouchers refused: clients leave a worker for that.
+     * nanoTON that it holds and has paid: what the first endpoint shows, or most have shown. One endpoint must not have
+     * good vouchers refused: clients leave a worker for that. See {@link note} for when it falls.
      */
     get funds(): bigint {
         return larger(heldBy(this.snapshot), this.agreed);
@@ -177,8 +177,7 @@ export class ServedChannel {
 
     private async askForAmount(amount: bigint): Promise<void> {
         const vote = await this.vote(showsLess(amount), 'client');
-        this.noteAgreed(agreedAmount(vote) ?? 0n);
-        this.covered = larger(this.covered, this.agreed);
+        this.noteAmounts(vote);
         if (amount > this.funds && vote.verdict !== 'denied') {
             throw new ChannelUnreadable(new Error('the endpoints do not agree about what the channel holds'));
         }
@@ -220,9 +219,18 @@ export class ServedChannel {
         return false;
     }
 
-    /** It falls by rent only. What is far less comes from an endpoint that is wrong while another does not answer. */
-    private noteAgreed(amount: bigint): void {
+    /** Takes over what most endpoints show. Less than before is believed only if most show no more. */
+    private noteAmounts(vote: ChannelVote): void {
+        const [amount, limit] = [agreedAmount(vote), agreedLimit(vote)];
+        if (amount === undefined || limit === undefined) {
+            return;
+        }
+        if (limit + RENT < larger(this.agreed, this.covered)) {
+            [this.agreed, this.covered] = [0n, 0n];
+        }
         this.agreed = amount + RENT > this.agreed ? amount : this.agreed;
+        this.covered = larger(this.covered, this.agreed);
+        this.hasFallen &&= limit > amount + RENT; // too few say the same
     }
 
     /** True if so many nanoTON were asked for just now, and not there. */
@@ -253,10 +261,17 @@ export class ServedChannel {
         return amount <= answered() || (isThere && this.channels.disputes.mayServe(job, amount - answered()));
     }
 
-    /** Takes over a reading. */
+    /**
+     * Takes over a reading. What a channel holds falls by its rent only, until its refund. Then anyone may deploy it
+     * again with less, so what most endpoints have shown counts no more, until they are compared.
+     */
     note(snapshot: ChannelSnapshot): void {
+        if (heldBy(snapshot) + RENT < heldBy(this.snapshot)) {
+            [this.agreed, this.covered, this.fromFew] = [0n, 0n, undefined];
+            this.hasFallen = true;
+            this.falls++;
+        }
         this.entry.update({ snapshot });
-        this.highest = larger(this.highest, heldBy(snapshot));
         this.readAt = performance.now();
     }
 
@@ -339,9 +354,14 @@ export class ServedChannel {
     }
 
     /** `says`: no, by how an endpoint shows the channel. */
-    private vote(says: SaysNo, urgency: ReadingCause): Promise<ChannelVote> {
+    private async vote(says: SaysNo, urgency: ReadingCause): Promise<ChannelVote> {
+        const { falls } = this;
         const { record, terms } = this.entry;
-        return this.channels.vote(record.channel, terms, record.jobNumber, { says, urgency });
+        const vote = await this.channels.vote(record.channel, terms, record.jobNumber, { says, urgency });
+        if (falls !== this.falls) {
+            throw new ChannelUnreadable(new Error('the channel has changed since the endpoints were asked'));
+        }
+        return vote;
     }
 
     private get isDisputed(): boolean {
@@ -444,9 +464,8 @@ export class ServedChannel {
         const { promised, record, unconfirmed } = this.entry;
         const { disputes } = this.channels;
         const isNoticeNew = cause === 'client' && this.looksLeaving && this.noticeVerdict === 'unsure'; // claims ask by themselves
-        const isLess = this.funds + RENT < this.highest; // it does not fall before a refund
         const isInDoubt =
-            disputes.verdictOf(record.job) !== 'agreed' || this.isLeavingElsewhere || isNoticeNew || isLess;
+            disputes.verdictOf(record.job) !== 'agreed' || this.isLeavingElsewhere || isNoticeNew || this.hasFallen;
         const isMuch = cause === 'routine' && unconfirmed >= MAX_TRUSTED * config.claim.threshold;
         const interval = config.marginSeconds / (this.noticeVerdict === 'denied' ? 8 : isMuch ? 4 : 2);
         const isDue = isInDoubt || steady() - this.comparedAt >= interval;
@@ -463,12 +482,9 @@ export class ServedChannel {
             throw error;
         });
         disputes.note(record.job, { vote, amount: needed, entry: this.entry });
+        this.noteAmounts(vote);
         this.covered = vote.verdict === 'agreed' ? larger(this.covered, needed) : this.covered;
-        const agreed = agreedAmount(vote);
-        if (agreed !== undefined) {
-            this.noteAgreed(agreed);
-            this.covered = larger(this.covered, agreed);
-            this.highest = this.funds;
+        if (agreedAmount(vote) !== undefined) {
             // From here on the first endpoint alone is believed in nothing.
             this.trusted = 0n;
             this.fromFew = undefined;
@@ -539,7 +555,7 @@ export class ServedChannel {
         await this.context.store.jobs.revive(this.entry.record.job, state, snapshot);
         this.entry.update({ state, lastClaimAt: 0, lastClaimPaid: 0n });
         this.missing = false;
-        [this.agreed, this.covered, this.highest] = [0n, 0n, 0n];
+        [this.agreed, this.covered] = [0n, 0n];
         this.note(snapshot);
         this.onGone();
         this.context.log.warn(this.entry.logName, 'an ended job goes on, because its channel exists');

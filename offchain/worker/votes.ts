@@ -40,9 +40,19 @@ export const isCompared = ({ words }: ChannelVote): boolean => answersIn(words).
 export const yesesIn = ({ words }: ChannelVote): number => words.filter(({ word }) => word === 'yes').length;
 
 /** nanoTON that most of all endpoints show, with what was paid; undefined if so few answered that nobody knows. */
-export function agreedAmount({ words }: ChannelVote): bigint | undefined {
+export function agreedAmount(vote: ChannelVote): bigint | undefined {
+    return amountsIn(vote)[vote.words.length >> 1];
+}
+
+/** nanoTON beyond which most of all endpoints show nothing; undefined if so few answered that nobody knows. */
+export function agreedLimit(vote: ChannelVote): bigint | undefined {
+    return amountsIn(vote).at(-1 - (vote.words.length >> 1));
+}
+
+/** nanoTON that each endpoint shows that answered, the largest first. */
+function amountsIn({ words }: ChannelVote): bigint[] {
     const amounts = answersIn(words).map(({ snapshot }) => (snapshot === undefined ? 0n : heldBy(snapshot)));
-    return amounts.sort((a, b) => (a < b ? 1 : a > b ? -1 : 0))[words.length >> 1];
+    return amounts.sort((a, b) => (a < b ? 1 : a > b ? -1 : 0));
 }
 
 /** nanoTON that a channel holds and has paid. */

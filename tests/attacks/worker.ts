@@ -1323,6 +1323,31 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'A client has its deposit refunded, and deploys the channel again with little: queries are answered by what it held before, up to the whole deposit.',
+        stoppedBy:
+            'Once the first endpoint shows far less than before, what most endpoints have shown counts no more until they are compared.',
+        file: 'tests/offchain/worker/redeployed.spec.ts',
+        test: 'A channel that is refunded, and deployed again with less has no query answered by what it held before',
+        removed: 'worker: what a fall of what a channel holds makes void (ServedChannel.note)',
+    },
+    {
+        source: 'review',
+        attack: 'The same, with vouchers, which become credit for other jobs.',
+        stoppedBy: 'The same: a voucher for more than it holds is a bad one.',
+        file: 'tests/offchain/worker/redeployed.spec.ts',
+        test: 'A channel that is refunded, and deployed again with less has no voucher taken for what it held before',
+        removed: 'worker: what a fall of what a channel holds makes void (ServedChannel.note)',
+    },
+    {
+        source: 'review',
+        attack: 'The same, and the first of three endpoints goes on showing what the channel held before.',
+        stoppedBy: 'When endpoints are compared, what most have shown falls to what most show now.',
+        file: 'tests/offchain/worker/redeployed.spec.ts',
+        test: 'A channel that is refunded, and deployed again with less has no query answered by what it held before once most endpoints are asked, which the first one hides',
+        removed: 'worker: the limit that most endpoints show (ServedChannel.noteAmounts)',
+    },
+    {
+        source: 'review',
         attack: 'The first of three endpoints shows each new channel as empty, as paid before, or as about to be refunded: its client leaves it as well.',
         stoppedBy: 'A new channel that the first endpoint shows as of no use is taken as most show it.',
         file: 'tests/regression/offchain-worker.spec.ts',
