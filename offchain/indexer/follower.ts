@@ -146,8 +146,8 @@ export class Follower {
 
     /**
      * The page that begins with what sent the newest of these messages in the life in which the account is a channel;
-     * if none is of it, a page of another life. Anyone may deploy a channel that has ended and have it refund, any
-     * number of times for next to nothing, so the lives are halved and not gone through.
+     * a page of another life if none is of it and nothing is stored. Anyone may deploy a channel that has ended and
+     * have it refund, any number of times for next to nothing, so the lives are halved and not gone through.
      */
     private async lastPage(
         followed: Followed,
@@ -176,7 +176,7 @@ export class Follower {
                 [other, high] = [page, next];
             }
         }
-        return own ?? other;
+        return own ?? (log.done === undefined ? other : undefined);
     }
 
     /**

@@ -172,6 +172,25 @@ describe('an index that follows', () => {
         await index.close();
     }, 30_000);
 
+    it('takes what somebody has an ended channel refund for no end of a job that ended without a payment', async () => {
+        const index = await TestIndex.open(world);
+        await world.claim(job, toNano('7')); // the channel holds less
+        await (await world.wallet('eve')).send({ to: job.channel.address, value: 1n, bounce: false });
+        await index.pass();
+        world.net.advance(31 * 24 * HOUR);
+        await world.refund(job, await world.wallet('helper'));
+        await index.pass();
+        const jobs = jobsIn(await index.export());
+        await deployAgain(job);
+        await world.refund(job, await world.wallet('eve'));
+        await index.pass();
+        await index.pass();
+
+        expect(jobsIn(await index.export())).toEqual(jobs);
+        expect(jobs).toMatchObject([{ endedAt: null }]);
+        await index.close();
+    }, 30_000);
+
     it('finds the end that it had not read before somebody deployed the channel again', async () => {
         const index = await TestIndex.open(world);
         await index.pass();
