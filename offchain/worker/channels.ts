@@ -9,7 +9,7 @@ import { Turns } from '../process/doors';
 import type { ChannelSnapshot } from '../store/worker';
 import type { DisputedJobs } from './disputedJobs';
 import { Refused } from './refusal';
-import { type SaysNo, type ChannelVote, voteOf, yesesIn } from './votes';
+import { answersInTime, type SaysNo, type ChannelVote, voteOf, yesesIn } from './votes';
 
 /**
  * A channel's account now. `confirmed`: several readings and every endpoint agree that it is gone, or has paid more.
@@ -196,7 +196,7 @@ export class Channels {
             const snapshot = account.state === 'active' ? this.tryCheck(account, terms, jobNumber) : undefined;
             return { word: says(snapshot) ? ('no' as const) : ('yes' as const), snapshot };
         };
-        const answers = await Promise.allSettled(others.map(ask));
+        const answers = await answersInTime(others.map(ask));
         const reasons = answers.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []));
         const busy = reasons.find((reason) => reason instanceof ChainError && reason.busy);
         if (busy !== undefined && urgency !== 'routine' && !this.isMajority(answers.length - reasons.length)) {

@@ -110,7 +110,7 @@ export class ServedChannel {
         if (!this.channels.canVote) {
             return 'confirmed';
         }
-        const vote = this.vote(() => false, 'routine'); // what they show decides
+        const vote = this.vote((snapshot) => snapshot !== undefined && this.isNear(snapshot), 'routine');
         const isInTime = await resolvesWithin(vote, COMPARE_MS).catch(() => false);
         this.noteNotice(isInTime ? (await vote).words : []);
         return this.noticeVerdict;

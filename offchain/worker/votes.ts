@@ -1,5 +1,6 @@
 /** What the endpoints of a chain say together of a channel: one of them may lie, and another may be behind. */
 import { formatTon } from '@cocoon-market/wrappers';
+import { resolvesWithin } from '../process/tasks';
 import type { ChannelSnapshot } from '../store/worker';
 
 /**
@@ -21,6 +22,35 @@ export interface EndpointWord {
 export interface ChannelVote {
     verdict: ChannelVerdict;
     words: readonly EndpointWord[];
+}
+
+const LATE_MS = 1500; // below what a client's reading waits for a vote
+
+/**
+ * What endpoints answer, as far as they do in time. One that keeps its word back must not keep the others from being
+ * believed: after a while nobody waits for it, if most of all endpoints say the same. No word more would change the
+ * verdict then.
+ */
+export async function answersInTime<T extends Pick<EndpointWord, 'word'>>(
+    requested: readonly Promise<T>[],
+): Promise<PromiseSettledResult<T>[]> {
+    const error = new Error('The endpoint did not answer in time');
+    const answers = requested.map((): PromiseSettledResult<T> => ({ status: 'rejected', reason: error }));
+    const open = new Set<Promise<unknown>>();
+    requested.forEach((one, i) => {
+        const noted = Promise.allSettled([one]).then(([answer]) => {
+            answers[i] = answer;
+            open.delete(noted);
+        });
+        open.add(noted);
+    });
+    const count = (word: 'yes' | 'no') =>
+        answers.filter((one) => one.status === 'fulfilled' && one.value.word === word).length;
+    await resolvesWithin(Promise.all(open), LATE_MS);
+    while (open.size > 0 && 2 * Math.max(count('yes'), count('no')) <= requested.length) {
+        await Promise.race(open);
+    }
+    return [...answers];
 }
 
 /** Counts what endpoints say. One endpoint alone denies nothing. */

@@ -1348,6 +1348,22 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'The first of three endpoints makes up a notice, and keeps its word back when all are asked, so that nobody hears the others: every query is declined, and every client opens another job.',
+        stoppedBy: 'After 1.5 seconds nobody waits for the word of one endpoint while most say the same.',
+        file: 'tests/offchain/worker/hiddenNotices.spec.ts',
+        test: 'A notice that the first endpoint makes up keeps no query from being answered while it keeps back its word when all are asked',
+        removed: 'worker: the words that are heard while one endpoint keeps its own back (answersInTime)',
+    },
+    {
+        source: 'review',
+        attack: 'The same, and the first endpoint hides the channels of jobs: every query is refused.',
+        stoppedBy: 'The same.',
+        file: 'tests/regression/offchain-worker.spec.ts',
+        test: 'One of three endpoints that makes up what channels hold has no query refused by hiding its channel and keeping back its word when all are asked',
+        removed: 'worker: the words that are heard while one endpoint keeps its own back (answersInTime)',
+    },
+    {
+        source: 'review',
         attack: 'The first of three endpoints shows each new channel as empty, as paid before, or as about to be refunded: its client leaves it as well.',
         stoppedBy: 'A new channel that the first endpoint shows as of no use is taken as most show it.',
         file: 'tests/regression/offchain-worker.spec.ts',

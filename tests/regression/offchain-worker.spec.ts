@@ -586,6 +586,24 @@ describe('One of three endpoints that makes up what channels hold', () => {
         expect((await client.ask(1, 'one')).text).toBe('one'); // it hides the channel still
     });
 
+    it('has no query refused by hiding its channel and keeping back its word when all are asked', async () => {
+        fixture = await startFixture();
+        const client = await withJob({}, 10n ** 9n);
+        const { chain } = fixture;
+        const honest = chain.account.bind(chain);
+        chain.account = async (address) => ({
+            ...(await honest(address)),
+            ...(address.equals(client.channel) && { state: 'uninitialized', balance: 0n, code: undefined }),
+        });
+        let release = () => undefined as void;
+        const over = new Promise<void>((resolve) => (release = resolve));
+        const late = (address: Address) => over.then(() => honest(address));
+        (chain as { others?: unknown[] }).others = [late, honest, honest].map((account) => ({ account }));
+
+        expect((await client.ask(1, 'one')).text).toBe('one');
+        release();
+    });
+
     it.each<[string, { paid?: bigint; balance?: bigint; refundAt?: number }]>([
         ['is empty', { balance: 0n }],
         ['has paid before', { paid: 1n }],

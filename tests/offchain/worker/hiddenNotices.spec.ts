@@ -203,6 +203,17 @@ describe('A notice that the first endpoint makes up', () => {
         expect((await client.ask(1, 'one')).text).toBe('one');
     });
 
+    it('keeps no query from being answered while it keeps back its word when all are asked', async () => {
+        const { client, read, shows } = await leaving(MARGIN / 2);
+        endpoints(shows, read, read);
+        let release = () => undefined as void;
+        const over = new Promise<void>((resolve) => (release = resolve));
+        fixture.chain.others![0].account = (address) => over.then(() => shows(address));
+
+        expect((await client.ask(1, 'one')).text).toBe('one');
+        release();
+    });
+
     it('has vouchers claimed, and ends no job, while too few endpoints answer to know', async () => {
         const { client, read, shows } = await leaving(MARGIN / 2);
         const down: Read = async () => Promise.reject(new ChainError('The API does not answer'));
