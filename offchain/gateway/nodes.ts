@@ -7,6 +7,8 @@ import { AttestationPolicy, rejectionOf, EXPIRED } from '../attest';
 import { commonVersion, MAX_PROCESSES, modelHash, NodeInfo, wireVersions } from '../link';
 import { reasonOf } from '../process/errors';
 import { mayBePublic } from '../process/publicAddress';
+import { steadySeconds } from '../process/clock';
+import { SingleFlight } from '../process/tasks';
 import { BYTES } from '../tokens';
 import { allowsPrivate, findsNodes, type GatewayConfig } from './config';
 import { type Lack, lackError, lackOf, lackText, type OfferFacts, type Needs } from './needs';
@@ -88,6 +90,7 @@ const LATE_MS = 1500; // that slow workers are waited for once another is fit
 const MAX_REASONS = 32; // of nodes, in one error
 const MAX_PROCESS_CLIENTS = 1000;
 const INFO_SECONDS = 30; // how long what a node says of itself is believed
+const FAILED_SECONDS = 1; // in which a node that did not answer is not asked again what it is
 const UNFIT_SECONDS = 300; // in which a node that could not be used is asked after the others
 const MAX_ROUNDS = 4; // of nodes that are asked for one job, while none of them can be used
 
@@ -96,6 +99,9 @@ export class Nodes {
     private readonly processClients = new Map<string, { worker: string; client: WorkerClient }>(); // in order of use
     private readonly processes = new Map<string, readonly string[]>(); // by URL of the worker
     private readonly infos = new Map<string, { info: NodeInfo; at: number }>();
+    // One request may have every node asked for each name that it prefers, and many requests come at once.
+    private readonly asking = new SingleFlight<string, NodeInfo>(); // by URL
+    private readonly failures = new Map<string, { error: Error; at: number }>(); // by URL; steady seconds
     private readonly rejections = new WeakMap<NodeInfo, string | undefined>(); // of attestations
     private readonly unfitAt = new Map<string, number>(); // unix seconds, by model and URL
     private readonly checked = new Map<string, { info: NodeInfo; objection: string | undefined }>(); // by URL
@@ -577,9 +583,21 @@ export class Nodes {
         if (cached !== undefined && this.now() - cached.at < INFO_SECONDS) {
             return cached.info;
         }
-        const info = await this.readInfo(url);
-        this.infos.set(url, { info, at: this.now() });
-        return info;
+        const failure = this.failures.get(url);
+        if (failure !== undefined && steadySeconds() - failure.at < FAILED_SECONDS) {
+            throw failure.error;
+        }
+        return this.asking.run(url, async () => {
+            try {
+                const info = await this.readInfo(url);
+                this.infos.set(url, { info, at: this.now() });
+                this.failures.delete(url);
+                return info;
+            } catch (error) {
+                this.failures.set(url, { error: error as Error, at: steadySeconds() });
+                throw error;
+            }
+        });
     }
 }
 

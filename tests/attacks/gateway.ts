@@ -898,6 +898,14 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'An app names 64 nodes that do not exist in each request: every node that is down is asked 64 times for each, and a hundred requests keep the gateway busy for 20 seconds.',
+        stoppedBy: 'A node that did not answer is asked what it is once a second, for all requests.',
+        file: 'tests/offchain/gateway/routing.spec.ts',
+        test: 'A node that does not say what it is is asked once a second, however many names the requests prefer',
+        removed: 'offchain/gateway/nodes: `failures`',
+    },
+    {
+        source: 'review',
         attack: 'A node takes many requests of one of several keys at once and fails or refuses all of them: other nodes answer them, and yet the key gets no answer of any node for ten minutes.',
         stoppedBy: 'What nodes refuse or fail of a key is counted for each node alone, which then gets no more of it.',
         file: 'tests/offchain/gateway/keys.spec.ts',

@@ -218,3 +218,25 @@ describe('Two nodes of unlike price and speed, found by events of the chain', ()
         expect((await send()).by).toEqual([0, 1]);
     });
 });
+
+describe('A node that does not say what it is', () => {
+    const market = useMarket();
+
+    it('is asked once a second, however many names the requests prefer', async () => {
+        const bench = await startBench(market(), { workers: 2 });
+        const from = performance.now();
+        let times = 0;
+        bench.worker.info = () => {
+            times++;
+            throw new Error('down');
+        };
+        const order = Array.from({ length: 64 }, (_, i) => `https://node${i}.example`);
+        const request = { ...ask, provider: { order, allow_fallbacks: false } };
+        const answers = await Promise.all(Array.from({ length: 5 }, () => bench.post(request)));
+
+        expect(answers.map(({ body }) => body.error.code)).toEqual(Array(5).fill('no_allowed_provider'));
+        expect(times).toBeGreaterThan(0);
+        expect(times).toBeLessThanOrEqual(2 + (performance.now() - from) / 1000);
+        await bench.close();
+    });
+});
