@@ -425,17 +425,17 @@ export class ServedChannel {
             this.readAt = performance.now();
             return reading.exists && this.mayRevive ? this.revive(reading) : undefined;
         }
-        const found = reading.exists ? reading : await this.readHidden();
+        const found = reading.exists ? reading : await this.readHidden(cause);
         await (found === undefined ? this.markMissing(reading) : this.take(found, record.snapshot));
         await this.compareSoon(cause);
     }
 
     /** The channel as most endpoints show it where the first one hides it; undefined if too few show it soon. */
-    private async readHidden(): Promise<ExistingChannel | undefined> {
+    private async readHidden(cause: ReadingCause): Promise<ExistingChannel | undefined> {
         if (!this.channels.canVote || this.entry.hasLastClaim) {
             return undefined;
         }
-        const vote = this.vote((snapshot) => snapshot === undefined, 'routine');
+        const vote = this.vote((snapshot) => snapshot === undefined, cause);
         if (!(await resolvesWithin(vote, COMPARE_MS))) {
             return undefined;
         }

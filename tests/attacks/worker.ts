@@ -1364,6 +1364,14 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'A client whose channels are gone sends query after query, and each has all endpoints asked before the claims of others are.',
+        stoppedBy: 'What a query causes has the urgency of clients, which is in turns with what the worker does for itself.',
+        file: 'tests/offchain/worker/redeployed.spec.ts',
+        test: 'A client whose channel is gone uses up no calls that the worker makes for itself by its queries, only those of clients',
+        removed: 'worker: the urgency of a channel that looks hidden (ServedChannel.readHidden)',
+    },
+    {
+        source: 'review',
         attack: 'The first of three endpoints shows each new channel as empty, as paid before, or as about to be refunded: its client leaves it as well.',
         stoppedBy: 'A new channel that the first endpoint shows as of no use is taken as most show it.',
         file: 'tests/regression/offchain-worker.spec.ts',

@@ -69,3 +69,26 @@ describe('A channel that is refunded, and deployed again with less', () => {
         expect((await client.ask(2, 'one', { ceiling: CEILING })).decline).toMatchObject({ reason: Reason.Unfunded });
     });
 });
+
+describe('A client whose channel is gone', () => {
+    it('uses up no calls that the worker makes for itself by its queries, only those of clients', async () => {
+        fixture = await startFixture();
+        const { chain } = fixture;
+        const client = await TestClient.withJob(fixture.worker.url, chain);
+        const read = chain.account.bind(chain);
+        const urgencies: string[] = [];
+        const endpoint = (urgency: string): { account: Read; as: (urgency: string) => object } => ({
+            account: async (address) => {
+                urgencies.push(...(address.equals(client.channel) ? [urgency] : []));
+                return read(address);
+            },
+            as: endpoint,
+        });
+        (chain as { others?: unknown[] }).others = ['routine', 'routine', 'routine'].map(endpoint);
+        chain.remove(client.channel);
+
+        expect((await client.ask(1, 'one')).status).toBeGreaterThanOrEqual(400);
+        expect(urgencies).toContain('client');
+        expect(urgencies).not.toContain('routine');
+    });
+});
