@@ -38,6 +38,7 @@ const KEYS = 100; // of vouchers; the jobs share them, because to make 100,000 k
 const BATCH = 1000; // jobs that are written at once
 const COUNTS = { prompt: 500, cached: 0, completion: 300, reasoning: 0 };
 const PRICE = 340_000n;
+const ANSWERED = 1000n * PRICE; // so that no voucher of a benchmark promises more: that reads the channel
 
 export const keys = Array.from({ length: KEYS }, () => signingKey(randomBytes(32)));
 export const verifiers = keys.map(({ publicKey }) => new Verifier(publicKey));
@@ -89,7 +90,7 @@ async function addJob(
         snapshot: { balance: 10n ** 12n, paid: 0n, refundAt: 2_000_000_000, at: now },
     });
     const number = 1;
-    const requested = { job, number, request: randomBytes(32), ceiling: 3n * PRICE };
+    const requested = { job, number, request: randomBytes(32), ceiling: ANSWERED };
     const accept = receiptOf(Accept, { ...requested, deadline: 2_000_000_000 });
     await queries.accept({ ...requested, promptEstimate: COUNTS.prompt, accept });
     const receipt = receiptOf(Result, { job, number, ...ENDED, ...COUNTS, ...RESULT });
@@ -106,6 +107,6 @@ export const nextVoucher = ({ channel, promised }: Pick<OpenJob, 'channel' | 'pr
 const receiptOf = <F extends Fields>(layout: Layout<F>, values: Values<F>): Buffer =>
     Buffer.concat([layout.encode(values), randomBytes(SIGNATURE_BYTES)]);
 
-const ENDED = { index: 1, cumulative: PRICE, finishedAt: 1_800_000_000 };
+const ENDED = { index: 1, cumulative: ANSWERED, finishedAt: 1_800_000_000 };
 
-const RESULT = { content: randomBytes(32), price: PRICE, finish: Finish.Stop };
+const RESULT = { content: randomBytes(32), price: ANSWERED, finish: Finish.Stop };

@@ -594,7 +594,7 @@ describe('A Dispute', () => {
         const { job, stranger } = market();
         const dispute = await job.dispute('A3');
         await stranger.send({ to: dispute.address, value: toNano('3'), init: dispute.init!, bounce: false });
-        expect((await dispute.getCaseState()).state).toBe(0n);
+        expect(await dispute.getCaseState()).toMatchObject({ state: 0n, result: 0n, outcome: -1n });
 
         const open = await demand();
         await expectAnswered(open, () => open.dispute.sendFail(via(), { value: open.value, fail: job.fail() }));
