@@ -247,6 +247,9 @@ export class JobPool {
                 opened = isShared ? undefined : job; // a job for another question may not serve this one
             } catch (error) {
                 requireThere(signal);
+                if (error instanceof ShareUsed && this.mayGetFree(question, excluded, queue)) {
+                    continue; // it waits, as those do that come after it
+                }
                 const last = this.usable(model, excluded).find(
                     (job) => suits(job, question) && job.available >= minCost(job.terms.rates, question, job.tokenizer),
                 );

@@ -151,6 +151,25 @@ describe('Of what the escrow may open today', () => {
         expect((await post(bob, unused)).status).toBe(200);
     });
 
+    it('a question of a key that leaves a job to others waits for money that another question only reserves', async () => {
+        await start({ workers: 2, jobs: 3 });
+        const [, eve] = [await keyOf('bob'), await keyOf('eve')];
+        expect(await statuses(eve, 0, 1)).toEqual([200, 200]);
+        let go!: () => void;
+        const gate = new Promise<void>((resolve) => (go = resolve));
+        bench.worker.scripts.push({ wait: () => gate });
+        const before = bench.worker.asked.length;
+        const dear = { ...ask, max_tokens: 1_000_000, provider: { only: [bench.worker.url] } };
+        const first = bench.post(dear, { authorization: `Bearer ${eve.secret}` });
+        await until(() => bench.worker.asked.length > before);
+
+        const second = post(eve, 0);
+        await until(() => bench.log.some((line) => line.includes('for a key for a while')));
+        go();
+        expect([(await first).status, (await second).status]).toEqual([200, 200]);
+        expect(opened()).toBe(2);
+    });
+
     it('a key that asks much at once leaves a job to another key, whose question does not wait', async () => {
         await start({ workers: 1, jobs: 4, maxParallel: 1 });
         const [bob, eve] = [await keyOf('bob'), await keyOf('eve')];
