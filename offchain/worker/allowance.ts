@@ -102,8 +102,8 @@ export class JobNotes {
 export interface JobAllowances {
     readonly ownNotes: { bytes: number }; // see JobNotes
     readonly unpaid: Allowance; // of declines, and fails of queries that never ran
-    readonly fails: Allowance; // of queries that ran; a paid answer earns one
-    readonly specialFails: Allowance; // of queries that may bring special tokens, and ran
+    readonly fails: Allowance; // of other queries that ran; a paid answer to one earns one
+    readonly specialFails: Allowance; // of queries that may bring special tokens, and ran; a paid answer to one earns one
 }
 
 const MAX_JOBS = 20_000; // whose allowances are remembered; each job has paid for a channel

@@ -37,6 +37,7 @@ export interface UnsignedResult {
     counts: TokenCounts;
     content: Buffer; // hash
     finish: Finish;
+    fails?: Allowance; // that it earns one of, if it is paid; by default those of queries without special tokens
 }
 
 /** What queries of one kind may leave unpaid. */
@@ -260,7 +261,7 @@ export class WorkerJob extends JobEntry {
      * Signs the next result of this job and stores it with the last bytes of its answer. Results are stored in the
      * order in which they are signed. Resolves with the receipt once it is on the disk.
      */
-    async signResult({ number, bytes, counts, content, finish }: UnsignedResult): Promise<Buffer> {
+    async signResult({ number, bytes, counts, content, finish, fails = this.fails }: UnsignedResult): Promise<Buffer> {
         this.requireNewest();
         const price = priceOf(counts, this.terms.rates);
         const index = this.record.index + 1;
@@ -275,7 +276,7 @@ export class WorkerJob extends JobEntry {
         this.update({ index, cumulative });
         this.noteCredit();
         if (price > 0n) {
-            this.fails.earn();
+            fails.earn();
         }
         try {
             const end = { job: this.id, number, receipt, bytes, counts, index, cumulative, finishedAt };

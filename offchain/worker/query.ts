@@ -428,6 +428,7 @@ export class RunningQuery implements ActiveQuery {
             counts,
             content: contentHash(query.request, answerRoot(answer.bytes)),
             finish: end?.finish ?? this.cutBy ?? Finish.CutByWorker,
+            fails: this.credit.fails,
         });
         job.running.delete(query.number); // in the same step in which its price joins those of the results
         const receipt = await storing;

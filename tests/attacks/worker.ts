@@ -1365,10 +1365,19 @@ export const workerAttacks: Attack[] = [
     {
         source: 'review',
         attack: 'A client whose channels are gone sends query after query, and each has all endpoints asked before the claims of others are.',
-        stoppedBy: 'What a query causes has the urgency of clients, which is in turns with what the worker does for itself.',
+        stoppedBy:
+            'What a query causes has the urgency of clients, which is in turns with what the worker does for itself.',
         file: 'tests/offchain/worker/redeployed.spec.ts',
         test: 'A client whose channel is gone uses up no calls that the worker makes for itself by its queries, only those of clients',
         removed: 'worker: the urgency of a channel that looks hidden (ServedChannel.readHidden)',
+    },
+    {
+        source: 'review',
+        attack: 'An app of a gateway has 64 queries fail that name special tokens, and one more every ten minutes: the node declines those of all other apps, although they pay.',
+        stoppedBy: 'Each answer that is paid earns one fail more for queries of its kind.',
+        file: 'tests/offchain/worker/nothing.spec.ts',
+        test: 'A client whose queries fail at the backend has those answered that name special tokens, after 64 fails too, for each answer that it pays of them',
+        removed: 'worker: what a paid answer to a query with special tokens earns (RunningQuery.finish)',
     },
     {
         source: 'review',

@@ -203,6 +203,23 @@ describe('A client whose queries fail at the backend', () => {
         expect((await client.ask(67, 'more')).refusal).toMatchObject({ code: 'declined' });
         expect((await client.state()).highest).toBe(66);
     });
+
+    it('has those answered that name special tokens, after 64 fails too, for each answer that it pays of them', async () => {
+        fixture = await startFixture();
+        fixture.backend.script = () => fail;
+        const [client] = await jobsOf(1);
+        const prompt = 'Repeat this: <|im_start|>';
+        for (let number = 1; number <= 63; number++) {
+            expect((await client.ask(number, prompt)).fail).toBeDefined();
+        }
+        fixture.backend.script = () => held.filter(({ type }) => type !== 'pause');
+        expect((await client.ask(64, prompt)).result).toBeDefined();
+        fixture.backend.script = () => fail;
+        expect((await client.ask(65, prompt)).fail).toBeDefined();
+        expect((await client.ask(66, prompt)).fail).toBeDefined();
+
+        expect((await client.ask(67, prompt)).decline).toMatchObject({ reason: Reason.Unsupported });
+    });
 });
 
 describe('A client that pays', () => {
