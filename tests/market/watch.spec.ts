@@ -1,8 +1,9 @@
 /** Watchers lose no event and double none, whatever the endpoint lists. */
 import { claimBody } from '@cocoon-market/wrappers';
-import { toNano, type Transaction } from '@ton/core';
+import { type Address, type Contract, toNano, type Transaction } from '@ton/core';
 import { TonClient } from '@ton/ton';
 import { type ClaimEvent, type JobEvent, Market, type MarketClient } from '@cocoon-market/wrappers/market';
+import { readAccount } from '@cocoon-market/wrappers/market/chain';
 import { forgetOldest, MAX_REMEMBERED } from '@cocoon-market/wrappers/market/watch';
 import { World, type WorldClient } from '../indexer/support/world';
 
@@ -119,6 +120,75 @@ describe('A watcher', () => {
         expect(events.map(({ cumulative, last }) => [cumulative, last])).toEqual([
             [500n, false],
             [1_500n, true],
+        ]);
+    });
+
+    /** An endpoint that shows of an account what it was when `stop` was called, until `goOn`. */
+    function laggard(address: Address) {
+        let old: unknown;
+        return {
+            stop: async () => void (old = await readAccount(client, address)),
+            goOn: () => void (old = undefined),
+            client: {
+                open: ((contract: Contract) =>
+                    old !== undefined && contract.address.equals(address)
+                        ? { getAccount: async () => old }
+                        : client.open(contract)) as MarketClient['open'],
+                getTransactions: client.getTransactions.bind(client),
+                tryLocateSourceTx: client.tryLocateSourceTx.bind(client),
+            },
+        };
+    }
+
+    it('of claims hands over the last one, although the channel is deleted some blocks before its payout is paid', async () => {
+        const payout = await world.wallet('payout');
+        const [job] = await world.open(buyer, [payout]);
+        const late = laggard(payout.address);
+        const located = jest.spyOn(late.client, 'tryLocateSourceTx');
+        const events: ClaimEvent[] = [];
+        const stop = (await open(late.client)).onClaim(
+            { channel: job.channel.address },
+            (event) => events.push(event),
+            {
+                ...POLL,
+                from: 'start',
+            },
+        );
+        await world.claim(job, 500n);
+        await until(() => events.length === 1);
+        await late.stop();
+        await world.claim(job, 1_000n, { last: true });
+        await until(() => located.mock.calls.length > 0);
+        late.goOn();
+        await until(() => events.length === 2);
+        await stop();
+
+        expect(events.map(({ cumulative }) => cumulative)).toEqual([500n, 1_500n]);
+    });
+
+    it('of claims hands over the last one, although somebody deployed the channel again before it was seen', async () => {
+        const [job] = await world.open(buyer, [await world.wallet('payout')]);
+        const market = await open();
+        const events: ClaimEvent[] = [];
+        const watch = (from: 'start' | ClaimEvent) =>
+            market.onClaim({ channel: job.channel.address }, (event) => events.push(event), { ...POLL, from });
+        const stop = watch('start');
+        await world.claim(job, 500n);
+        await until(() => events.length === 1);
+        await stop();
+        await world.claim(job, 1_000n, { last: true });
+        const stranger = await world.wallet('stranger');
+        const { address: to, init } = job.channel;
+        await stranger.send({ to, value: toNano('0.1'), init: init!, bounce: false });
+        await world.claim(job, 1n, { by: stranger });
+        const stopAgain = watch(events[0]);
+        await until(() => events.length === 3);
+        await stopAgain();
+
+        expect(events.map(({ cumulative, last }) => [cumulative, last])).toEqual([
+            [500n, false],
+            [1_500n, true],
+            [1_501n, false],
         ]);
     });
 

@@ -21,7 +21,7 @@ export interface ReadHistory<T> {
 
 /**
  * Reads what is later than `until`, and all if it is left out. `read` says what of a transaction is kept, and
- * `lastOfDeleted` names the last transaction of an account that is deleted.
+ * `lastOfDeleted` names the last transaction of an account that is deleted, below an lt from which it is another's.
  * @throws {MarketError} `contradiction`
  */
 export async function readHistory<T>(
@@ -29,7 +29,7 @@ export async function readHistory<T>(
     address: Address,
     until: TransactionName | undefined,
     read: (transaction: Transaction) => T[],
-    lastOfDeleted: () => Promise<TransactionName | undefined> = async () => undefined,
+    lastOfDeleted: (endLt?: bigint) => Promise<TransactionName | undefined> = async () => undefined,
 ): Promise<ReadHistory<T>> {
     const account = await readAccount(client, address);
     // One that came back without code, as by dust, begins a new history, and hides what it did before as well.
@@ -38,25 +38,39 @@ export async function readHistory<T>(
         return { found: [], newest: until, isOther: false }; // the endpoint is behind, or there is nothing
     }
     const parts: T[][] = [];
-    let next: TransactionName | undefined = newest;
     let count = 0;
-    while (next !== undefined && !(until !== undefined && isSame(next, until))) {
-        if (count >= MAX_READ) {
-            throw contradiction(`the endpoint lists more than ${MAX_READ} transactions of ${address.toString()}`);
-        }
-        for (const transaction of await provedPage(client, address, next)) {
-            if (until !== undefined && isSame(nameOf(transaction), until)) {
-                return { found: parts.reverse().flat(), newest, isOther: false };
+    /** Reads down to `until`, or to the first transaction, which it returns. */
+    const readDown = async (from: TransactionName): Promise<TransactionName | undefined> => {
+        let first = from;
+        for (let next: TransactionName | undefined = from; next !== undefined;) {
+            if (until !== undefined && isSame(next, until)) {
+                return undefined;
             }
-            const part = read(transaction);
-            if (part.length > 0) {
-                parts.push(part);
+            if (count >= MAX_READ) {
+                throw contradiction(`the endpoint lists more than ${MAX_READ} transactions of ${address.toString()}`);
             }
-            next = previousOf(transaction);
-            count++;
+            for (const transaction of await provedPage(client, address, next)) {
+                first = nameOf(transaction);
+                if (until !== undefined && isSame(first, until)) {
+                    return undefined;
+                }
+                const part = read(transaction);
+                if (part.length > 0) {
+                    parts.push(part);
+                }
+                next = previousOf(transaction);
+                count++;
+            }
         }
+        return first;
+    };
+    let first = await readDown(newest);
+    if (until !== undefined && first !== undefined && first.lt > until.lt) {
+        // One that somebody deployed again begins a new history, too.
+        const last = await lastOfDeleted(first.lt);
+        first = last !== undefined && last.lt > until.lt && last.lt < first.lt ? await readDown(last) : first;
     }
-    return { found: parts.reverse().flat(), newest, isOther: until !== undefined && next === undefined };
+    return { found: parts.reverse().flat(), newest, isOther: until !== undefined && first !== undefined };
 }
 
 /** The name of a transaction, its hash computed from its content. */

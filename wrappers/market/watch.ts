@@ -94,7 +94,7 @@ export function watchAccount<E extends TransactionName>(
     }: {
         prepare(): Promise<(transaction: Transaction) => E[]>;
         onEvent(event: E): unknown;
-        lastOfDeleted?(floor: bigint): Promise<TransactionName | undefined>;
+        lastOfDeleted?(floor: bigint, endLt?: bigint): Promise<TransactionName | undefined>;
     },
     { pollMs = POLL_MS, from, onError = () => undefined }: WatchOptions,
 ): StopWatching {
@@ -109,7 +109,7 @@ export function watchAccount<E extends TransactionName>(
             place = (await readAccount(client, address)).newest;
             floor = place?.lt ?? 0n;
         }
-        const last = async () => lastOfDeleted?.(place?.lt ?? floor ?? 0n);
+        const last = async (endLt?: bigint) => lastOfDeleted?.(place?.lt ?? floor ?? 0n, endLt);
         const { found, newest } = await readHistory(client, address, place, await prepare(), last);
         for (const event of found) {
             const name = `${event.lt}:${event.hash.toString('hex')}:${keyOf(event)}`;
@@ -238,7 +238,12 @@ export function watchClaims(
         await payer.note();
         return read;
     };
-    return watchAccount(client, channel, { prepare, onEvent, lastOfDeleted: (lt) => payer.lastAfter(lt) }, options);
+    return watchAccount(
+        client,
+        channel,
+        { prepare, onEvent, lastOfDeleted: (lt, endLt) => payer.lastAfter(lt, endLt) },
+        options,
+    );
 }
 
 const MAX_PAGES = 100; // of a payout in one poll
@@ -267,8 +272,11 @@ class DeletedChannel {
         }
     }
 
-    /** The transaction later than `lt` that paid the payout last; undefined if none did, or it cannot be found. */
-    async lastAfter(lt: bigint): Promise<TransactionName | undefined> {
+    /**
+     * The transaction later than `lt` that paid the payout last, of those below `endLt`; undefined if none did, its
+     * payment has not arrived yet, or it cannot be found.
+     */
+    async lastAfter(lt: bigint, endLt?: bigint): Promise<TransactionName | undefined> {
         const { payout, client, channel } = this;
         if (this.found !== undefined || payout === undefined || client.tryLocateSourceTx === undefined) {
             return this.found;
@@ -279,9 +287,11 @@ class DeletedChannel {
         for (let pages = 0; next !== undefined && next.lt > end && pages < MAX_PAGES; pages++) {
             for (const transaction of await provedPage(client, payout, next)) {
                 const { inMessage } = transaction;
-                if (inMessage?.info.type === 'internal' && inMessage.info.src.equals(channel)) {
-                    const sent = await client.tryLocateSourceTx(channel, payout, `${inMessage.info.createdLt}`);
-                    this.found = nameOf(sent);
+                const info = inMessage?.info.type === 'internal' ? inMessage.info : undefined;
+                if (info?.src.equals(channel) === true && (endLt === undefined || info.createdLt < endLt)) {
+                    const sent = nameOf(await client.tryLocateSourceTx(channel, payout, `${info.createdLt}`));
+                    this.readUntil = newest?.lt ?? 0n;
+                    this.found = sent.lt > lt ? sent : undefined; // the newest one may not have arrived yet
                     return this.found;
                 }
                 next = previousOf(transaction);
