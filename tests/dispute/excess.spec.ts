@@ -52,6 +52,17 @@ describe('ReportExcess', () => {
         expect(slashesIn(await report(market(), 'excess', job.report.excess(more)))).toHaveLength(1);
     });
 
+    it('counts a million tokens at their rate, to the nanoTON', async () => {
+        const { job } = market();
+        const result = (more: bigint) => {
+            const price = job.terms.rates.prompt + more;
+            return job.result({ prompt: 1_000_000, cached: 0, completion: 0, reasoning: 0, price });
+        };
+
+        await expectRejected(market(), 'excess', job.report.excess(result(0n)), ErrNoFault);
+        expect(slashesIn(await report(market(), 'excess', job.report.excess(result(1n))))).toHaveLength(1);
+    });
+
     it('takes a cumulative above that of the result before by a nanoTON, and refuses it without', async () => {
         const { job } = market();
         const second = (more: bigint) => job.result({ number: 2, index: 2, cumulative: 2n * fair() + more });

@@ -33,6 +33,7 @@ describe('Node: SetKeys', () => {
         expect(await node.getKeyEndsAt(keyOf('receipt'))).toBe(BigInt(oldEndsAt));
         expect(await node.getKeyEndsAt(keyOf('second'))).toBe(CURRENT);
         expect(await node.getKeyEndsAt(keyOf('never'))).toBe(0n);
+        expect(await node.getKeyLiability(keyOf('never'))).toMatchObject({ slashable: 0n, countsUntil: 0n });
         expect(await node.getKeyEndsAt(0n)).toBe(0n);
     });
 

@@ -260,6 +260,13 @@ describe('Provider: ChangeNode', () => {
 });
 
 describe('Provider: ReplaceHardware', () => {
+    it('of as many GPUs leaves no share of before that can be slashed', async () => {
+        const market = await nodeMarket();
+        await replace(market, 2);
+
+        expect(await market.node.getNodeRecord()).toMatchObject({ pastShare: 0n, pastUntil: 0n });
+    });
+
     it.each([
         ['more', 4],
         ['fewer', 1],
