@@ -4,17 +4,26 @@ import { Address, type Cell } from '@ton/core';
 import { inParallel } from '../process/parallel';
 import type { IndexerParts } from './parts';
 
-/** Those that are escrows, announced with demand or by their data. What turns out to be none is never followed. */
-export async function escrowsAmong(parts: IndexerParts, accounts: readonly string[]): Promise<string[]> {
+/**
+ * Those that are escrows, announced with demand or by their data. What turns out to be none is never followed. Those
+ * of which an endpoint has no code are noted in `absent`, and not asked for again.
+ */
+export async function escrowsAmong(
+    parts: IndexerParts,
+    accounts: readonly string[],
+    absent: Set<string>,
+): Promise<string[]> {
     const { store } = parts;
     const escrows: string[] = [];
     const demands = store.db.selectFrom('facts').select('object').distinct().where('kind', '=', 'demand');
     const announced = new Set(accounts.length > 0 ? (await demands.execute()).map(({ object }) => object) : []);
     await inParallel(accounts, async (account) => {
-        const isOne = announced.has(account) || (await isEscrow(parts, account));
-        if (isOne === true) {
+        const isOne = announced.has(account) || (absent.has(account) ? undefined : await isEscrow(parts, account));
+        if (isOne === undefined) {
+            absent.add(account);
+        } else if (isOne) {
             escrows.push(account);
-        } else if (isOne === false) {
+        } else {
             await store.follow('escrow', [account], 0n, { busy: true });
         }
     });

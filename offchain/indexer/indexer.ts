@@ -49,6 +49,7 @@ const LAG_POLL_MS = 500;
 export class Indexer {
     private readonly follower: Follower;
     private readonly limits: FollowLimits;
+    private readonly absent = new Set<string>(); // accounts that this pass found without code
 
     constructor(private readonly parts: IndexerParts) {
         this.limits = {
@@ -77,13 +78,7 @@ export class Indexer {
         const { block, behind, firstAt = readAt } = await this.checkTip();
         await this.requireRegistry();
         const report: PassReport = {
-            calls: 0,
-            logs: 0,
-            added: 0,
-            undone: 0,
-            behind: 0,
-            unresolved: 0,
-            unfinished: 0,
+            ...{ calls: 0, logs: 0, added: 0, undone: 0, behind: 0, unresolved: 0, unfinished: 0 },
             block: block.seqno,
         };
         await store.follow('registry', [registry.toRawString()], 0n);
@@ -96,6 +91,7 @@ export class Indexer {
         const hasWitnesses = (this.parts.witnesses?.length ?? 0) > 0;
         let remaining = 0; // payments, and what they name
         // What is read names further accounts, until nothing new is named.
+        this.absent.clear();
         await this.release(); // of a pass that was killed
         for (let found = true; found;) {
             const undone = report.undone;
@@ -304,7 +300,7 @@ export class Indexer {
                 store.db,
             );
             const candidates = rows.rows.map(({ account }) => account).filter((account) => account.startsWith('0:'));
-            const accounts = role === 'escrow' ? await escrowsAmong(this.parts, candidates) : candidates;
+            const accounts = role === 'escrow' ? await escrowsAmong(this.parts, candidates, this.absent) : candidates;
             await store.follow(role, accounts, role === 'payout' || role === 'escrow' ? birth : 0n);
             found ||= accounts.length > 0;
         }

@@ -1,9 +1,19 @@
 /** What strangers send and deploy keeps no reading of a market from its end. */
-import { Address, beginCell, Cell, internal, type SenderArguments, storeMessageRelaxed, toNano } from '@ton/core';
-import { claimBody, Provider } from '@cocoon-market/wrappers';
+import {
+    Address,
+    beginCell,
+    Cell,
+    internal,
+    type MessageRelaxed,
+    type SenderArguments,
+    storeMessageRelaxed,
+    toNano,
+} from '@ton/core';
+import { Channel, claimBody, Provider, Voucher, voucherFor } from '@cocoon-market/wrappers';
 import { createShardAccount, internal as paid } from '@ton/sandbox';
 import { ChainError } from '../../offchain/chain';
 import { HttpSource, LargeTransaction, type MessageId, type RawTransaction } from '../../offchain/indexer/source';
+import { voucherKey } from '../support/market';
 import type { JoinedMarket } from '../support/stake';
 import { rebuilt, TestIndex } from './support';
 import { ChangedSource } from './support/lying';
@@ -87,6 +97,32 @@ it('an account that is gone, and whose last payment was sent by a transaction th
 
     expect(unresolved).toBe(0);
     expect(others).toBeLessThan(8);
+    await index.close();
+}, 30_000);
+
+it('an account that deployed a channel as its escrow, and is gone, is asked for once in a pass', async () => {
+    const [eve, escrow] = [await world.wallet('eve'), await obedient()];
+    const times = { end: world.net.now() + 86_400, notice: 3600 };
+    const keys = { voucherKey: voucherKey.publicKey, payout: provider.payout.address.hash };
+    const { address: to, init } = await Channel.ofJob(escrow, { job: 0, ...times, ...keys });
+    const order = (message: MessageRelaxed) =>
+        beginCell()
+            .storeRef(beginCell().store(storeMessageRelaxed(message)).endCell())
+            .endCell();
+    const deployment = order(internal({ to, value: toNano('0.2'), bounce: false, init: init! }));
+    await eve.send({ to: escrow, value: toNano('0.1'), body: deployment });
+    const signature = voucherKey.sign(Voucher.hash(voucherFor(world.net.networkId, to, 1000n, 1)));
+    await eve.send({ to, value: toNano('0.1'), body: claimBody({ cumulative: 1000n, count: 1, signature }) });
+    await obedient({ ends: true });
+    const end = order(internal({ to: eve.address, value: 0n, bounce: false }));
+    await eve.send({ to: escrow, value: toNano('0.1'), body: end });
+    const source = new HttpSource(world.settings);
+    const index = await TestIndex.open(world, { source });
+    await index.pass();
+    const requested = jest.spyOn(source, 'state');
+    await index.pass();
+
+    expect(requested.mock.calls.map(([address]) => address.toRawString())).toEqual([escrow.toRawString()]);
     await index.close();
 }, 30_000);
 
