@@ -29,6 +29,7 @@ describe('Node: StopNode', () => {
         expect(await node.getNodeState()).toMatchObject({ state: nodeStates.closed, clearAt: now + BigInt(UNBONDING) });
         expect(await node.getKeyEndsAt(keyOf('receipt'))).toBe(now + notice);
         expect(await node.getKeyEndsAt(keyOf('second'))).toBe(now + notice);
+        expect(await node.getKeyEndsAt(0n)).toBe(0n); // it has no current key
     });
 
     it('is announced as the end of the node', async () => {
@@ -114,5 +115,16 @@ describe('Node: plain transfers', () => {
         await node.sendClear(stranger.getSender(), { value: VALUE });
 
         expect((await owner.getBalance()) - before).toBeGreaterThan(toNano('2'));
+    });
+
+    it('go to the owner by a message without a body', async () => {
+        const { blockchain, node, owner, stranger, provider } = await nodeMarket();
+        await provider.sendCloseNode(owner.getSender(), { value: VALUE, number: 0 });
+        blockchain.now! += UNBONDING;
+
+        const cleared = await node.sendClear(stranger.getSender(), { value: VALUE });
+
+        const bodies = transactionsOn(cleared, owner.address, node.address).map(({ inMessage }) => inMessage!.body);
+        expect(bodies.map(({ bits, refs }) => [bits.length, refs.length])).toEqual([[0, 0]]);
     });
 });
