@@ -52,11 +52,11 @@ describe('ReportExcess', () => {
         expect(slashesIn(await report(market(), 'excess', job.report.excess(more)))).toHaveLength(1);
     });
 
-    it('counts a million tokens at their rate, to the nanoTON', async () => {
+    it('counts a hundred million tokens at their rate, to the nanoTON', async () => {
         const { job } = market();
         const result = (more: bigint) => {
-            const price = job.terms.rates.prompt + more;
-            return job.result({ prompt: 1_000_000, cached: 0, completion: 0, reasoning: 0, price });
+            const price = 100n * job.terms.rates.prompt + more; // a rate is for a million
+            return job.result({ prompt: 100_000_000, cached: 0, completion: 0, reasoning: 0, price });
         };
 
         await expectRejected(market(), 'excess', job.report.excess(result(0n)), ErrNoFault);
