@@ -126,6 +126,22 @@ describe('Many questions at once', () => {
         jest.restoreAllMocks();
     });
 
+    it('a job for which another makes room is not the one beyond job.maxOpen while its worker does not see it', async () => {
+        const job = { deposit: '1000000000', step: '40000', maxParallel: 2, maxOpen: 2 };
+        await start({ workers: 3, config: { job } });
+        const only = (node: number) => ({ ...ask, provider: { only: [bench.workers[node].url] } });
+        expect(statuses([await bench.post(only(0)), await bench.post(only(1))])).toEqual([200]);
+        const [, , unseeing] = bench.workers;
+        unseeing.refuseJob = 'wrong_channel';
+
+        const asked = bench.post(only(2));
+        await until(() => unseeing.refusedJobs > 0);
+        await bench.gateway.sweep();
+        unseeing.refuseJob = undefined;
+        expect((await asked).status).toBe(200);
+        expect(areOpen(jobs())).toEqual([false, true, true]);
+    });
+
     /** Three jobs with a session at a gateway that may have two. */
     async function oneJobTooMany() {
         const job = { deposit: '1000000000', step: '40000', maxParallel: 2 };
