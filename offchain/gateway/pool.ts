@@ -239,7 +239,8 @@ export class JobPool {
                 const opening = this.opener.open(model, workers, need);
                 const isShared = this.openings.has(opening);
                 this.countComing(queue, opening, question);
-                if (unneeded !== undefined) {
+                // Another question may have begun to open the same one, when there was room for it.
+                if (unneeded !== undefined && !isShared) {
                     this.makeRoom(unneeded, opening, queue);
                 }
                 this.openBeside(question, { ...excluded, workers }, queue);

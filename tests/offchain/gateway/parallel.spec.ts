@@ -142,6 +142,16 @@ describe('Many questions at once', () => {
         expect(areOpen(jobs())).toEqual([false, true, true]);
     });
 
+    it('no job makes room for one that two questions need, if one more may be open', async () => {
+        const job = { deposit: '1000000000', step: '40000', maxParallel: 2, maxOpen: 3 };
+        await start({ workers: 3, config: { job } });
+        const only = (node: number) => ({ ...ask, provider: { only: [bench.workers[node].url] } });
+        expect(statuses([await bench.post(only(0)), await bench.post(only(1))])).toEqual([200]);
+
+        expect(statuses(await Promise.all([bench.post(only(2)), bench.post(only(2))]))).toEqual([200]);
+        expect(areOpen(jobs())).toEqual([true, true, true]);
+    });
+
     /** Three jobs with a session at a gateway that may have two. */
     async function oneJobTooMany() {
         const job = { deposit: '1000000000', step: '40000', maxParallel: 2 };
