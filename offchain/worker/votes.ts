@@ -1,5 +1,6 @@
 /** What the endpoints of a chain say together of a channel: one of them may lie, and another may be behind. */
 import { formatTon } from '@cocoon-market/wrappers';
+import { RENT } from '../link';
 import { resolvesWithin } from '../process/tasks';
 import type { ChannelSnapshot } from '../store/worker';
 
@@ -28,10 +29,10 @@ const LATE_MS = 1500; // below what a client's reading waits for a vote
 
 /**
  * What endpoints answer, as far as they do in time. One that keeps its word back must not keep the others from being
- * believed: after a while nobody waits for it, if most of all endpoints say the same. No word more would change the
- * verdict then.
+ * believed: after a while nobody waits for it, if most of all endpoints say and show the same. No word more would
+ * change the verdict then, nor what most show.
  */
-export async function answersInTime<T extends Pick<EndpointWord, 'word'>>(
+export async function answersInTime<T extends Pick<EndpointWord, 'word' | 'snapshot'>>(
     requested: readonly Promise<T>[],
 ): Promise<PromiseSettledResult<T>[]> {
     const error = new Error('The endpoint did not answer in time');
@@ -44,13 +45,26 @@ export async function answersInTime<T extends Pick<EndpointWord, 'word'>>(
         });
         open.add(noted);
     });
-    const count = (word: 'yes' | 'no') =>
-        answers.filter((one) => one.status === 'fulfilled' && one.value.word === word).length;
+    const isDecided = () => {
+        const words = answers.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+        return words.some((one) => 2 * words.filter((other) => isSame(one, other)).length > requested.length);
+    };
     await resolvesWithin(Promise.all(open), LATE_MS);
-    while (open.size > 0 && 2 * Math.max(count('yes'), count('no')) <= requested.length) {
+    while (open.size > 0 && !isDecided()) {
         await Promise.race(open);
     }
     return [...answers];
+}
+
+type Shown = Pick<EndpointWord, 'word' | 'snapshot'>;
+
+/** True if two endpoints say the same, and show the same but for rent. */
+function isSame({ word, snapshot: one }: Shown, { word: otherWord, snapshot: other }: Shown): boolean {
+    if (word !== otherWord || one === undefined || other === undefined) {
+        return word === otherWord && one === other;
+    }
+    const difference = heldBy(one) - heldBy(other);
+    return one.refundAt === other.refundAt && difference <= RENT && -difference <= RENT;
 }
 
 /** Counts what endpoints say. One endpoint alone denies nothing. */

@@ -214,6 +214,18 @@ describe('A notice that the first endpoint makes up', () => {
         release();
     });
 
+    it('keeps no queries from being answered while another endpoint is slow each time', async () => {
+        const { client, read, shows } = await leaving(MARGIN / 2);
+        const slow: Read = async (address) => {
+            await new Promise((resolve) => setTimeout(resolve, 1700)); // longer than endpoints that agree wait for it
+            return read(address);
+        };
+        endpoints(shows, read, slow);
+
+        let number = 0;
+        await until(async () => (await client.ask(++number, 'one')).text === 'one');
+    });
+
     it('has vouchers claimed, and ends no job, while too few endpoints answer to know', async () => {
         const { client, read, shows } = await leaving(MARGIN / 2);
         const down: Read = async () => Promise.reject(new ChainError('The API does not answer'));
