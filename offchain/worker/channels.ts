@@ -99,8 +99,8 @@ export class Channels {
 
     /**
      * A channel that no job of this worker has, for a stranger: it gets few calls of the API, and after all others. One
-     * that most endpoints deny does not exist, and one that most show does. `from`: its address; `vote`: undefined if
-     * none shows it.
+     * that most endpoints deny does not exist, and one that most show does, with the least that they show where the
+     * first one shows more than most. `from`: its address; `vote`: undefined if none shows it.
      */
     async readUnknown(
         channel: Buffer,
@@ -117,43 +117,65 @@ export class Channels {
             const reading = await this.reading(terms, jobNumber, async () => ({
                 value: await chain.account(accountAddress(channel)),
                 confirmed: false,
-            }));
+            })).catch((error: unknown) => {
+                if (this.canVote && isOtherContract(error)) {
+                    return error;
+                }
+                throw error;
+            });
+            if (reading instanceof Refused || (!reading.exists && this.canVote)) {
+                return this.readHidden(channel, terms, jobNumber, reading);
+            }
             if (!reading.exists) {
-                return this.canVote
-                    ? this.readHidden(channel, terms, jobNumber, reading)
-                    : { reading, vote: undefined };
+                return { reading, vote: undefined };
             }
             const { at, balance } = reading;
             const says: SaysNo = (snapshot) => snapshot === undefined || snapshot.balance < balance;
             const vote = await this.vote(channel, terms, jobNumber, { says, urgency: 'stranger' });
-            const isDenied = vote.verdict === 'denied';
-            return { reading: isDenied ? { exists: false as const, confirmed: false, at } : reading, vote };
+            if (vote.verdict !== 'denied') {
+                return { reading, vote };
+            }
+            return this.asMostShow(vote) ?? { reading: { exists: false as const, confirmed: false, at }, vote };
         };
         return read().finally(endTurn);
     }
 
+    /** The least of a channel that endpoints show if most do, and what they say of that; undefined if too few do. */
+    private asMostShow({ words }: ChannelVote): { reading: ChannelReading; vote: ChannelVote } | undefined {
+        const [minimal, ...more] = words
+            .flatMap(({ snapshot }) => snapshot ?? [])
+            .sort((one, other) => Number(one.balance - other.balance));
+        if (minimal === undefined || !this.isMajority(1 + more.length)) {
+            return undefined;
+        }
+        const ofMinimal = words.map((one) => (one.snapshot === undefined ? one : { ...one, word: 'yes' as const }));
+        return { reading: { exists: true, confirmed: false, ...minimal }, vote: voteOf(ofMinimal) };
+    }
+
     /**
-     * {@link readUnknown} of one that the first endpoint does not show. A client whose channel is called none leaves
-     * it, which costs it fees, and the node for a while: so it is not called none by the word of one endpoint.
+     * {@link readUnknown} of one that the first endpoint does not show, or with other terms. A client whose channel is
+     * called none leaves it, which costs it fees, and the node for a while: so it is not called none by the word of one
+     * endpoint.
      */
     private async readHidden(
         channel: Buffer,
         terms: Terms,
         jobNumber: number,
-        first: ChannelReading,
+        first: ChannelReading | Refused,
     ): Promise<{ reading: ChannelReading; vote: ChannelVote | undefined }> {
         const says: SaysNo = (snapshot) => snapshot === undefined;
         const vote = await this.vote(channel, terms, jobNumber, { says, urgency: 'stranger' });
-        const [minimal] = vote.words
-            .flatMap(({ snapshot }) => snapshot ?? [])
-            .sort((one, other) => Number(one.balance - other.balance));
-        if (minimal === undefined) {
-            return { reading: first, vote: undefined };
-        }
-        if (!this.isMajority(yesesIn(vote))) {
+        const agreed = this.asMostShow(vote);
+        if (agreed === undefined && yesesIn(vote) > 0) {
             throw new ChannelUnreadable(new Error('the endpoints do not agree that the channel exists'));
         }
-        return { reading: { exists: true, confirmed: false, ...minimal }, vote };
+        if (agreed !== undefined) {
+            return agreed;
+        }
+        if (first instanceof Refused) {
+            throw first;
+        }
+        return { reading: first, vote: undefined };
     }
 
     /** The channel as each of the endpoints has it that shows it. */
@@ -290,6 +312,10 @@ export class ChannelUnreadable extends Refused {
         this.name = 'ChannelUnreadable';
     }
 }
+
+/** True for what {@link Channels.read} throws if the endpoint shows another contract than that of the terms. */
+export const isOtherContract = (error: unknown): error is Refused =>
+    error instanceof Refused && !(error instanceof ChannelUnreadable);
 
 function parsed(data: Cell): ReturnType<typeof loadChannelData> | undefined {
     try {

@@ -8,7 +8,7 @@ import { RENT } from '../link';
 import { resolvesWithin } from '../process/tasks';
 import { unclaimedOf } from '../store/jobSums';
 import type { ChannelSnapshot } from '../store/worker';
-import { type ChannelReading, type Channels, ChannelUnreadable, type ReadingCause } from './channels';
+import { type ChannelReading, type Channels, ChannelUnreadable, isOtherContract, type ReadingCause } from './channels';
 import type { WorkerContext } from './context';
 import type { JobEntry } from './entry';
 import { type CountedJob, MAX_TRUSTED } from './disputedJobs';
@@ -408,13 +408,17 @@ export class ServedChannel {
     }
 
     private async readOnce(cause: ReadingCause): Promise<void> {
-        const { record, terms } = this.entry;
-        const reading = await this.channels
-            .read(record.channel, terms, record.jobNumber, { confirmedPaid: record.confirmedPaid, cause })
-            .catch((error: unknown) => {
-                // Code and data of a channel never change, so others are an error of the API.
-                throw error instanceof ChannelUnreadable ? error : new ChannelUnreadable(error);
-            });
+        const { record } = this.entry;
+        const reading = await this.readFirst(cause);
+        if (reading instanceof ChannelUnreadable) {
+            this.readAt = this.hasEnded ? performance.now() : this.readAt;
+            const found = this.hasEnded ? undefined : await this.readHidden(cause);
+            if (found === undefined) {
+                throw reading;
+            }
+            await this.take(found, record.snapshot);
+            return this.compareSoon(cause);
+        }
         const { at } = record.snapshot;
         if (reading.at < at && at - reading.at <= LAG_SECONDS) {
             // Servers of one API may be behind each other: the stored snapshot is newer, and counts as read now.
@@ -430,18 +434,39 @@ export class ServedChannel {
         await this.compareSoon(cause);
     }
 
-    /** The channel as most endpoints show it where the first one hides it; undefined if too few show it soon. */
+    /** What the first endpoint shows, or an error if a channel cannot have come to that. */
+    private async readFirst(cause: ReadingCause): Promise<ChannelReading | ChannelUnreadable> {
+        const { record, terms } = this.entry;
+        const { channel, jobNumber, confirmedPaid } = record;
+        try {
+            const reading = await this.channels.read(channel, terms, jobNumber, { confirmedPaid, cause });
+            return (reading.exists ? this.objectionTo(reading) : undefined) ?? reading;
+        } catch (error) {
+            // Code and data of a channel never change, so others are an error of the API.
+            if (isOtherContract(error)) {
+                return new ChannelUnreadable(error);
+            }
+            throw error instanceof ChannelUnreadable ? error : new ChannelUnreadable(error);
+        }
+    }
+
+    /**
+     * The channel as most endpoints show it where the first one hides it, or shows what cannot be; undefined if too few
+     * show it soon.
+     */
     private async readHidden(cause: ReadingCause): Promise<ExistingChannel | undefined> {
         if (!this.channels.canVote || this.entry.hasLastClaim) {
             return undefined;
         }
-        const vote = this.vote((snapshot) => snapshot === undefined, cause);
+        const isPossible = (snapshot: ChannelSnapshot | undefined): snapshot is ChannelSnapshot =>
+            snapshot !== undefined && this.objectionTo(snapshot) === undefined;
+        const vote = this.vote((snapshot) => !isPossible(snapshot), cause);
         if (!(await resolvesWithin(vote, COMPARE_MS))) {
             return undefined;
         }
         const ofAll = await vote;
         const [minimal] = ofAll.words
-            .flatMap(({ snapshot }) => snapshot ?? [])
+            .flatMap(({ snapshot }) => (isPossible(snapshot) ? snapshot : []))
             .sort((one, other) => Number(heldBy(one) - heldBy(other)));
         return this.channels.isMajority(yesesIn(ofAll)) ? { exists: true, confirmed: false, ...minimal } : undefined;
     }
@@ -563,13 +588,24 @@ export class ServedChannel {
 
     /** The snapshot of a reading. Throws when a channel cannot have come to it. */
     private possible({ balance, paid, refundAt, at }: ExistingChannel): ChannelSnapshot {
+        const snapshot = { balance, paid, refundAt, at };
+        const objection = this.objectionTo(snapshot);
+        if (objection !== undefined) {
+            throw objection;
+        }
+        return snapshot;
+    }
+
+    /** Why a channel cannot have come to a snapshot; undefined if it can. */
+    private objectionTo({ paid, refundAt }: ChannelSnapshot): ChannelUnreadable | undefined {
         if (paid > this.entry.promised) {
-            throw new ChannelUnreadable(new Error('The API says that it has paid more than any voucher here promises'));
+            return new ChannelUnreadable(
+                new Error('The API says that it has paid more than any voucher here promises'),
+            );
         }
-        if (refundAt > this.entry.terms.end) {
-            throw new ChannelUnreadable(new Error('The API says that it lasts longer than its terms'));
-        }
-        return { balance, paid, refundAt, at };
+        return refundAt > this.entry.terms.end
+            ? new ChannelUnreadable(new Error('The API says that it lasts longer than its terms'))
+            : undefined;
     }
 }
 

@@ -552,6 +552,26 @@ describe('One of three endpoints that makes up what channels hold', () => {
         (chain as { others?: unknown[] }).others = others;
     }
 
+    /** The first of three endpoints shows a channel as it likes. */
+    function showFirst(channel: Address, show: (shown: ChainAccount) => Promise<ChainAccount>): void {
+        const { chain } = fixture;
+        const honest = chain.account.bind(chain);
+        chain.account = async (address) => (address.equals(channel) ? show(await honest(address)) : honest(address));
+        const others = [chain.account, honest, honest].map((account) => ({ account, open: chain.open.bind(chain) }));
+        (chain as { others?: unknown[] }).others = others;
+    }
+
+    async function changed(
+        { code, data, balance, at }: ChainAccount,
+        channel: Address,
+        change: Parameters<FakeChain['change']>[1],
+    ): Promise<ChainAccount> {
+        const other = new FakeChain();
+        other.set(channel, { code: code!, data: data!, balance });
+        other.change(channel, change);
+        return { ...(await other.account(channel)), at };
+    }
+
     it('has no job begun in a channel that no other shows', async () => {
         fixture = await startFixture();
         const client = new TestClient(fixture.worker.url, fixture.chain);
@@ -626,6 +646,50 @@ describe('One of three endpoints that makes up what channels hold', () => {
 
         const { status, body } = await client.register();
         expect([status, body.balance]).toEqual([200, String(10n ** 9n)]);
+    });
+
+    it('has no new job refused by saying that its channel holds more, and nothing beyond is answered', async () => {
+        fixture = await startFixture();
+        const client = new TestClient(fixture.worker.url, fixture.chain);
+        await client.draft();
+        await client.open(10n ** 9n);
+        lie(client.channel, 10n ** 12n, fixture.chain.account.bind(fixture.chain));
+
+        expect((await client.register()).status).toBe(200);
+        const { decline } = await client.ask(1, 'one', { ceiling: 10n ** 9n + 1n });
+        expect(decline).toMatchObject({ reason: Reason.Unfunded });
+        expect((await client.ask(2, 'two', { ceiling: 10n ** 8n })).text).toBe('two');
+    });
+
+    it('has no new job refused by showing another contract where its channel is', async () => {
+        fixture = await startFixture();
+        const client = new TestClient(fixture.worker.url, fixture.chain);
+        await client.draft();
+        await client.open(10n ** 9n);
+        showFirst(client.channel, async (shown) => ({ ...shown, code: shown.data }));
+
+        const { status, body } = await client.register();
+        expect([status, body.balance]).toEqual([200, String(10n ** 9n)]);
+    });
+
+    it.each<[string, (shown: ChainAccount, channel: Address) => Promise<ChainAccount>]>([
+        [
+            'a channel that has paid more than was promised',
+            (shown, channel) => changed(shown, channel, { paid: 10n ** 8n }),
+        ],
+        [
+            'one that lasts longer than its terms',
+            (shown, channel) => changed(shown, channel, { refundAt: 0xffff_ffff }),
+        ],
+        ['another contract', async (shown) => ({ ...shown, code: shown.data })],
+    ])('has no query of a job refused by showing %s', async (_, show) => {
+        fixture = await startFixture();
+        const client = await withJob({}, 10n ** 9n);
+        client.url = (await fixture.restart()).url; // nobody has read the channel since
+        showFirst(client.channel, (shown) => show(shown, client.channel));
+
+        expect((await client.register()).status).toBe(200);
+        expect((await client.ask(1, 'one')).text).toBe('one');
     });
 
     it('has no job begun while strangers use up the calls to the others', async () => {
