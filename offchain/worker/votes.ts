@@ -25,7 +25,7 @@ export interface ChannelVote {
     words: readonly EndpointWord[];
 }
 
-const LATE_MS = 1500; // below what a client's reading waits for a vote
+const LATE_MS = 1000; // below what a client's reading waits for a vote
 
 /**
  * What endpoints answer, as far as they do in time. One that keeps its word back must not keep the others from being

@@ -1392,7 +1392,7 @@ export const workerAttacks: Attack[] = [
         attack: 'The first of three endpoints shows more in each new channel than there is: most deny that, and the client is told that there is none.',
         stoppedBy: 'Such a channel is taken with the least that endpoints show, if most show it.',
         file: 'tests/regression/offchain-worker.spec.ts',
-        test: 'One of three endpoints that makes up what channels hold has no new job refused by saying that its channel holds more, and nothing beyond is answered',
+        test: 'One of three endpoints that makes up what channels hold has no new job refused by showing more in its channel than there is, and nothing beyond is answered',
         removed: 'worker: a new channel as most endpoints show it (Channels.asMostShow)',
     },
     {

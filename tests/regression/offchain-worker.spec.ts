@@ -648,7 +648,7 @@ describe('One of three endpoints that makes up what channels hold', () => {
         expect([status, body.balance]).toEqual([200, String(10n ** 9n)]);
     });
 
-    it('has no new job refused by saying that its channel holds more, and nothing beyond is answered', async () => {
+    it('has no new job refused by showing more in its channel than there is, and nothing beyond is answered', async () => {
         fixture = await startFixture();
         const client = new TestClient(fixture.worker.url, fixture.chain);
         await client.draft();
