@@ -29,6 +29,13 @@ afterEach(async () => {
 const opened = () => bench.gateway.book.all.length;
 const keyOf = (name: string) => bench.admin('keys', { name });
 
+/** What waits until `go` is called. */
+function newGate() {
+    let go!: () => void;
+    const gate = new Promise<void>((resolve) => (go = resolve));
+    return { gate, go };
+}
+
 /** Posts a question of a key, which prefers no node or takes only one. */
 const post = ({ secret }: Answer, node?: number) =>
     bench.post(node === undefined ? ask : { ...ask, provider: { only: [bench.workers[node].url] } }, {
@@ -90,8 +97,7 @@ describe('Of what the escrow may open today', () => {
         await start({ workers: 3, jobs: 3 });
         const [bob, eve] = [await keyOf('bob'), await keyOf('eve')];
         expect(await statuses(eve, 0, 1, 2)).toEqual([200, 200, 402]);
-        let go!: () => void;
-        const gate = new Promise<void>((resolve) => (go = resolve));
+        const { gate, go } = newGate();
         let orders = 0;
         bench.chain.beforeSend = () => {
             orders++;
@@ -112,8 +118,7 @@ describe('Of what the escrow may open today', () => {
         await start({ workers: 1, jobs: 9, maxParallel: 1 });
         const [bob, eve] = [await keyOf('bob'), await keyOf('eve')];
         const counted = jest.spyOn(Openings.prototype, 'add');
-        let go!: () => void;
-        const gate = new Promise<void>((resolve) => (go = resolve));
+        const { gate, go } = newGate();
         bench.worker.scripts.push(...Array(5).fill({ wait: () => gate }));
         const all = [bob, eve, eve, eve, eve].map((key) => post(key));
         await until(() => bench.worker.asked.length === 5, PATIENCE_MS);
@@ -141,10 +146,13 @@ describe('Of what the escrow may open today', () => {
         expect(await statuses(eve, 0)).toEqual([200]);
 
         await failing();
-        await until(() => opened() === 2 && bench.gateway.book.all[1].session !== undefined);
+        await until(() => opened() === 2 && bench.gateway.book.all[1].session !== undefined, PATIENCE_MS);
         seconds += 301;
         await failing();
-        await until(() => opened() === 3 || bench.log.some((line) => line.includes('for a key for a while')));
+        await until(
+            () => opened() === 3 || bench.log.some((line) => line.includes('for a key for a while')),
+            PATIENCE_MS,
+        );
         expect((await post(bob)).status).toBe(200);
         const workers = bench.gateway.book.all.map(({ stored }) => stored.worker);
         const unused = bench.workers.findIndex(({ url }) => !workers.includes(url));
@@ -155,16 +163,15 @@ describe('Of what the escrow may open today', () => {
         await start({ workers: 2, jobs: 3 });
         const [, eve] = [await keyOf('bob'), await keyOf('eve')];
         expect(await statuses(eve, 0, 1)).toEqual([200, 200]);
-        let go!: () => void;
-        const gate = new Promise<void>((resolve) => (go = resolve));
+        const { gate, go } = newGate();
         bench.worker.scripts.push({ wait: () => gate });
         const before = bench.worker.asked.length;
         const dear = { ...ask, max_tokens: 1_000_000, provider: { only: [bench.worker.url] } };
         const first = bench.post(dear, { authorization: `Bearer ${eve.secret}` });
-        await until(() => bench.worker.asked.length > before);
+        await until(() => bench.worker.asked.length > before, PATIENCE_MS);
 
         const second = post(eve, 0);
-        await until(() => bench.log.some((line) => line.includes('for a key for a while')));
+        await until(() => bench.log.some((line) => line.includes('for a key for a while')), PATIENCE_MS);
         go();
         expect([(await first).status, (await second).status]).toEqual([200, 200]);
         expect(opened()).toBe(2);
@@ -173,8 +180,7 @@ describe('Of what the escrow may open today', () => {
     it('a key that asks much at once leaves a job to another key, whose question does not wait', async () => {
         await start({ workers: 1, jobs: 4, maxParallel: 1 });
         const [bob, eve] = [await keyOf('bob'), await keyOf('eve')];
-        let go!: () => void;
-        const gate = new Promise<void>((resolve) => (go = resolve));
+        const { gate, go } = newGate();
         bench.worker.scripts.push(...Array(3).fill({ wait: () => gate }));
         const all = Array.from({ length: 6 }, () => post(eve));
         await until(
