@@ -139,32 +139,32 @@ export class Follower {
             return [];
         }
         followed.isGone = true;
-        const messages = await paymentsOf(this.store, account, { sinceLt: log.done?.lt, endLt: first?.lt });
-        const page = await this.lastPage(followed, account, messages);
-        return page ?? (log.done === undefined ? listed : []);
+        const range = { sinceLt: log.done?.lt, endLt: first?.lt };
+        const { messages, isOpened } = await paymentsOf(this.store, account, range);
+        const { own, other = listed } = await this.lastPage(followed, account, messages);
+        // Another life is stored only of an account that no escrow opened: what is not a channel is read once. The life
+        // of a job may be found by what a payout got that is read later.
+        return own ?? (log.done === undefined && !isOpened && !followed.isLost ? other : []);
     }
 
     /**
-     * The page that begins with what sent the newest of these messages in the life in which the account is a channel;
-     * a page of another life if none is of it and nothing is stored. Anyone may deploy a channel that has ended and
-     * have it refund, any number of times for next to nothing, so the lives are halved and not gone through.
+     * The page that begins with what sent the newest of these messages in the life in which the account is a channel,
+     * and one of another life. Anyone may deploy a channel that has ended and have it refund, any number of times for
+     * next to nothing, so the lives are halved and not gone through.
      */
     private async lastPage(
         followed: Followed,
         account: Address,
         messages: readonly MessageId[], // from the oldest on
-    ): Promise<ProvedTransaction[] | undefined> {
+    ): Promise<{ own?: ProvedTransaction[] | undefined; other?: ProvedTransaction[] | undefined }> {
         const { log } = followed;
         let [own, other]: (ProvedTransaction[] | undefined)[] = [];
         let [low, high] = [0, messages.length]; // all before `low` are of that life, and none from `high` on
         for (let next = high - 1; low < high; next = (low + high) >> 1) {
             const sent = await transactionOf(this.source, messages[next]);
-            if (sent === undefined) {
-                followed.isLost = true;
-                break;
-            }
-            if (sent instanceof LargeTransaction) {
-                high = next; // no channel sends so much
+            followed.isLost ||= sent === undefined;
+            if (sent === undefined || sent instanceof LargeTransaction) {
+                high = next; // an older one may be found; and no channel sends so much
                 continue;
             }
             const page = await this.page(account, sent, followed).catch((error: unknown) => {
@@ -176,7 +176,7 @@ export class Follower {
                 [other, high] = [page, next];
             }
         }
-        return own ?? (log.done === undefined ? other : undefined);
+        return { own, other };
     }
 
     /**

@@ -103,13 +103,13 @@ export async function transactionOf(
 
 /**
  * The payments of a channel that payouts and escrows got, from the oldest on: those since its escrow opened it that
- * were created after `sinceLt` and below `endLt`.
+ * were created after `sinceLt` and below `endLt`. `isOpened`: an escrow opened it, as far as escrows are read.
  */
 export async function paymentsOf(
     { db }: IndexData,
     channel: Address,
     { sinceLt = 0n, endLt }: { sinceLt?: bigint | undefined; endLt?: bigint | undefined },
-): Promise<MessageId[]> {
+): Promise<{ messages: MessageId[]; isOpened: boolean }> {
     const rows = await db
         .selectFrom('facts')
         .select(['kind', 'log', 'lt', 'body'])
@@ -118,7 +118,7 @@ export async function paymentsOf(
         .execute();
     const opening = rows.find(({ kind }) => kind === 'opened');
     const begin = opening === undefined ? 0n : amountFromBytes(Buffer.from(opening.lt));
-    return rows
+    const messages = rows
         .filter(({ kind }) => kind !== 'opened')
         .map(({ log, body }) => ({
             ...{ from: channel, to: Address.parseRaw(log.slice(log.indexOf('/') + 1)) },
@@ -126,4 +126,5 @@ export async function paymentsOf(
         }))
         .filter(({ createdLt: lt }) => lt > begin && lt > sinceLt && (endLt === undefined || lt < endLt))
         .sort((one, other) => (one.createdLt < other.createdLt ? -1 : 1));
+    return { messages, isOpened: opening !== undefined };
 }

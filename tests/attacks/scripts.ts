@@ -657,6 +657,22 @@ export const scriptsAttacks: Attack[] = [
         removed: 'offchain/indexer/follower: `lastPage`',
     },
     {
+        attack: 'a stranger deploys an ended channel again, of which only the payout got something, so that a new index takes that life for the job, and never has the job',
+        source: 'review: index and market',
+        stoppedBy: 'of an account that an escrow opened as a channel no other life is stored',
+        file: 'tests/indexer/gone.spec.ts',
+        test: 'of a job that has ended, and whose channel somebody deploys again, an index that is made from nothing has all, although only the payout got what it held, and is read after the escrow',
+        removed: 'offchain/indexer/follower: `isOpened`',
+    },
+    {
+        attack: 'an endpoint does not find once what an ended channel paid, and an index stores for good what a stranger did with its account later',
+        source: 'review: index and market',
+        stoppedBy: 'no other life is stored while a payment is not found',
+        file: 'tests/indexer/gone.spec.ts',
+        test: 'of a job that has ended, and whose channel somebody deploys again, an index that is made from nothing has all with the next reading, although the endpoint did not find once what its channel paid',
+        removed: 'offchain/indexer/follower: `isLost`',
+    },
+    {
         attack: 'a stranger deploys an ended channel again, so that with several endpoints one counts as behind, and no export is made',
         source: 'review: index and market',
         stoppedBy: 'an endpoint that lists what followed is not behind',

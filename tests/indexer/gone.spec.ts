@@ -107,6 +107,37 @@ describe('of a job that has ended, and whose channel somebody deploys again, an 
         expect(jobsIn(await rebuilt(world))).toMatchObject([ended]);
     }, 30_000);
 
+    it('has all, although only the payout got what it held, and is read after the escrow', async () => {
+        await world.claim(job, toNano('7'), { last: true }); // the channel holds less
+        const jobs = jobsIn(await rebuilt(world));
+        world.net.advance(31 * 24 * HOUR);
+        await deployAgain(job, toNano('0.02'));
+        await world.refund(job, await world.wallet('eve'));
+
+        expect(jobsIn(await rebuilt(world))).toEqual(jobs);
+        expect(jobs).toMatchObject([{ how: 'claimed', rest: '0' }]);
+    }, 30_000);
+
+    it('has all with the next reading, although the endpoint did not find once what its channel paid', async () => {
+        const silent = await world.client('silent');
+        const [other] = await world.open(silent, [provider.payout]);
+        await world.claim(other, toNano('0.3'), { last: true });
+        await deployAgain(other);
+        const source = new ChangedSource(new HttpSource(world.settings));
+        const index = await TestIndex.open(world, { source });
+        const senderOf = source.senderOf.bind(source);
+        let requests = 0;
+        source.senderOf = async (message) =>
+            message.from.equals(other.channel.address) && ++requests === 2 ? undefined : senderOf(message);
+        const { unresolved } = await index.pass();
+        await index.pass();
+        const jobs = jobsIn(await index.export());
+
+        expect(unresolved).toBe(1);
+        expect(jobs.find(({ id }) => id === other.channel.address.toRawString())).toMatchObject({ how: 'claimed' });
+        await index.close();
+    }, 30_000);
+
     it('has all, although it got dust before, was claimed from later, and ended later still', async () => {
         const [other] = await world.open(client, [provider.payout]); // to learn the address
         await goBack();
