@@ -3,7 +3,7 @@
  *
  * Longer than 350 lines because what a chain is and how one API gives it are best read together.
  */
-import { type ChainPrices, numberToBytes, readPrices, withFewEntries } from '@cocoon-market/wrappers';
+import { type ChainPrices, larger, numberToBytes, readPrices, withFewEntries } from '@cocoon-market/wrappers';
 import {
     Address,
     beginCell,
@@ -134,6 +134,7 @@ export interface ChainSettings {
 
 const PAGE = 50; // transactions in one call
 const MAX_PAGES = 20_000; // of one list: a million transactions
+const MAX_LT = 1n << 64n; // above every logical time
 const MAX_MESSAGES = 256; // that a transaction sends: it has 255 actions
 
 /** A client that returns raw transactions, so that one which cannot be read does not hide the others. */
@@ -160,7 +161,7 @@ type RawTransaction = Awaited<ReturnType<Client['transactions']>>[number];
 /** One element of a list of transactions. */
 interface ListedTransaction {
     lt: bigint;
-    at: number; // unix seconds
+    at: number; // unix seconds; 0 if it cannot be read
     id: { lt: string; hash: string }; // as the API names it
     content: Transaction | Error; // why it cannot be read
 }
@@ -206,7 +207,7 @@ export class TonHttpChain implements Chain {
         const state = await this.client.getContractState(address);
         return {
             state: state.state,
-            balance: state.balance,
+            balance: larger(0n, state.balance), // some APIs say -1 for none
             code: smallCell(state.code),
             data: smallCell(state.data),
             at: state.timestampt,
@@ -322,12 +323,15 @@ export class TonHttpChain implements Chain {
     }
 }
 
-async function listedOf({ data, transaction_id: id, utime: at }: RawTransaction): Promise<ListedTransaction> {
+async function listedOf({ data, transaction_id: id }: RawTransaction): Promise<ListedTransaction> {
     const excess = excessOfTransaction(data);
     if (excess !== undefined) {
         throw new ChainError(`The API answers with ${excess}`);
     }
-    const lt = BigInt(id.lt);
+    const lt = /^\d{1,20}$/.test(id.lt) ? BigInt(id.lt) : MAX_LT;
+    if (lt >= MAX_LT) {
+        throw new ChainError(`The API lists a transaction of the logical time ${id.lt.slice(0, 30)}`);
+    }
     await setImmediate(); // one may take a tenth of a second, and all else waits meanwhile
     try {
         const cell = Cell.fromBase64(data);
@@ -335,9 +339,10 @@ async function listedOf({ data, transaction_id: id, utime: at }: RawTransaction)
         if (content.outMessages.size > MAX_MESSAGES) {
             throw new Error(`It sends more than ${MAX_MESSAGES} messages`);
         }
-        return { lt, at, id, content };
+        // The time that the transaction has, not that which the API names beside it.
+        return { lt, at: content.now, id, content };
     } catch (error) {
-        return { lt, at, id, content: error instanceof Error ? error : new Error(String(error)) };
+        return { lt, at: 0, id, content: error instanceof Error ? error : new Error(String(error)) };
     }
 }
 

@@ -29,6 +29,8 @@ const FROZEN_SECONDS = 120;
 const TIMED_METHOD = 'getAddressInformation'; // its answers carry the time of the chain
 const SLOW = ['getTransactions', 'sendBoc']; // methods that may take twice as long
 
+const MAX_BALANCE = 1n << 64n; // nanoTON, more than there is
+
 /** The reason while an endpoint's budget is used up. */
 export const BUSY = 'takes no more calls for now';
 
@@ -107,13 +109,16 @@ export class Endpoint {
         return method === TIMED_METHOD || method === 'sendBoc' || this.frozenSeconds < FROZEN_SECONDS;
     }
 
-    /** Asks. An answer whose time has stood still for too long counts as a failure. */
+    /** Asks. An answer about an account counts as a failure if it cannot be, or its time stands still for too long. */
     private async askTimed(method: string, call: string, within: number): Promise<EndpointAnswer> {
         const answer = await this.ask(method, call, within);
         if (method !== TIMED_METHOD || answer.kind !== 'answer') {
             return answer;
         }
-        const { sync_utime: at } = (answer.result ?? {}) as { sync_utime?: unknown };
+        const { sync_utime: at, balance } = (answer.result ?? {}) as { sync_utime?: unknown; balance?: unknown };
+        if (!isTime(at) || !isBalance(balance)) {
+            return { kind: 'failure', message: 'answers with a time or a balance that no account has' };
+        }
         const now = performance.now() / 1000;
         const since = this.reportedTime?.at === at ? this.reportedTime!.since : now;
         this.reportedTime = { at, since, last: now };
@@ -226,6 +231,15 @@ async function textOf(body: Dispatcher.ResponseData['body']): Promise<string> {
         pieces.push(piece);
     }
     return Buffer.concat(pieces).toString('utf8');
+}
+
+/** True for a time of the chain, which has 32 bits. */
+const isTime = (at: unknown): boolean => Number.isInteger(at) && Number(at) >= 0 && Number(at) < 2 ** 32;
+
+/** True for nanoTON that an account may hold: all coins there are have less than 64 bits. Some APIs say -1 for none. */
+function isBalance(balance: unknown): boolean {
+    const isWhole = Number.isInteger(balance) || (typeof balance === 'string' && /^(-1|\d{1,20})$/.test(balance));
+    return isWhole && BigInt(balance as string | number) >= -1n && BigInt(balance as string | number) < MAX_BALANCE;
 }
 
 /** The cell of an answer to getConfigParam. Throws when it has none. */
