@@ -1,4 +1,8 @@
-/** Follows the demands and cases about this node on chain, and answers demands before their deadline. */
+/**
+ * Follows the demands and cases about this node on chain, and answers demands before their deadline.
+ *
+ * Longer than 350 lines because what happens to a demand, from its message to its answer, is best read in one place.
+ */
 import { type CaseOpened, caseStates, Dispute, isJudged, Node, ruleBounds } from '@cocoon-market/wrappers';
 import type { OpenedContract } from '@ton/core';
 import { type ChainReader, CONFIRM_READS, Confirmer, type Emitted, type EventReader } from '../chain';
@@ -164,7 +168,10 @@ export class Cases {
         // What every endpoint has told of: after a restart each is asked from there on.
         const cursor = this.readers.reduce((min, one) => (one.cursor < min ? one.cursor : min), this.readers[0].cursor);
         if (cursor !== stored || cases.length > 0) {
-            await store.cases.add(cases, cursor);
+            await store.cases.add(cases, cursor).catch((error: unknown) => {
+                this.readers = undefined; // what they have told is told again
+                throw error;
+            });
         }
         if (failures.length === readings.length) {
             throw failures[0];

@@ -6,6 +6,7 @@
 import { bytesToNumber, caseStates, Dispute, Node, opcodes } from '@cocoon-market/wrappers';
 import { type Address, beginCell, Cell, type Sender } from '@ton/core';
 import { ChainError, type Transfer } from '../../../offchain/chain';
+import { SqlCases } from '../../../offchain/store/sqlCases';
 import { SqliteJobs } from '../../../offchain/store/sqliteJobs';
 import { storeCaseOpened } from '../../../wrappers/bodies';
 import { FakeChain } from '../support/chain';
@@ -26,7 +27,10 @@ beforeEach(async () => {
     }
 });
 
-afterEach(() => fixture.stop());
+afterEach(async () => {
+    jest.restoreAllMocks();
+    await fixture.stop();
+});
 
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
     while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
@@ -157,6 +161,14 @@ describe('The reader of cases', () => {
         } finally {
             clock.mockRestore();
         }
+    });
+
+    it('finds a case again that the store did not take when it was told of', async () => {
+        const add = jest.spyOn(SqlCases.prototype, 'add').mockRejectedValueOnce(new Error('The disk is full'));
+        tells(opened(9));
+
+        await until(async () => (await numbers()).includes(9));
+        expect(add.mock.calls.length).toBeGreaterThan(1);
     });
 
     it('does not take one answer for the end of a case', async () => {
