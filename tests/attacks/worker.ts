@@ -1509,4 +1509,28 @@ export const workerAttacks: Attack[] = [
         test: 'Endpoints that do not agree who opened a channel take no credit from a client if one of three lies',
         removed: 'worker: the majority of endpoints about who opened a channel (originOf)',
     },
+    {
+        source: 'review',
+        attack: 'The first of several endpoints tells a time, or what an account holds, that no database stores: every query and every new job fails, and on PostgreSQL the worker ends.',
+        stoppedBy: 'Such an answer counts as none, and the next endpoint is asked.',
+        file: 'tests/offchain/chain/impossible.spec.ts',
+        test: 'An endpoint that says what cannot be of an account, as a time that no database has, has the next one asked',
+        removed: 'offchain/chain/endpoint: the check of times and balances (askTimed)',
+    },
+    {
+        source: 'review',
+        attack: 'One endpoint names a time that no database stores beside the message about a demand: no demand of any endpoint is stored, and none is answered.',
+        stoppedBy: 'The time of a transaction is that which it has itself.',
+        file: 'tests/offchain/chain/impossible.spec.ts',
+        test: 'An endpoint that says what cannot be of the time beside a transaction is not heard, for the transaction has its own',
+        removed: 'offchain/chain/chain: the time in the transaction (listedOf)',
+    },
+    {
+        source: 'review',
+        attack: 'The disk is full for the moment in which a demand is told of, and the worker does not look at that message again.',
+        stoppedBy: 'What the store did not take is read again.',
+        file: 'tests/offchain/worker/cases.spec.ts',
+        test: 'The reader of cases finds a case again that the store did not take when it was told of',
+        removed: 'worker: reading again what the store did not take (Cases.collect)',
+    },
 ];
