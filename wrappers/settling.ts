@@ -119,7 +119,8 @@ async function settle(
         found.hash().equals(body);
     const sentIn = ({ outMessages }: Transaction) => outMessages.values().find(isOurs);
     const route = async (end: number): Promise<Route | undefined> => {
-        const sending = await find(actor, wallet, { since: ownSince, end }, (each) => sentIn(each) !== undefined);
+        const since = { since: ownSince, end };
+        const { found: sending } = await find(actor, wallet, since, (each) => sentIn(each) !== undefined);
         return sending && routeOf(sentIn(sending)!);
     };
     const first = await waitFor(actor, { address: message.to, since, isIt: isOurs, route }, waiting);
@@ -169,10 +170,10 @@ async function waitFor(
     const takes = ({ lt, inMessage }: Transaction) =>
         lt > since && inMessage !== null && inMessage !== undefined && isIt(inMessage);
     for (const end = Date.now() + seconds * 1000; ;) {
-        const listed = await find(actor, address, { since, end }, takes);
-        const found = listed ?? (await locate(actor, expected, end, takes));
-        if (found !== undefined) {
-            return found;
+        const { found, isAll } = await find(actor, address, { since, end }, takes);
+        const transaction = found ?? (isAll ? await locate(actor, expected, end, takes) : undefined);
+        if (transaction !== undefined) {
+            return transaction;
         }
         if (Date.now() >= end) {
             throw new UnseenMessage(address, seconds);
@@ -181,14 +182,17 @@ async function waitFor(
     }
 }
 
-/** The transaction of an account that it left deleted, or that deleted it: no endpoint lists any of such a one. */
+/**
+ * The transaction of an account that it left deleted, or that deleted it: no endpoint lists any of such a one. If
+ * somebody sends something there later, it lists what followed.
+ */
 async function locate(
     actor: Actor,
-    { address, route }: Expected,
+    { route }: Expected,
     end: number,
     takes: (transaction: Transaction) => boolean,
 ): Promise<Transaction | undefined> {
-    if (actor.tryLocateResultTx === undefined || (await account(actor, address).getNewest()) !== undefined) {
+    if (actor.tryLocateResultTx === undefined) {
         return undefined;
     }
     const sent = await route(end);
@@ -197,27 +201,32 @@ async function locate(
     return found && takes(found) ? found : undefined;
 }
 
-/** Reads back to `since`, in unix milliseconds until `end`: an endpoint could make up pages without an end. */
+/**
+ * Reads back to `since`, in unix milliseconds until `end`: an endpoint could make up pages without an end. `isAll`: the
+ * listed history begins after `since`, as that of an account that is deleted or came back.
+ */
 async function find(
     actor: Actor,
     address: Address,
     { since, end }: { since: bigint; end: number },
     isIt: (transaction: Transaction) => boolean,
-): Promise<Transaction | undefined> {
+): Promise<{ found?: Transaction | undefined; isAll: boolean }> {
     const opened = account(actor, address);
     let from = await opened.getNewest();
+    let isAll = from === undefined;
     while (from !== undefined && from.lt > since) {
         const page: Transaction[] = await opened.getPage(from);
         const found = page.find((transaction) => transaction.lt > since && isIt(transaction));
         const oldest = page.at(-1);
         const isLast = oldest === undefined || oldest.prevTransactionLt >= from.lt || Date.now() >= end;
         if (found !== undefined || isLast) {
-            return found;
+            return { found, isAll };
         }
         const { prevTransactionLt: lt, prevTransactionHash } = oldest;
         from = { lt, hash: Buffer.from(prevTransactionHash.toString(16).padStart(64, '0'), 'hex') };
+        isAll = lt === 0n && oldest.lt > since;
     }
-    return undefined;
+    return { isAll };
 }
 
 async function refuseIfFailed(actor: Actor, transaction: Transaction): Promise<void> {

@@ -366,6 +366,14 @@ export const scriptsAttacks: Attack[] = [
         removed: 'scripting/amounts: `MAX_GAS`',
     },
     {
+        attack: 'a stranger sends a nanoTON to each account that has just ended, so that an app that waits for its send finds only that, and may send again',
+        source: 'review: index and market',
+        stoppedBy: 'where the listed history begins after the send, its transaction is asked for by its message',
+        file: 'tests/wrappers/settling.spec.ts',
+        test: 'Sends that end an account are over although somebody sends a nanoTON there at once, and the endpoint lists only that',
+        removed: 'wrappers/settling: `isAll` of an account that came back',
+    },
+    {
         attack: 'an endpoint makes up pages or messages without an end for an app that waits for what it sent',
         source: 'review: actions and scripts',
         stoppedBy: 'a send is waited for no longer than its limits say, and follows a thousand transactions at most',

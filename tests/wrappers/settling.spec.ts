@@ -1,5 +1,5 @@
 /** Sends with the wallets of @ton/ton on a local network: each can be waited for to its named outcome. */
-import { Address, Cell, toNano, type Transaction } from '@ton/core';
+import { Address, Cell, type Sender, toNano, type Transaction } from '@ton/core';
 import { keyPairFromSeed } from '@ton/crypto';
 import { TonClient, WalletContractV3R2, WalletContractV4, WalletContractV5R1 } from '@ton/ton';
 import {
@@ -112,6 +112,28 @@ describe('Sends', () => {
 
         expect(await client.getTransactions(address, { limit: 1 })).toEqual([]);
         expect((await client.getBalance(escrow.address)) - balance).toBeGreaterThan(toNano('0.99'));
+    });
+
+    it('that end an account are over although somebody sends a nanoTON there at once, and the endpoint lists only that', async () => {
+        const { sender } = walletActor(client, wallets.V4, secretKey, FAST);
+        const escrow = client.open(await Escrow.ofOwner(wallets.V4.address));
+        const { seqno } = await escrow.getEscrowState();
+        const own = { ...job, payout: wallets.V4.address.hash };
+        await openJob({ open: (contract) => client.open(contract), sender }, { seqno: Number(seqno), job: own });
+        const { address } = await Channel.ofJob(escrow.address, { ...own, job: jobNumber(Number(seqno)) });
+        const { sender: unwatched } = client.open(wallets.V4) as unknown as { sender(secretKey: Buffer): Sender };
+        const send: Sender['send'] = async (message) => {
+            await unwatched.call(client.open(wallets.V4), secretKey).send(message);
+            await localnet.faucet(address, 1n);
+        };
+        const open: Actor['open'] = (contract) => client.open(contract);
+        const tryLocateResultTx = client.tryLocateResultTx.bind(client);
+        const actor = settling({ open, address: wallets.V4.address, sender: { send }, tryLocateResultTx }, FAST);
+        const message = { to: address, value: toNano('0.1'), body: claimBody(undefined, { last: true }) };
+
+        await expect(actor.sender.send(message)).resolves.toBeUndefined();
+
+        expect(await client.getTransactions(address, { limit: 10 })).toHaveLength(1);
     });
 
     it('of openJob with a stale seqno reject before anything is sent, whatever the sender', async () => {
