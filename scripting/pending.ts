@@ -57,14 +57,16 @@ export async function settleOrder(session: ScriptSession): Promise<void> {
     if (outcome === 'executed') {
         console.log(`The wallet has sent ${name}; what it changed is read now`);
         const to = Address.parseRaw(note.to);
-        await waitUntil(patience, async () => (await session.newest(to)) > BigInt(note.newest)).catch(
-            (error: Error) => {
-                throw new ScriptError(
-                    `The wallet has sent ${name}, and ${session.format(to)} has not confirmed it`,
-                    `look at both in an explorer; if all is well, remove ${noteFile(session, wallet.address)}: ${error.message}`,
-                );
-            },
-        );
+        const before = BigInt(note.newest);
+        await waitUntil(patience, async () => {
+            const newest = await session.newest(to);
+            return newest > before || (newest === 0n && before > 0n); // of an account that has ended nothing is listed
+        }).catch((error: Error) => {
+            throw new ScriptError(
+                `The wallet has sent ${name}, and ${session.format(to)} has not confirmed it`,
+                `look at both in an explorer; if all is well, remove ${noteFile(session, wallet.address)}: ${error.message}`,
+            );
+        });
     } else {
         const why = outcome === 'overtaken' ? ': it took another with its number' : '';
         console.log(`The wallet never took ${name}, and never will${why}`);

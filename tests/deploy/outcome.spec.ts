@@ -1,7 +1,10 @@
+import { Channel } from '@cocoon-market/wrappers';
 import { Address, toNano } from '@ton/core';
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { internal } from '@ton/sandbox';
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { run as fundWallet } from '../../scripts/fundWallet';
+import { run as refundJob } from '../../scripts/refundJob';
 import { providerOf, ScriptStage } from './support/scripts';
 
 const to = new Address(0, Buffer.alloc(32, 9));
@@ -53,6 +56,25 @@ describe('A script whose endpoint fails', () => {
         print.mockRestore();
 
         expect(lines.join('\n')).toMatch(/Waiting for order 0 .*\n(.*\n)*.*Nothing to do: it holds 3 TON or more/);
+        expect(await arrived()).toBe(toNano('3'));
+    });
+
+    it('run again goes on where an order of the first run ended the account to which it went', async () => {
+        const terms = { job: 0, end: stage.network.now() - 1, notice: 3600, payout: to.hash };
+        const { address: job, init } = await Channel.ofJob(to, { ...terms, voucherKey: Buffer.alloc(32, 1) });
+        const { blockchain } = stage.network;
+        await blockchain.sendMessage(internal({ from: to, to: job, value: toNano('0.5'), stateInit: init! }));
+        const refund = stage.run(refundJob, ['--job', job.toRawString(), '--yes']);
+        while (!existsSync(note)) {
+            await new Promise((resolve) => setTimeout(resolve, 1));
+        }
+        const kept = readFileSync(note);
+        await refund;
+        writeFileSync(note, kept); // as if it was killed before it saw the end
+
+        const said = await stage.run(fundWallet, asked);
+
+        expect(said).toMatch(/The wallet has sent order \d+ .*; what it changed is read now/);
         expect(await arrived()).toBe(toNano('3'));
     });
 
