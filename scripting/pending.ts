@@ -57,10 +57,10 @@ export async function settleOrder(session: ScriptSession): Promise<void> {
     if (outcome === 'executed') {
         console.log(`The wallet has sent ${name}; what it changed is read now`);
         const to = Address.parseRaw(note.to);
-        const before = BigInt(note.newest);
+        const previous = BigInt(note.newest);
         await waitUntil(patience, async () => {
             const newest = await session.newest(to);
-            return newest > before || (newest === 0n && before > 0n); // of an account that has ended nothing is listed
+            return newest > previous || (newest === 0n && previous > 0n); // of an account that has ended nothing is listed
         }).catch((error: Error) => {
             throw new ScriptError(
                 `The wallet has sent ${name}, and ${session.format(to)} has not confirmed it`,
