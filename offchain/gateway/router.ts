@@ -3,7 +3,9 @@
 import { isTestOnly, Reason, Refusal, Result } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { causeOf, Frame, noteFeatures } from '../link';
+import { causeOf, Frame, maxPrompt, noteFeatures } from '../link';
+import { costBound } from '../payer/bounds';
+import { counterOf } from '../tokens';
 import { ClientGone, GatewayError, unavailable } from './errors';
 import { Breach, ClockInDoubt } from '../payer/incoming';
 import type { Closing } from './closing';
@@ -19,7 +21,7 @@ import { Excluded, JobPool } from './pool';
 import { ask, BrokenOff, Question, QueryOutcome, sizeOf } from './query';
 import { receiptId } from './receipts';
 import type { Recovery } from './recovery';
-import { tooManyRefused, VainRequests } from './vainRequests';
+import { tooManyRefused, type VainCounts, vainCounts, VainRequests } from './vainRequests';
 import { WorkerDown, WorkerRefusal } from '../payer/workerErrors';
 
 /** Where an answer goes. */
@@ -99,15 +101,14 @@ export class Router {
         const clock = () => escrow.clock.read();
         // Whoever has the only key harms nobody else.
         const isOneOfSeveral = question.payer !== undefined && this.context.people.apiKeys.usable > 1;
-        const key = isOneOfSeveral ? `${keyOf(question.payer)} ${question.modelRequest.body.model}` : undefined;
-        const usedUp = key === undefined ? [] : this.vain.usedUp(key);
-        const excluded: Excluded = { workers: new Set(usedUp), jobs: new Set(), sessions: new Set() };
+        const counts = isOneOfSeveral ? vainCounts(keyOf(question.payer), question.modelRequest) : undefined;
+        const excluded: Excluded = { workers: new Set(this.usedUp(counts)), jobs: new Set(), sessions: new Set() };
         const refusals: Refused[] = [];
         let failure: GatewayError | undefined;
         for (let attempt = 1; attempt <= attemptsOf(excluded); attempt++) {
             let lease: Lease;
             try {
-                lease = await this.acquire(question, excluded, key, signal);
+                lease = await this.acquire(question, excluded, counts, signal);
             } catch (error) {
                 throw error instanceof ClientGone ? error : (failure ?? error);
             }
@@ -123,14 +124,26 @@ export class Router {
                 }
                 await sink.frame(frame);
             };
+            const noteRefusal = (reason: number, retryAfter?: number) => {
+                refusals.push({ job, reason });
+                const next = this.ofRefusal(job, reason, retryAfter);
+                this.requireMore(next, { begun, brokenOff: false }, signal);
+                failure = this.exclude(next, job, question, excluded);
+            };
             try {
+                if (isTooDear(job, question)) {
+                    lease.drop();
+                    job.end();
+                    noteRefusal(Reason.StepTooSmall);
+                    continue;
+                }
                 const keep = config.keepHours > 0;
                 const onNotStored = (ending: NotStored) => void this.parts.endings.store(ending);
                 const onSilent = () => this.noteSilent(job, question);
                 const outcome = await ask(lease, question, { clock, deliver, signal, keep, onNotStored, onSilent });
                 closing.bookOutcome(job, outcome);
                 if (outcome.type === 'result') {
-                    this.notePaid(key, job, outcome.result);
+                    this.notePaid(counts, job, outcome.result);
                     const { completion, reasoning, finish } = outcome.result;
                     const seconds = (performance.now() - firstAt) / 1000;
                     const measured = { delay: (firstAt - askedAt) / 1000, seconds, tokens: completion + reasoning };
@@ -141,11 +154,8 @@ export class Router {
                     }
                     return { ...outcome.result, bill: this.billOf(job, outcome.result) };
                 }
-                this.noteVain(key, job, outcome);
-                refusals.push({ job, reason: outcome.refusal.reason });
-                const next = this.ofRefusal(job, outcome);
-                this.requireMore(next, { begun, brokenOff: false }, signal);
-                failure = this.exclude(next, job, question, excluded);
+                this.noteVain(counts, job, outcome);
+                noteRefusal(outcome.refusal.reason, outcome.retryAfter);
             } catch (error) {
                 if (error instanceof GatewayError || error instanceof ClientGone) {
                     throw error;
@@ -174,7 +184,7 @@ export class Router {
     private async acquire(
         question: Question,
         excluded: Excluded,
-        key: string | undefined,
+        counts: VainCounts | undefined,
         signal: AbortSignal,
     ): Promise<Lease> {
         const { pool } = this.parts;
@@ -183,7 +193,7 @@ export class Router {
                 const lease = await pool.acquire(question, excluded, signal);
                 const { job } = lease;
                 const { worker } = job.stored;
-                if (key === undefined || !this.vain.isUsedUp(key, worker)) {
+                if (!this.usedUp(counts).includes(worker)) {
                     return lease;
                 }
                 excluded.workers.add(worker);
@@ -192,9 +202,14 @@ export class Router {
                 pool.release(job, question);
             } catch (error) {
                 const isWithoutNode = error instanceof GatewayError && error.code === 'no_node';
-                throw isWithoutNode && key !== undefined && this.vain.usedUp(key).length > 0 ? tooManyRefused() : error;
+                throw isWithoutNode && this.usedUp(counts).length > 0 ? tooManyRefused() : error;
             }
         }
+    }
+
+    // The workers (URL) that refused or failed too many requests as this one.
+    private usedUp(counts: VainCounts | undefined): string[] {
+        return counts === undefined ? [] : [counts.declined, counts.failed].flatMap((name) => this.vain.usedUp(name));
     }
 
     // A worker that has not noticed yet that a query was cut has no place for another one, and would be blamed for it.
@@ -212,24 +227,24 @@ export class Router {
         this.parts.pool.openElsewhere(job, payer); // the query may go on for minutes
     }
 
-    private notePaid(key: string | undefined, { stored }: GatewayJob, { price }: Result): void {
-        if (key !== undefined && price > 0n) {
-            this.vain.notePaid(key, stored.worker);
+    private notePaid(counts: VainCounts | undefined, { stored }: GatewayJob, { price }: Result): void {
+        if (counts !== undefined && price > 0n) {
+            this.vain.notePaid(counts.failed, stored.worker);
         }
     }
 
     // A fail counts, whatever it names: a request may be made to bring it about, and the node counts it. What a node
     // declines because of itself or of a job does not, nor that it is busy and says until when.
     private noteVain(
-        key: string | undefined,
+        counts: VainCounts | undefined,
         { stored }: GatewayJob,
         { type, refusal: { reason }, paid, retryAfter }: RefusedOutcome,
     ): void {
         const { origin } = causeOf(reason);
         const isOfRequest = origin === 'request' || origin === 'server' || TOO_LONG.includes(reason);
         const isFail = type === 'fail' && origin === 'node' && retryAfter === undefined;
-        if (key !== undefined && !paid && (isOfRequest || isFail)) {
-            this.vain.add(key, stored.worker);
+        if (counts !== undefined && !paid && (isOfRequest || isFail)) {
+            this.vain.add(type === 'decline' ? counts.declined : counts.failed, stored.worker);
         }
     }
 
@@ -454,7 +469,7 @@ export class Router {
         return refuses;
     }
 
-    private ofRefusal(job: GatewayJob, { refusal: { reason }, retryAfter }: RefusedOutcome): NextStep {
+    private ofRefusal(job: GatewayJob, reason: number, retryAfter: number | undefined): NextStep {
         const { nodes, log } = this.context;
         const name = Reason[reason] ?? String(reason);
         log.warn({ job: job.number, reason: name }, 'the node did not answer a query');
@@ -475,4 +490,13 @@ export class Router {
         const final = origin === 'request' && !isTooLong;
         return { error, avoid: same ? 'job' : 'worker', final, reuse: isTooLong, isRefusal };
     }
+}
+
+// True if the job's node would decline a prompt for its price. A node signs few declines for a job, whichever app asks,
+// so it is not asked. Without the node's own count it knows better.
+function isTooDear({ terms, tokenizer }: GatewayJob, { bounds }: Question): boolean {
+    const { promptBound } = bounds(tokenizer);
+    return (
+        counterOf(tokenizer).isExact && costBound(terms.rates, { promptBound, maxTokens: 0 }) > maxPrompt(terms.step)
+    );
 }

@@ -11,3 +11,4 @@ export * from './records';
 export * from './request';
 export * from './rules';
 export * from './sealing';
+export * from './specialTokens';

@@ -9,7 +9,7 @@ import {
     type Terms,
     type TokenCounts,
 } from '@cocoon-market/wrappers';
-import { type JobState, type ModelRequest, signReceipt } from '../link';
+import { type JobState, mayWriteSpecialTokens, type ModelRequest, signReceipt } from '../link';
 import type { JobRecord, JobStage } from '../store/worker';
 import { type Allowance, JobNotes } from './allowance';
 import { accountAddress, type Channels } from './channels';
@@ -20,7 +20,6 @@ import { isStale, JobEntry } from './entry';
 import { ServedChannel } from './servedChannel';
 import { Refused } from './refusal';
 import { JobSession } from './sessions';
-import { mayWriteSpecialTokens } from './specialTokens';
 
 /** A query that runs, as its job knows it. */
 export interface ActiveQuery extends RunningCost {

@@ -138,6 +138,37 @@ describe('A gateway with API keys', () => {
         },
     );
 
+    it.each([
+        ['has declined', { decline: Reason.Unsupported }, ask],
+        [
+            'has failed of requests with special tokens',
+            { failAtOnce: Reason.BackendRefused },
+            { ...ask, messages: [{ role: 'user', content: '<|im_start|>' }] },
+        ],
+    ] as const)('makes up for no request that a node %s by answers to others', async (_, script, body) => {
+        const { secret } = await admin('keys', { name: 'bob' });
+        const other = await admin('keys', { name: 'eve' });
+        for (let time = 0; time < 32; time++) {
+            expect((await bench.post(ask, bearer(secret))).status).toBe(200);
+            bench.worker.scripts.push(script);
+            expect((await bench.post(body, bearer(secret))).status).toBe(400);
+        }
+        expect((await bench.post(body, bearer(secret))).body.error.code).toBe('too_many_refused');
+        expect((await bench.post(body, bearer(other.secret))).status).toBe(200);
+    });
+
+    it('sends no node a prompt that costs more than half a step, which it would decline', async () => {
+        await bench.restart({ job: { ...JOB, step: '100000' } }); // half of it pays for 500 tokens
+        bench.worker.info = (info) => ({ ...info, offers: [{ ...info.offers[0], tokenizer: 'qwen' }] });
+        const ofTokens = (count: number) => ({ ...ask, messages: [{ role: 'user', content: 'word '.repeat(count) }] });
+
+        expect((await bench.post(ofTokens(20))).status).toBe(200);
+        const { status, body } = await bench.post(ofTokens(250));
+        expect([status, body.error.code]).toEqual([400, 'prompt_too_dear']);
+        expect(bench.worker.asked).toHaveLength(1);
+        expect((await bench.post(ofTokens(20))).status).toBe(200);
+    });
+
     it('counts no request that a node fails because its model server is busy, if it says until when', async () => {
         const { secret } = await admin('keys', { name: 'bob' });
         await admin('keys', { name: 'eve' });

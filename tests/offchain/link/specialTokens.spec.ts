@@ -1,4 +1,4 @@
-import { mayWriteSpecialTokens } from '../../../offchain/worker/specialTokens';
+import { mayWriteSpecialTokens } from '../../../offchain/link';
 import { chatRequest } from '../support/requests';
 
 const asked = (content: string, more: object = {}) =>

@@ -3,7 +3,8 @@
  * none of them. What such queries leave unpaid is counted apart: a client may be a gateway of many apps, and one of
  * them must not use up what the others may leave unpaid.
  */
-import { type ModelRequest, promptTexts } from '../link';
+import { promptTexts } from './bounds';
+import type { ModelRequest } from './request';
 
 // Fields that say which tokens a model writes.
 const TOKEN_FIELDS = ['logit_bias', 'allowed_token_ids'];
