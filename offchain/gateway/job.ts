@@ -232,6 +232,11 @@ export class GatewayJob {
         return this.session !== undefined && this.attestedUntil > now;
     }
 
+    /** True if its worker has not taken it, as far as this process knows, and nothing was asked in it. */
+    get isUntaken(): boolean {
+        return this.session === undefined && this.highest === 0;
+    }
+
     /** A new query of the next number, which is above every number that gateway or worker ever used. */
     allocate(ceiling: bigint): Lease {
         this.highest += 1;

@@ -498,13 +498,14 @@ export class JobPool {
 
     /**
      * The jobs with money beyond `job.maxOpen`: those that cannot be used now, and then those used longest ago. A new
-     * job does not count while it is shown to its worker: another may make room for it then.
+     * job does not count while it is shown to its worker: another may make room for it then. Nor does one that its
+     * worker never took: while it is open, no other is opened there.
      */
     private beyondMaxOpen(model: string): GatewayJob[] {
         const usable = new Set(this.usable(model, nothing()));
         const rank = (job: GatewayJob) => (usable.has(job) ? 1 : 0);
         return this.lasting(model, nothing())
-            .filter((job) => !job.isFirstShown && job.available >= this.threshold(job))
+            .filter((job) => !job.isFirstShown && !job.isUntaken && job.available >= this.threshold(job))
             .sort((a, b) => rank(b) - rank(a) || b.usedAt - a.usedAt || b.number - a.number)
             .slice(this.context.config.job.maxOpen);
     }

@@ -142,6 +142,24 @@ describe('Many questions at once', () => {
         expect(areOpen(jobs())).toEqual([false, true, true]);
     });
 
+    it('of one worker that takes no job one is open beyond job.maxOpen, and no other is opened there', async () => {
+        const job = { deposit: '1000000000', step: '40000', maxParallel: 2, maxOpen: 2 };
+        await start({ workers: 3, config: { job } });
+        const only = (node: number) => ({ ...ask, provider: { only: [bench.workers[node].url] } });
+        expect(statuses([await bench.post(only(0)), await bench.post(only(1))])).toEqual([200]);
+        [bench.workers[2].refuseJob, bench.workers[2].refuseJobStatus] = ['shutting_down', 503];
+
+        for (let time = 0; time < 3; time++) {
+            expect((await bench.post(only(2))).status).toBe(503);
+            await bench.gateway.sweep();
+            expect(areOpen(jobs())).toEqual([true, true, true]);
+        }
+        bench.workers[2].refuseJob = undefined;
+        await until(() => jobs()[2].session !== undefined);
+        expect((await bench.post(only(2))).status).toBe(200);
+        expect(jobs()).toHaveLength(3);
+    });
+
     it('no job makes room for one that two questions need, if one more may be open', async () => {
         const job = { deposit: '1000000000', step: '40000', maxParallel: 2, maxOpen: 3 };
         await start({ workers: 3, config: { job } });
