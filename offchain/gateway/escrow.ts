@@ -20,6 +20,12 @@ export interface Purse {
     seqno: number;
 }
 
+/** Before a job is opened. Amounts are nanoTON. */
+export interface Openable {
+    remaining: bigint; // for which the escrow may open jobs today
+    cost: bigint; // of the job, with the fee
+}
+
 /** The escrow at one moment. */
 export interface EscrowReading {
     account: ChainAccount;
@@ -86,10 +92,10 @@ export class EscrowAccount {
     }
 
     /**
-     * What the escrow may open today, in nanoTON. Throws 402 if it does not open a job of this deposit; unlike the
-     * chain, it says how much is missing.
+     * What the escrow may open today, and what a job of this deposit costs it. Throws 402 if it does not open one;
+     * unlike the chain, it says how much is missing.
      */
-    async requireMoney(reading: EscrowReading, deposit: bigint): Promise<bigint> {
+    async requireMoney(reading: EscrowReading, deposit: bigint): Promise<Openable> {
         const cost = deposit + (await this.chain.open(Escrow.fromAddress(this.address)).getOpenFeeOf(1n));
         const purse = await this.purseOf(reading);
         if (deposit > purse.jobLimit) {
@@ -101,7 +107,7 @@ export class EscrowAccount {
         if (cost > purse.available) {
             throw this.refusalOf(errors.ErrLowBalance, { cost, deposit, purse });
         }
-        return smaller(purse.dayRemaining, purse.available);
+        return { remaining: smaller(purse.dayRemaining, purse.available), cost };
     }
 
     /** The error for an order that the escrow refuses with an exit code. Amounts are nanoTON. */

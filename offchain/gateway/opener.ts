@@ -163,7 +163,7 @@ export class JobOpener {
                     made.push(this.parts.book.add(stored));
                     made[0].countedBy = candidate.listing.tokenizer;
                 },
-                (remaining) => openings.require(key, remaining),
+                (openable) => openings.require(key, openable),
             );
             made[0].isComplete = true;
             made[0].isFirstShown = true;

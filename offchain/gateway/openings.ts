@@ -1,7 +1,8 @@
 /**
  * Of what the escrow may open on one day, each of several API keys leaves others as much as it ties up. A key could
  * otherwise have a job opened at each node, or for each model, and nobody another on that day, though its own limit is
- * next to nothing. What a key has spent ties up nothing, so that one that is used much gets what it needs.
+ * next to nothing. What a key has spent ties up nothing, so that one that is used much gets what it needs. A part of a
+ * job opens none, so the last job of a day is left to others by who ties up half of one.
  *
  * Each process counts for itself, since its start. Amounts are nanoTON.
  */
@@ -10,6 +11,7 @@ import { dayOf } from '../store/people';
 import type { ApiKeys } from './apiKeys';
 import type { Budgets } from './budgets';
 import { GatewayError } from './errors';
+import type { Openable } from './escrow';
 
 const PAUSE_MS = 30_000; // after which a key that was refused a job may try again: the escrow may have more
 
@@ -54,17 +56,18 @@ export class Openings {
     }
 
     /**
-     * Throws {@link ShareUsed} if a key has to leave others what the escrow may still open today. `name`: undefined for
-     * a job that is opened for nobody in particular.
+     * Throws {@link ShareUsed} if a key has to leave others what the escrow may still open today, or the only job that
+     * it may still open. `name`: undefined for a job that is opened for nobody in particular.
      */
-    require(name: string | undefined, remaining: bigint): void {
+    require(name: string | undefined, { remaining, cost }: Openable): void {
         const key = name === undefined ? undefined : this.keys.get(name);
         if (key === undefined || this.keys.usable < 2) {
             return;
         }
         const { spent, resetsAt } = this.budgets.views(key).daily;
         const tied = this.today(key.name).deposits - spent;
-        if (tied > 0n && tied >= remaining) {
+        const isLast = remaining < 2n * cost;
+        if (tied > 0n && (tied >= remaining || (isLast && 2n * tied >= cost))) {
             throw new ShareUsed(key.name, { tied, remaining, resetsAt });
         }
     }

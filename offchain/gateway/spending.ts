@@ -22,7 +22,7 @@ import { agreedTime, carryElsewhere, ChainAccount, Chain, ChainError, OrderOutco
 import { holdsDeposit } from '../link';
 import { reasonOf } from '../process/errors';
 import type { HeldLease } from '../store/cluster';
-import type { EscrowAccount } from './escrow';
+import type { EscrowAccount, Openable } from './escrow';
 import { EscrowSources } from './escrowSources';
 import type { OrderTurns } from './orderTurns';
 
@@ -88,14 +88,14 @@ export class SpendAccount {
 
     /**
      * Opens one job: `plan` gets the job's number and the chain's time, `keep` must have the order on disk before it
-     * resolves, unless another process has the lease of the orders, and `allow` gets what the escrow may open today
-     * (nanoTON) and may throw. Resolves once the channel is active with the expected code and data: then it has the
-     * deposit; with false if an endpoint that answers does not show it. Throws 503 if other processes order too long.
+     * resolves, unless another process has the lease of the orders, and `allow` gets what the escrow may open today and
+     * may throw. Resolves once the channel is active with the expected code and data: then it has the deposit; with
+     * false if an endpoint that answers does not show it. Throws 503 if other processes order too long.
      */
     open<Plan extends Pick<OpenOrder, 'parameters' | 'deposit'>>(
         plan: (number: number, at: number) => Plan,
         keep: (order: Plan & OpenOrder, lease: HeldLease) => Promise<void>,
-        allow: (remaining: bigint) => void = () => undefined,
+        allow: (openable: Openable) => void = () => undefined,
     ): Promise<boolean> {
         const openNow = async (lease: HeldLease) => {
             const prepared = await this.sources.read(async (account) => {

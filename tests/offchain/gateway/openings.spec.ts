@@ -86,6 +86,15 @@ describe('Of what the escrow may open today', () => {
         expect(await statuses(eve, 0, 1)).toEqual([200, 200]);
     });
 
+    it('the last job of the day is not for a key that ties up another', async () => {
+        await start({ workers: 3, jobs: 2 });
+        const [bob, eve] = [await keyOf('bob'), await keyOf('eve')];
+
+        expect(await statuses(eve, 0)).toEqual([200]);
+        expect((await post(eve, 1)).body.error.code).toBe('share_used');
+        expect(await statuses(bob, 1)).toEqual([200]);
+    });
+
     it('a key that has had no job opened today may use the last of it', async () => {
         await start({ workers: 3, jobs: 1 });
         const [bob] = [await keyOf('bob'), await keyOf('eve')];
