@@ -1,8 +1,10 @@
 /** The HTTP server of a process, and its limits for strangers: connections, bodies in flight, and the depth of JSON. */
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { assertPlainJson } from './json';
 import { placeOfAddress, Proxies } from './proxies';
+import { bodyOf } from './requestBody';
 
 declare module 'fastify' {
     interface FastifyRequest {
@@ -66,18 +68,22 @@ export function createDoor(
     limitBodies(server, limits.bodyBytes, listed);
     server.decorateRequest('bodyBytes', 0);
     const parse = server.getDefaultJsonParser('error', 'error');
-    server.removeContentTypeParser(['application/json']);
-    server.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body, done) => {
-        const bytes = body as Buffer;
-        request.bodyBytes = bytes.length;
-        try {
-            assertPlainJson(bytes);
-        } catch (error) {
-            done(Object.assign(error as Error, { statusCode: 400 }), undefined);
-            return;
-        }
-        void parse(request, bytes.toString('utf8'), done);
+    server.removeContentTypeParser(['application/json', 'text/plain']);
+    server.addContentTypeParser('application/json', (request, payload, done) => {
+        bodyOf(request, payload).then((bytes) => {
+            request.bodyBytes = bytes.length;
+            try {
+                assertPlainJson(bytes);
+            } catch (error) {
+                done(Object.assign(error as Error, { statusCode: 400 }), undefined);
+                return;
+            }
+            void parse(request, bytes.toString('utf8'), done);
+        }, done);
     });
+    server.addContentTypeParser('text/plain', async (request: FastifyRequest, payload: IncomingMessage) =>
+        (await bodyOf(request, payload)).toString('utf8'),
+    );
     return server;
 }
 

@@ -17,6 +17,7 @@ import {
 } from '../link';
 import { createDoor, BytesInUse, NoRoom, REQUEST_SECONDS, Turns, UNCOUNTED_BODY } from '../process/doors';
 import { Proxies } from '../process/proxies';
+import { bodyOf } from '../process/requestBody';
 import type { QueryRecord } from '../store/worker';
 import { admit } from './admission';
 import type { WorkerBook } from './book';
@@ -75,7 +76,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
         });
         return reply.type(OCTETS).send(await storedRecords(context, query));
     };
-    server.addContentTypeParser(OCTETS, { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+    server.addContentTypeParser(OCTETS, bodyOf);
     server.setErrorHandler((error, _request, reply) => refuse(context, error, reply));
     server.setNotFoundHandler((_request, reply) =>
         refuse(context, new Refused('bad_request', 'No such path', { status: 404 }), reply),

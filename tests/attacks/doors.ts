@@ -130,6 +130,22 @@ export const doorsAttacks: Attack[] = [
     },
     {
         source: 'fault kind: strangers at the door',
+        attack: 'A stranger sends one body of two megabytes in pieces of a byte: it takes eight hundred megabytes, and a few of them end the worker.',
+        stoppedBy: 'Each piece is copied as it comes, and its own memory is free again.',
+        file: 'tests/offchain/doors/pieces.spec.ts',
+        test: 'A body that comes in pieces of one byte takes a worker about as much memory as it has bytes',
+        removed: 'doors: how the body of a request is read (bodyOf)',
+    },
+    {
+        source: 'fault kind: strangers at the door',
+        attack: 'The same at a gateway, and at the page of a market.',
+        stoppedBy: 'The same, at every door.',
+        file: 'tests/offchain/doors/pieces.spec.ts',
+        test: 'A body that comes in pieces of one byte takes any door about as much memory as it has bytes, and is read whole: application/json',
+        removed: 'doors: how the body of a request is read (bodyOf)',
+    },
+    {
+        source: 'fault kind: strangers at the door',
         attack: 'A stranger shows jobs with signatures whose R is of small order, over hundreds of connections: each takes milliseconds, and the worker answers nobody for seconds.',
         stoppedBy: 'Of such signatures one is checked in a turn of the event loop.',
         file: 'tests/offchain/doors/worker.spec.ts',

@@ -1,0 +1,72 @@
+/** A stranger may send a body in pieces of one byte: each of them is a piece of its own for Node.js. */
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { createDoor } from '../../../offchain/process/doors';
+import { until } from '../gateway/support';
+import { startFixture } from '../support/worker';
+
+const PIECES = 50_000; // of one byte
+const MAX_USED = 4 << 20; // bytes; a Buffer for each piece takes three times as much
+const WAIT_MS = 30_000; // at most
+const STARTED = 'http.server.request.start';
+
+/** Bytes that are in use, and not only waiting to be freed. */
+function usedBytes(): number {
+    setFlagsFromString('--expose-gc');
+    (runInNewContext('gc') as () => void)();
+    const { heapUsed, external } = process.memoryUsage();
+    return heapUsed + external;
+}
+
+const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
+
+/** Sends such a body between two texts. Returns the bytes that all its pieces take, and the status of the answer. */
+async function sendPieces(url: string, type: string, [start, end]: [string, string] = ['', '']) {
+    let server: Socket | undefined;
+    const noteServer = (message: unknown) => (server = (message as { socket: Socket }).socket);
+    subscribe(STARTED, noteServer);
+    const { hostname, port, pathname } = new URL(url);
+    const socket = connect(Number(port), hostname);
+    const head = `POST ${pathname} HTTP/1.1\r\nhost: door\r\ncontent-type: ${type}\r\ntransfer-encoding: chunked\r\n\r\n`;
+    socket.write(head);
+    await until(() => server !== undefined, WAIT_MS);
+    unsubscribe(STARTED, noteServer);
+    const before = usedBytes();
+    socket.write((start === '' ? '' : chunk(start)) + chunk('x').repeat(PIECES));
+    await until(() => server!.bytesRead === socket.bytesWritten, WAIT_MS);
+    const used = usedBytes() - before;
+    socket.write(`${end === '' ? '' : chunk(end)}0\r\n\r\n`);
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    socket.destroy();
+    return { used, status: Number(/^HTTP\/1\.1 (\d+)/.exec(answer.toString('latin1'))?.[1]) };
+}
+
+describe('A body that comes in pieces of one byte', () => {
+    it('takes a worker about as much memory as it has bytes', async () => {
+        const { worker, stop } = await startFixture();
+        const { used, status } = await sendPieces(`${worker.url}/v1/query`, 'application/octet-stream');
+        await stop();
+
+        expect(used).toBeLessThan(MAX_USED);
+        expect(status).toBe(400); // it is no query
+    });
+
+    it.each<[string, [string, string]]>([
+        ['application/json', ['"', '"']],
+        ['text/plain', ['', '']],
+    ])('takes any door about as much memory as it has bytes, and is read whole: %s', async (type, ends) => {
+        const door = createDoor();
+        const bodies: unknown[] = [];
+        door.post('/', { bodyLimit: 2 * PIECES }, async ({ body }) => (bodies.push(body), {}));
+        const url = await door.listen({ port: 0, host: '127.0.0.1' });
+        const { used, status } = await sendPieces(url, type, ends);
+        await door.close();
+
+        expect(used).toBeLessThan(MAX_USED);
+        expect(status).toBe(200);
+        expect(bodies).toEqual(['x'.repeat(PIECES)]);
+    });
+});
