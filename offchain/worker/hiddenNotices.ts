@@ -80,15 +80,14 @@ export class HiddenNotices {
         if (snapshot === undefined || voucher === undefined) {
             return undefined;
         }
-        const { refundAt, at } = snapshot;
-        const { paid, refundAt: shownRefundAt } = job.channel.snapshot;
+        const { refundAt } = snapshot;
+        const { paid } = job.channel.snapshot;
         const due = unclaimedOf(job.record);
         // By both, so that neither endpoint alone has the wallet pay for a claim that brings nothing. A client leaves
         // once, so each further claim must bring more: a notice that is made up costs a small part of what is earned.
         const amount = smaller(due, unclaimedOf({ voucher, snapshot })) / BigInt(claims + 1);
         const isWorth = this.costs.isWorth(amount);
-        const isHidden = refundAt < shownRefundAt && refundAt - at <= 2 * this.context.config.marginSeconds;
-        if (!isWorth || !isHidden) {
+        if (!isWorth || !job.channel.isHiddenNotice(snapshot)) {
             return undefined;
         }
         return {

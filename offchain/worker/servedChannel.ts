@@ -17,13 +17,13 @@ import { type ChannelVote, type EndpointWord, heldBy, agreedAmount, agreedLimit,
 
 const ENDED_PAUSES = 12; // times `freshSeconds` between two readings for a job that has ended
 const LAG_SECONDS = 120; // by which a server of the API may be behind another
-const DENIED_SECONDS = 5; // for which the endpoints are not asked again for an amount that they do not show
+const DENIED_SECONDS = 5; // for which the endpoints are not asked again for what they do not show
 const COMPARE_MS = 2000; // that a client's reading waits for the other endpoints
 const READ_MS = 3000; // that the query of a secured job waits for a reading
 const LAST_CLAIM_SECONDS = 600; // after which a last claim would have ended the channel, had the wallet executed its order
 
 /**
- * A notice that the first endpoint shows: `confirmed` by most of all endpoints, `denied` by most, or `unsure`, because
+ * A notice: `confirmed` by most of all endpoints, `denied` by most though the first one shows it, or `unsure`, because
  * too few answer.
  */
 type NoticeVerdict = 'confirmed' | 'denied' | 'unsure';
@@ -33,7 +33,8 @@ export class ServedChannel {
     private reading: { cause: ReadingCause; end: Promise<void> } | undefined;
     private missing = false;
     private isLeavingElsewhere = false; // an endpoint shows a notice that the first one does not
-    private noticeVerdict: NoticeVerdict = 'unsure'; // on a notice that the first one shows, when last compared
+    private noticeVerdict: NoticeVerdict = 'unsure'; // when last compared
+    private asked: { end: Promise<unknown>; until: number } | undefined; // for a notice; steady seconds
     private comparedAt = -Infinity; // steady seconds
     private falls = 0; // how often the first endpoint has shown far less than before
     private hasFallen = false; // and most endpoints have not said yet what is left
@@ -97,23 +98,40 @@ export class ServedChannel {
         return this.snapshot.at + Math.floor(this.age() / 1000);
     }
 
-    /** True when the channel's refund is so near that nothing new begins, unless most endpoints deny that. */
+    /**
+     * True when the channel's refund is so near that nothing new begins: as most endpoints show it, or the first one
+     * does and most do not deny it.
+     */
     isLeaving(): boolean {
-        return this.looksLeaving && this.noticeVerdict !== 'denied';
+        return this.noticeVerdict === 'confirmed' || (this.looksLeaving && this.noticeVerdict !== 'denied');
     }
 
     /**
      * What the endpoints say of a refund that the first one shows as near. One alone must not have channels ended, for
      * each client would have to open another.
      */
-    async askForNotice(): Promise<NoticeVerdict> {
+    async askForNotice(cause: ReadingCause = 'routine'): Promise<NoticeVerdict> {
         if (!this.channels.canVote) {
             return 'confirmed';
         }
-        const vote = this.vote((snapshot) => snapshot !== undefined && this.isNear(snapshot), 'routine');
-        const isInTime = await resolvesWithin(vote, COMPARE_MS).catch(() => false);
-        this.noteNotice(isInTime ? (await vote).words : []);
+        const vote = this.vote((snapshot) => snapshot !== undefined && this.isNear(snapshot), cause);
+        if (!(await resolvesWithin(vote, COMPARE_MS).catch(() => false))) {
+            return 'unsure';
+        }
+        this.noteNotice((await vote).words);
         return this.noticeVerdict;
+    }
+
+    /** A query waits for what all endpoints say of a notice that is new: most may deny it. */
+    private async awaitNotice(): Promise<void> {
+        const { steady } = this.context;
+        if (!this.looksLeaving || this.noticeVerdict !== 'unsure') {
+            return;
+        }
+        if (this.asked === undefined || steady() >= this.asked.until) {
+            this.asked = { end: this.askForNotice('client'), until: steady() + DENIED_SECONDS };
+        }
+        await this.asked.end;
     }
 
     private get looksLeaving(): boolean {
@@ -122,6 +140,17 @@ export class ServedChannel {
 
     private isNear({ refundAt, at }: Pick<ChannelSnapshot, 'refundAt' | 'at'>): boolean {
         return refundAt - at <= this.context.config.marginSeconds;
+    }
+
+    /**
+     * True if what another endpoint shows is a notice that the first one does not: of an earlier refund, or of one that
+     * is near by the time that it tells.
+     */
+    isHiddenNotice({ refundAt, at }: ChannelSnapshot): boolean {
+        const { marginSeconds } = this.context.config;
+        return refundAt < this.snapshot.refundAt
+            ? refundAt - at <= 2 * marginSeconds
+            : !this.looksLeaving && refundAt - at <= marginSeconds;
     }
 
     private noteNotice(words: readonly EndpointWord[]): void {
@@ -305,6 +334,7 @@ export class ServedChannel {
         if (this.missing) {
             throw new Refused('internal', 'The chain does not show the channel now', { status: 503 });
         }
+        await this.awaitNotice();
     }
 
     /**
@@ -489,8 +519,9 @@ export class ServedChannel {
         const { promised, record, unconfirmed } = this.entry;
         const { disputes } = this.channels;
         const isNoticeNew = cause === 'client' && this.looksLeaving && this.noticeVerdict === 'unsure'; // claims ask by themselves
+        const isNoticeHidden = this.isLeavingElsewhere || (this.noticeVerdict === 'confirmed' && !this.looksLeaving);
         const isInDoubt =
-            disputes.verdictOf(record.job) !== 'agreed' || this.isLeavingElsewhere || isNoticeNew || this.hasFallen;
+            disputes.verdictOf(record.job) !== 'agreed' || isNoticeHidden || isNoticeNew || this.hasFallen;
         const isMuch = cause === 'routine' && unconfirmed >= MAX_TRUSTED * config.claim.threshold;
         const interval = config.marginSeconds / (this.noticeVerdict === 'denied' ? 8 : isMuch ? 4 : 2);
         const isDue = isInDoubt || steady() - this.comparedAt >= interval;
@@ -499,7 +530,6 @@ export class ServedChannel {
         }
         const { comparedAt } = this;
         this.comparedAt = steady();
-        const { refundAt } = this.snapshot;
         // A dispute is over when what it is about is shown, as far as the first endpoint shows that much still.
         const needed = larger(promised, smaller(disputes.amountOf(record.job), heldBy(this.snapshot)));
         const vote = await this.vote(showsLess(needed), cause).catch((error: unknown) => {
@@ -516,10 +546,7 @@ export class ServedChannel {
         }
         this.noteNotice(vote.words);
         this.isLeavingElsewhere = vote.words.some(
-            ({ snapshot }) =>
-                snapshot !== undefined &&
-                snapshot.refundAt < refundAt &&
-                snapshot.refundAt - snapshot.at <= 2 * config.marginSeconds,
+            ({ snapshot }) => snapshot !== undefined && this.isHiddenNotice(snapshot),
         );
     }
 
@@ -581,6 +608,7 @@ export class ServedChannel {
         this.entry.update({ state, lastClaimAt: 0, lastClaimPaid: 0n });
         this.missing = false;
         [this.agreed, this.covered] = [0n, 0n];
+        this.noticeVerdict = 'unsure';
         this.note(snapshot);
         this.onGone();
         this.context.log.warn(this.entry.logName, 'an ended job goes on, because its channel exists');

@@ -2,7 +2,7 @@
  * A client's notice that the first endpoint hides: vouchers below the threshold are claimed before the refund. And one
  * that it makes up: no job ends by it.
  */
-import { opcodes } from '@cocoon-market/wrappers';
+import { opcodes, Reason } from '@cocoon-market/wrappers';
 import type { Address, Cell } from '@ton/core';
 import { ChainError } from '../../../offchain/chain';
 import { ServedChannel } from '../../../offchain/worker/servedChannel';
@@ -146,6 +146,44 @@ describe('A notice that the first endpoint hides', () => {
         expect(fixture.chain.paidBy(client.channel)).toBe(DUE + 20n);
     });
 
+    /** As an endpoint that shows what is true, and tells a time long past. */
+    const longAgo =
+        (shows: Read): Read =>
+        async (address) => {
+            const shown = await shows(address);
+            return { ...shown, at: shown.at - 10 * MARGIN };
+        };
+
+    it('by a time long past has the vouchers claimed that are not worth a claim yet', async () => {
+        const { client, shows } = await leaving(MARGIN);
+        endpoints(longAgo(shows), shows);
+        await readAgain();
+
+        await until(() => fixture.chain.paidBy(client.channel) === DUE);
+        expect(fixture.wallet.orders).toHaveLength(1);
+    });
+
+    it('by a time long past is none while the refund is farther than a margin', async () => {
+        const { shows } = await leaving(MARGIN + 1000);
+        endpoints(longAgo(shows), shows);
+        await readAgain();
+        await readAgain();
+
+        expect(fixture.wallet.orders).toHaveLength(0);
+    });
+
+    it.each([
+        ['by another refund', (read: Read) => read],
+        ['by a time long past', (_: Read, shows: Read) => longAgo(shows)],
+    ])('%s has nothing more answered once most endpoints show it', async (_, hiding) => {
+        const { client, read, shows } = await leaving(MARGIN / 2);
+        endpoints(hiding(read, shows), shows, shows);
+        seconds += MARGIN; // all of them are compared
+        await client.ask(1, 'one');
+
+        expect((await client.ask(2, 'two')).decline).toMatchObject({ reason: Reason.Leaving });
+    });
+
     it('keeps no other claim waiting while an endpoint does not answer', async () => {
         const { read } = await leaving(MARGIN);
         const other = await TestClient.withJob(fixture.worker.url, fixture.chain);
@@ -201,6 +239,23 @@ describe('A notice that the first endpoint makes up', () => {
         endpoints(shows, read, read);
 
         expect((await client.ask(1, 'one')).text).toBe('one');
+    });
+
+    it('keeps no query from being answered that comes when the others are asked, and not heard yet', async () => {
+        await fixture.restart({ marginSeconds: MARGIN, chain: { freshSeconds: 0, confirmSeconds: 0 } });
+        const { client, read, shows } = await leaving(MARGIN / 2);
+        let release = () => undefined as void;
+        const over = new Promise<void>((resolve) => (release = resolve));
+        const waits: Read = (address) => over.then(() => read(address));
+        const first = jest.fn(shows);
+        endpoints(first, waits, waits);
+        await client.ask(1, 'one'); // has the channel read in the background
+        await until(() => first.mock.calls.length > 1);
+        const second = client.ask(2, 'two');
+        await Promise.race([second, new Promise((resolve) => setTimeout(resolve, 100))]);
+        release();
+
+        expect((await second).text).toBe('two');
     });
 
     it('keeps no query from being answered while it keeps back its word when all are asked', async () => {
