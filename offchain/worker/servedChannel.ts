@@ -34,7 +34,7 @@ export class ServedChannel {
     private missing = false;
     private isLeavingElsewhere = false; // an endpoint shows a notice that the first one does not
     private noticeVerdict: NoticeVerdict = 'unsure'; // when last compared
-    private asked: { end: Promise<unknown>; until: number } | undefined; // for a notice; steady seconds
+    private noticeRequest: { end: Promise<unknown>; until: number } | undefined; // for a notice; steady seconds
     private comparedAt = -Infinity; // steady seconds
     private falls = 0; // how often the first endpoint has shown far less than before
     private hasFallen = false; // and most endpoints have not said yet what is left
@@ -128,10 +128,10 @@ export class ServedChannel {
         if (!this.looksLeaving || this.noticeVerdict !== 'unsure') {
             return;
         }
-        if (this.asked === undefined || steady() >= this.asked.until) {
-            this.asked = { end: this.askForNotice('client'), until: steady() + DENIED_SECONDS };
+        if (this.noticeRequest === undefined || steady() >= this.noticeRequest.until) {
+            this.noticeRequest = { end: this.askForNotice('client'), until: steady() + DENIED_SECONDS };
         }
-        await this.asked.end;
+        await this.noticeRequest.end;
     }
 
     private get looksLeaving(): boolean {

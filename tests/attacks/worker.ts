@@ -1533,4 +1533,28 @@ export const workerAttacks: Attack[] = [
         test: 'The reader of cases finds a case again that the store did not take when it was told of',
         removed: 'worker: reading again what the store did not take (Cases.collect)',
     },
+    {
+        source: 'review',
+        attack: 'The first endpoint tells a time long past, by which no refund is near: what is due below the threshold is lost, job after job.',
+        stoppedBy: 'A refund that is near by the time of another endpoint is a hidden notice as well.',
+        file: 'tests/offchain/worker/hiddenNotices.spec.ts',
+        test: 'A notice that the first endpoint hides by a time long past has the vouchers claimed that are not worth a claim yet',
+        removed: 'worker: notices that are near by the time of another endpoint (ServedChannel.isHiddenNotice)',
+    },
+    {
+        source: 'review',
+        attack: 'A client leaves, and the first of three endpoints hides that: it is served until its refund, and after that for what nobody can claim any more.',
+        stoppedBy: 'A notice that most endpoints show counts, whatever the first one shows.',
+        file: 'tests/offchain/worker/hiddenNotices.spec.ts',
+        test: 'A notice that the first endpoint hides by another refund has nothing more answered once most endpoints show it',
+        removed: 'worker: a notice that most endpoints show and the first one does not (ServedChannel.isLeaving)',
+    },
+    {
+        source: 'review',
+        attack: 'The first of three endpoints makes up a notice again and again: each time the queries that come before the others have answered are declined, and their clients leave.',
+        stoppedBy: 'A query waits for what all endpoints say of a new notice.',
+        file: 'tests/offchain/worker/hiddenNotices.spec.ts',
+        test: 'A notice that the first endpoint makes up keeps no query from being answered that comes when the others are asked, and not heard yet',
+        removed: 'worker: waiting for what endpoints say of a notice (ServedChannel.awaitNotice)',
+    },
 ];
