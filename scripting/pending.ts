@@ -60,7 +60,8 @@ export async function settleOrder(session: ScriptSession): Promise<void> {
         const previous = BigInt(note.newest);
         await waitUntil(patience, async () => {
             const newest = await session.newest(to);
-            return newest > previous || (newest === 0n && previous > 0n); // of an account that has ended nothing is listed
+            const hasEnded = newest === 0n && previous > 0n; // of such an account nothing is listed
+            return hasEnded || newest > previous;
         }).catch((error: Error) => {
             throw new ScriptError(
                 `The wallet has sent ${name}, and ${session.format(to)} has not confirmed it`,

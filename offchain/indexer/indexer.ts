@@ -16,6 +16,7 @@ import type { FollowLimits, IndexerParts } from './parts';
 import type { MasterBlock } from './source';
 import type { Log } from './logRows';
 import { NAMED, UNNAMED } from './named';
+import { Notices } from './notices';
 import { HistoryError } from './transaction';
 import { commonTip, hasWitness, listsSome, requireLarge, requireWitnesses } from './witnesses';
 import { UNDONE } from './writes';
@@ -50,8 +51,10 @@ export class Indexer {
     private readonly follower: Follower;
     private readonly limits: FollowLimits;
     private readonly absent = new Set<string>(); // accounts that this pass found without code
+    private readonly notices: Notices;
 
     constructor(private readonly parts: IndexerParts) {
+        this.notices = new Notices(parts.onNotice);
         this.limits = {
             ...{ maxUndoSeconds: MAX_UNDO_SECONDS, maxSize: MAX_SIZE, finalSeconds: FINAL_SECONDS },
             ...{ confirmAfter: CONFIRM_AFTER, slowSeconds: SLOW_SECONDS, lagSeconds: LAG_SECONDS },
@@ -72,6 +75,10 @@ export class Indexer {
      * registry that this release knows
      */
     async pass(): Promise<PassReport> {
+        return this.read().finally(() => this.notices.say());
+    }
+
+    private async read(): Promise<PassReport> {
         const { source, store, registry, network } = this.parts;
         const [callsBefore, readAt] = [source.calls, (this.parts.now ?? unixSeconds)()];
         await store.bind(`${network} ${registry.toRawString()}`);
@@ -143,7 +150,10 @@ export class Indexer {
             }
         }
         for (const example of [...lost].slice(0, 1)) {
-            this.notice(`The endpoint does not find what ${lost.size} accounts that are gone did, such as ${example}`);
+            this.notices.add(
+                'lost',
+                `The endpoint does not find what ${lost.size} accounts that are gone did, such as ${example}`,
+            );
         }
         await readProviders(this.parts);
         if (!behind) {
@@ -161,18 +171,12 @@ export class Indexer {
         report.undone += followed.undone;
         report.behind += followed.behind ? 1 : 0;
         report.unfinished += followed.log.walk === undefined ? 0 : 1;
-        if (followed.undone > 0) {
-            this.notice(`${log.log}: ${followed.undone} transactions were replaced by another history`);
-        }
-        if (followed.repeated > 0) {
-            this.notice(`${log.log}: the endpoint listed ${followed.repeated} transactions twice`);
-        }
-        if (followed.behind) {
-            this.notice(`${log.log}: the endpoint is behind what is stored`);
-        }
-        if (followed.log.busy) {
-            this.notice(`${log.log}: more transactions, or larger ones, than are read, so it is not followed`);
-        }
+        const note = (kind: string, isSo: boolean, what: string) =>
+            isSo && this.notices.add(kind, `${log.log}: ${what}`);
+        note('undone', followed.undone > 0, `${followed.undone} transactions were replaced by another history`);
+        note('repeated', followed.repeated > 0, `the endpoint listed ${followed.repeated} transactions twice`);
+        note('behind', followed.behind, 'the endpoint is behind what is stored');
+        note('busy', followed.log.busy, 'more transactions, or larger ones, than are read, so it is not followed');
         return followed;
     }
 
@@ -220,7 +224,7 @@ export class Indexer {
             }
             const { log: rest, undone } = await this.parts.store.dropUnconfirmed(log.log);
             report.undone += undone;
-            this.notice(`${error.message}; so ${undone} transactions are dropped`);
+            this.notices.add('dropped', `${error.message}; so ${undone} transactions are dropped`);
             return rest;
         }
     }
@@ -237,7 +241,7 @@ export class Indexer {
         const [tip, mark] = [await commonTip([source, ...witnesses]), await store.mark('block')];
         const earlier = mark === undefined ? undefined : (JSON.parse(mark) as BlockMark);
         if (earlier !== undefined && tip.seqno < earlier.seqno) {
-            this.notice(`The endpoint is at block ${tip.seqno}, and was at ${earlier.seqno}`);
+            this.notices.add('tip', `The endpoint is at block ${tip.seqno}, and was at ${earlier.seqno}`);
         }
         if (earlier !== undefined && tip.seqno === earlier.seqno && tip.hash !== earlier.hash) {
             throw new HistoryError(
@@ -323,10 +327,6 @@ export class Indexer {
         }
         await store.removeMark(UNDONE);
         return released;
-    }
-
-    private notice(sentence: string): void {
-        this.parts.onNotice?.(sentence);
     }
 }
 

@@ -569,6 +569,14 @@ export const scriptsAttacks: Attack[] = [
         removed: 'offchain/indexer/senders: `example`',
     },
     {
+        attack: 'one endpoint of several lists every page twice, or is behind with every account, and an index logs a line of each in each reading',
+        source: 'review: index and market',
+        stoppedBy: 'a reading says one sentence of a kind, with the number of accounts',
+        file: 'tests/indexer/market.spec.ts',
+        test: 'an endpoint that does the same wrong with every account has one line said of it in a pass',
+        removed: 'offchain/indexer/notices: `kind` of a sentence',
+    },
+    {
         attack: 'one endpoint of several lists another history that it dates back to 1970, and an index undoes a year before it asks the others',
         source: 'review: index and commands',
         stoppedBy: 'age is counted from the newest transaction that is stored',

@@ -163,6 +163,17 @@ describe('an endpoint', () => {
         await index.close();
     }, 60_000);
 
+    it('that does the same wrong with every account has one line said of it in a pass', async () => {
+        const index = await withPages((page) => [...page, ...page]);
+        const { logs } = await index.pass();
+
+        expect(index.notices).toEqual([
+            expect.stringMatching(/^\w+\/0:\w{64}: the endpoint listed \d+ .* more accounts$/),
+        ]);
+        expect(index.notices[0]).toContain(`and so with ${logs - 1} more accounts`);
+        await index.close();
+    }, 60_000);
+
     it('that leaves a transaction out is refused with both names', async () => {
         const index = await withPages((page) => page.filter((_, i) => i !== 1));
         await expect(index.pass()).rejects.toThrow(
