@@ -1,4 +1,4 @@
-/** What one reading has to say, one sentence of a kind: an endpoint could do the same wrong with ten thousand accounts. */
+/** What one reading has to say, one sentence of a kind: an endpoint could do wrong with thousands of accounts. */
 export class Notices {
     private readonly kinds = new Map<string, { example: string; count: number }>();
 

@@ -91,13 +91,24 @@ export async function requireLarge(witnesses: readonly Source[], { what, account
     }
 }
 
+const MAX_HASH = 64; // characters
+
+/** The newest block of an endpoint, which is stored and shown as it is. @throws HistoryError if it names none */
+async function readTip(source: Source): Promise<MasterBlock> {
+    const { seqno, hash } = await source.tip();
+    if (!Number.isSafeInteger(seqno) || seqno < 0 || typeof hash !== 'string' || hash.length > MAX_HASH) {
+        throw new HistoryError(`${source.name} names no block by its number and its hash`);
+    }
+    return { seqno, hash };
+}
+
 /**
  * The newest block that every endpoint has: one could name a block that there is not, and all others would be behind
  * it for ever.
- * @throws HistoryError if two name it by different hashes; ChainError
+ * @throws HistoryError if one names none, or two name it by different hashes; ChainError
  */
 export async function commonTip(sources: readonly Source[]): Promise<MasterBlock> {
-    const tips = await Promise.all(sources.map((source) => source.tip()));
+    const tips = await Promise.all(sources.map(readTip));
     const lowest = tips.reduce((low, tip) => (tip.seqno < low.seqno ? tip : low));
     const other = tips.find(({ seqno, hash }) => seqno === lowest.seqno && hash !== lowest.hash);
     if (other !== undefined) {

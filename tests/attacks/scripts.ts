@@ -569,6 +569,14 @@ export const scriptsAttacks: Attack[] = [
         removed: 'offchain/indexer/senders: `example`',
     },
     {
+        attack: 'one endpoint of several names a block whose number is an object, and each page of the market fails',
+        source: 'review: index and market',
+        stoppedBy: 'a block is a whole number and a short hash, else the reading ends',
+        file: 'tests/indexer/market.spec.ts',
+        test: 'an endpoint that names a block whose number is none is refused, and no page shows it',
+        removed: 'offchain/indexer/witnesses: `readTip`',
+    },
+    {
         attack: 'one endpoint of several lists every page twice, or is behind with every account, and an index logs a line of each in each reading',
         source: 'review: index and market',
         stoppedBy: 'a reading says one sentence of a kind, with the number of accounts',

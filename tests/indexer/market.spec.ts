@@ -359,6 +359,27 @@ describe('an endpoint', () => {
         await index.close();
     }, 60_000);
 
+    it.each([
+        ['whose number is none', { seqno: {}, hash: 'a' }],
+        ['whose number is below zero', { seqno: -1, hash: 'a' }],
+        ['whose hash is none', { seqno: 7, hash: {} }],
+        ['whose hash would fill the index', { seqno: 7, hash: 'a'.repeat(65) }],
+    ])(
+        'that names a block %s is refused, and no page shows it',
+        async (_, tip) => {
+            const source = new ChangedSource(new HttpSource(world.settings));
+            const index = await TestIndex.open(world, { source });
+            await index.pass();
+            const mark = await index.store.mark('block');
+            source.tip = async () => tip as never;
+
+            await expect(index.pass()).rejects.toThrow('names no block by its number and its hash');
+            expect(await index.store.mark('block')).toBe(mark);
+            await index.close();
+        },
+        60_000,
+    );
+
     it('that makes up who paid a payout leaves no job out', async () => {
         const goBack = await world.snapshot();
         const silent = await world.client('silent');
