@@ -86,6 +86,19 @@ describe('What a client may have stored that is not billed by its size', () => {
         expect([job.isEmpty, other.isEmpty, next.isEmpty]).toEqual([false, true, true]);
     });
 
+    it('stays of a job that is not in memory, and is for a new job only what its client has left', () => {
+        const client = new NoteAllowance();
+        const allowances = new Allowances();
+        const notes = (number: number) => new JobNotes(client, allowances.of(job(number)).ownNotes);
+        notes(1).earn(1n); // 64 bytes
+        client.spend(64_000_000);
+        notes(2).spend(1);
+
+        expect([notes(1).isEmpty, notes(2).isEmpty]).toEqual([false, true]);
+        notes(1).spend(65);
+        expect(notes(1).isEmpty).toBe(true);
+    });
+
     it('is given back by what a job pays as far as it had used it, so that jobs together have no more', () => {
         const client = new NoteAllowance();
         const [job, other] = [0, 0].map(() => new JobNotes(client, { bytes: 0 }));
