@@ -20,8 +20,8 @@ export const modules = {
         tests: ['tests/offchain/gateway/{money,payments}.spec.ts'],
     },
     answers: {
-        mutate: ['offchain/payer/incoming.ts'],
-        tests: ['tests/offchain/gateway/incoming.spec.ts'],
+        mutate: ['offchain/payer/{incoming,stored}.ts'],
+        tests: ['tests/offchain/gateway/{incoming,stored}.spec.ts'],
     },
     prices: {
         mutate: ['wrappers/{money,price}.ts', 'wrappers/market/quote.ts'],

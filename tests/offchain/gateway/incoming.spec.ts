@@ -366,6 +366,32 @@ describe('A stored answer', () => {
         expect(ended).toThrow('before its accept');
     });
 
+    it('may have 32 records of any length, and besides one for each 21 bytes', () => {
+        const end = written(result(answer));
+        const taken = (records: number, bytes: number) => {
+            const short = Buffer.alloc(5 * (records - 2)); // empty records, then one that is as long as is left
+            for (let at = 0; at < short.length; at += 5) short[at] = RecordType.Answer;
+            const long = written(record(RecordType.Answer, Buffer.alloc(bytes - short.length - end.length - 5)));
+            takeStored(answerTo({ late: true }), Buffer.concat([short, long, end]), Buffer.alloc(0));
+        };
+
+        expect(() => taken(32 + 40, 21 * 40)).toThrow('before its accept');
+        expect(() => taken(32 + 41, 21 * 40)).toThrow('shorter than frames');
+    });
+
+    it('is refused where it is another than what had arrived, and may be longer or shorter than that', () => {
+        const stored = written(accept(), ...frames, result(answer));
+        const all = Buffer.concat(answer);
+        const after = (received: Buffer) => () => takeStored(answerTo({ late: true }), stored, received);
+        const other = Buffer.from(all);
+        other[other.length - 1] ^= 1;
+
+        expect(after(all)()?.type).toBe('result');
+        expect(after(Buffer.concat([all, Buffer.alloc(1)]))()?.type).toBe('result');
+        expect(after(other)).toThrow('the stored answer is another than the one that was sent');
+        expect(after(other.subarray(0, -1))()?.type).toBe('result');
+    });
+
     it('with a record of no version is refused, also without an ending', () => {
         const unknown = Buffer.concat([written(accept()), Buffer.from([99, 0, 0, 0, 0])]);
         expect(() => takeStored(answerTo({ late: true }), unknown, Buffer.alloc(0))).toThrow(Breach);
