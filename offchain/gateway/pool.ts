@@ -224,8 +224,8 @@ export class JobPool {
                     }
                     queue.objection = SHARE_USED;
                 }
-                const isFull = objection === undefined && this.isFull(model, queue);
-                const unneeded = isFull ? this.unneededFor(question, queue) : undefined;
+                const isFull = objection === undefined && this.isMaxOpen(this.inUse(model), workers, question, queue);
+                const unneeded = isFull ? this.unneededFor(question, excluded, queue) : undefined;
                 const mayOpen = objection === undefined && (!isFull || unneeded !== undefined);
                 if (!mayOpen || ofNode.length >= MAX_UNREACHABLE) {
                     await (unreachable.length > 0
@@ -384,11 +384,8 @@ export class JobPool {
 
     // False if no other job may be opened now.
     private openAnother(model: string, queue: ModelQueue, workers: ReadonlySet<string>, need: Need = ANY): boolean {
-        const { config, log } = this.context;
-        const { maxParallel, maxOpen } = config.job;
-        const count = this.book.open(model).length + Math.ceil(queue.coming / maxParallel);
-        if (count >= maxOpen || Date.now() < queue.pausedUntil) {
-            queue.objection = count >= maxOpen ? `job.maxOpen (${maxOpen}) jobs are open` : queue.objection;
+        const { log } = this.context;
+        if (this.isMaxOpen(this.book.open(model), workers, need, queue) || Date.now() < queue.pausedUntil) {
             return false;
         }
         if (this.objectionTo(need) !== undefined) {
@@ -497,13 +494,14 @@ export class JobPool {
     }
 
     /**
-     * The jobs with money beyond `job.maxOpen`: those that cannot be used now, and then those used longest ago. A new
-     * job does not count while it is shown to its worker: another may make room for it then. Nor does one that its
-     * worker never took: while it is open, no other is opened there.
+     * The jobs with money beyond `job.maxOpen`: those that cannot be used now, those of nodes that did not answer a
+     * moment ago, and then those used longest ago. A new job does not count while it is shown to its worker: another
+     * may make room for it then. Nor does one that its worker never took: while it is open, no other is opened there.
      */
     private beyondMaxOpen(model: string): GatewayJob[] {
         const usable = new Set(this.usable(model, nothing()));
-        const rank = (job: GatewayJob) => (usable.has(job) ? 1 : 0);
+        const { bans } = this.context.nodes;
+        const rank = (job: GatewayJob) => Number(usable.has(job)) + Number(!bans.isCool(job.stored.worker));
         return this.lasting(model, nothing())
             .filter((job) => !job.isFirstShown && !job.isUntaken && job.available >= this.threshold(job))
             .sort((a, b) => rank(b) - rank(a) || b.usedAt - a.usedAt || b.number - a.number)
@@ -603,17 +601,30 @@ export class JobPool {
         return candidate;
     }
 
-    // As many jobs as may be are used or being opened. Those that cannot be used now or are used up do not count; one
-    // whose money running queries reserve is not used up.
-    private isFull(model: string, queue: ModelQueue): boolean {
-        const { maxParallel, maxOpen } = this.context.config.job;
-        if (this.inUse(model).length + Math.ceil(queue.coming / maxParallel) < maxOpen) {
+    /**
+     * True if as many jobs as may be are open, with those that are being opened. Up to as many again do not count, if
+     * they are at banned nodes, or at excluded ones that come last for who asks: a node that had all jobs and answered
+     * nobody would keep out the others.
+     */
+    private isMaxOpen(
+        jobs: readonly GatewayJob[],
+        excluded: ReadonlySet<string>,
+        need: Pick<Need, 'payer'>,
+        queue: ModelQueue,
+    ): boolean {
+        const { nodes, config } = this.context;
+        const { maxParallel, maxOpen } = config.job;
+        const coming = Math.ceil(queue.coming / maxParallel);
+        const counts = ({ stored: { worker } }: GatewayJob) =>
+            nodes.bans.banReason(worker) === undefined && !(excluded.has(worker) && nodes.isLast(worker, need));
+        if (jobs.filter(counts).length + coming < maxOpen && jobs.length + coming < 2 * maxOpen) {
             return false;
         }
         queue.objection = `job.maxOpen (${maxOpen}) jobs are open`;
         return true;
     }
 
+    // Those that can be used now and are not used up; one whose money running queries reserve is not.
     private inUse(model: string): GatewayJob[] {
         return this.usable(model, nothing()).filter((job) => this.hasMoney(job));
     }
@@ -627,9 +638,11 @@ export class JobPool {
      * The one of as many jobs as may be open that makes room, if none of them may answer a question whatever becomes
      * free: the one unused longest, of a node that has another if there is one.
      */
-    private unneededFor(question: Question, queue: ModelQueue): GatewayJob | undefined {
+    private unneededFor(question: Question, excluded: Excluded, queue: ModelQueue): GatewayJob | undefined {
         const jobs = this.inUse(question.modelRequest.body.model);
-        const mayAnswer = jobs.some((job) => suits(job, question) && this.isWilling(job, question));
+        const wasTried = ({ number, stored }: GatewayJob) =>
+            excluded.jobs.has(number) || excluded.workers.has(stored.worker);
+        const mayAnswer = jobs.some((job) => !wasTried(job) && suits(job, question) && this.isWilling(job, question));
         if (mayAnswer || jobs.length === 0 || Date.now() < queue.roomFrom) {
             return undefined;
         }

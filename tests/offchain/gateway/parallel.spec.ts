@@ -1,8 +1,12 @@
+// Longer than 350 lines because its cases share one set-up.
+import { Reason } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { ChainError } from '../../../offchain/chain';
 import { ModelUsage } from '../../../offchain/gateway/forecast';
 import { useMarket } from '../../support/market';
-import { ask, Bench, BenchOptions, SandboxChain, startBench, until } from './support';
+import { ask, Bench, BenchOptions, FakeWorker, SandboxChain, startBench, until } from './support';
+
+const PATIENCE_MS = 20_000; // each job takes a while to open where the machine is busy
 
 describe('Many questions at once', () => {
     const market = useMarket();
@@ -158,6 +162,70 @@ describe('Many questions at once', () => {
         await until(() => jobs()[2].session !== undefined);
         expect((await bench.post(only(2))).status).toBe(200);
         expect(jobs()).toHaveLength(3);
+    });
+
+    /** Every query of a worker waits until `go` is called. */
+    function holdQueries(...workers: FakeWorker[]) {
+        let go!: () => void;
+        const gate = new Promise<void>((resolve) => (go = resolve));
+        workers.forEach(({ scripts }) => scripts.push(...Array(9).fill({ frames: ['one'], wait: () => gate })));
+        return () => {
+            workers.forEach(({ scripts }) => (scripts.length = 0));
+            go();
+        };
+    }
+
+    /** Two nodes, of which the first has as many jobs as may be open. */
+    async function allJobsAtOne(maxOpen: number) {
+        const job = { deposit: '1000000000', step: '40000', maxParallel: 1, maxOpen };
+        await start({ workers: 2, config: { job } });
+        const go = holdQueries(bench.worker);
+        const provider = { only: [bench.worker.url] };
+        const asked = Array.from({ length: maxOpen }, () => bench.post({ ...ask, provider }));
+        await until(() => bench.worker.asked.length === maxOpen, PATIENCE_MS);
+        go();
+        await Promise.all(asked);
+        expect(jobs().map(({ stored }) => stored.worker)).toEqual(Array(maxOpen).fill(bench.worker.url));
+    }
+
+    it.each([
+        ['goes away', () => bench.worker.stop()],
+        [
+            'cheats',
+            async () => {
+                bench.worker.scripts.push({ spoilFrame: 0 });
+                expect((await bench.post({ ...ask, provider: { only: [bench.worker.url] } })).status).toBe(502);
+            },
+        ],
+    ])('a node that has job.maxOpen jobs and %s keeps no question from other nodes', async (_, act) => {
+        await allJobsAtOne(3);
+        await act();
+        const [, other] = bench.workers;
+        const go = holdQueries(other);
+
+        const asked = many(3);
+        await until(() => other.asked.length === 3, PATIENCE_MS);
+        go();
+        expect(statuses(await asked)).toEqual([200]);
+        jobs().forEach((job) => (job.usedAt -= job.stored.worker === other.url ? 100 : 0));
+        await bench.gateway.sweep();
+        expect(
+            jobs()
+                .filter(({ phase }) => phase === 'open')
+                .map(({ stored }) => stored.worker),
+        ).toEqual(Array(3).fill(other.url));
+    });
+
+    it('a node that has job.maxOpen jobs and refuses all questions keeps none from another node', async () => {
+        await allJobsAtOne(2);
+        bench.worker.scripts.push(...Array(9).fill({ decline: Reason.BackendRefused }));
+
+        expect((await bench.post(ask)).status).toBe(200);
+        expect(jobs().map(({ stored, phase }) => [stored.worker, phase === 'open'])).toEqual([
+            [bench.worker.url, false],
+            [bench.worker.url, true],
+            [bench.workers[1].url, true],
+        ]);
     });
 
     it('no job makes room for one that two questions need, if one more may be open', async () => {
