@@ -171,6 +171,9 @@ export class ServedChannel {
         const isSure = !this.channels.canVote || (vote !== undefined && this.channels.isMajority(yesesIn(vote)));
         this.covered = isSure && !this.isDisputed ? heldBy(snapshot) : 0n;
         this.agreed = this.channels.canVote ? this.covered : 0n;
+        if (vote !== undefined) {
+            this.noteAmounts(vote); // the first endpoint may show less than there is
+        }
         this.trusted = 0n;
     }
 

@@ -1422,6 +1422,14 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'The first of three endpoints shows each new channel with the minimum deposit only: for minutes its job gets no query that needs more.',
+        stoppedBy: 'What most endpoints show of a new channel counts from its beginning on.',
+        file: 'tests/regression/offchain-worker.spec.ts',
+        test: 'One of three endpoints that makes up what channels hold has no query of a new job refused by showing less than there is',
+        removed: 'worker: what most endpoints show when a job begins (ServedChannel.begin)',
+    },
+    {
+        source: 'review',
         attack: 'The first of three endpoints says once an hour that gas is dear: the deposits of all new jobs are too small.',
         stoppedBy: 'The cost of a claim is the middle one of what the endpoints say.',
         file: 'tests/offchain/worker/costs.spec.ts',

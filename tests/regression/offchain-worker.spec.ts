@@ -692,6 +692,24 @@ describe('One of three endpoints that makes up what channels hold', () => {
         expect((await client.ask(1, 'one')).text).toBe('one');
     });
 
+    it('has no query of a new job refused by showing less than there is', async () => {
+        fixture = await startFixture({ limits: { minDeposit: '1000' } });
+        const { chain } = fixture;
+        const client = new TestClient(fixture.worker.url, chain);
+        await client.draft();
+        await client.open(10n ** 9n);
+        const honest = chain.account.bind(chain);
+        chain.account = async (address) => {
+            const account = await honest(address);
+            return address.equals(client.channel) ? changed(account, address, { balance: 50_000_000n }) : account;
+        };
+        (chain as { others?: unknown[] }).others = [chain.account, honest, honest].map((account) => ({ account }));
+        const { status, body } = await client.register();
+
+        expect([status, body.balance]).toEqual([200, String(10n ** 9n)]);
+        expect((await client.ask(1, 'one', { ceiling: 900_000_000n })).text).toBe('one');
+    });
+
     it('has no job begun while strangers use up the calls to the others', async () => {
         fixture = await startFixture();
         const client = new TestClient(fixture.worker.url, fixture.chain);
