@@ -18,9 +18,11 @@ const MiB = 1 << 20;
 export interface DoorLimits {
     connections: number; // at once
     bodyBytes: number; // of all bodies in flight
+    pipelinedMs?: number; // that a request may wait for the answer before its own
 }
 
 const DOOR_LIMITS: DoorLimits = { connections: 1024, bodyBytes: 64 * MiB };
+const PIPELINED_MS = 2000; // unless a limit says otherwise
 
 export const SMALL_BODY = 4 << 10; // bytes that a request may have unless its route allows more
 export const REQUEST_SECONDS = 60; // for a request to arrive whole
@@ -62,7 +64,7 @@ export function createDoor(
     };
     const server = tls === undefined ? fastify(options) : asPlain(fastify({ ...options, https: tls }));
     const listed = new Proxies(proxies);
-    refusePipelining(server);
+    refusePipelining(server, limits.pipelinedMs ?? PIPELINED_MS);
     limitConnections(server, limits.connections, listed);
     limitForwarded(server, limits.connections, listed);
     limitBodies(server, limits.bodyBytes, listed);
@@ -128,9 +130,10 @@ const shareOf = (max: number): number => Math.ceil(max / SHARE);
  * Has a request that comes before the last one of its connection is answered (pipelining) wait for it, and closes a
  * connection that brings another one meanwhile. The limits count connections, and Node.js does not tell a response that
  * waits for another when their connection ends: what it holds would be held for ever. Clients and proxies in use send
- * one request at a time. The next one of theirs may be read before Node.js has noted the end of a response over TLS.
+ * one request at a time. The next one of theirs may be read before Node.js has noted the end of a response over TLS, so
+ * it waits `ms` milliseconds at most: what came of its body fills memory meanwhile.
  */
-function refusePipelining(server: FastifyInstance): void {
+function refusePipelining(server: FastifyInstance, ms: number): void {
     const waiting = new WeakSet<Socket>();
     server.addHook('onRequest', async ({ socket }, reply) => {
         if (reply.raw.socket !== null) {
@@ -140,6 +143,7 @@ function refusePipelining(server: FastifyInstance): void {
             socket.destroy();
         } else if (!socket.destroyed) {
             waiting.add(socket);
+            const late = setTimeout(() => socket.destroy(), ms).unref();
             await new Promise<void>((resolve) => {
                 const end = () => resolve();
                 socket.once('close', end);
@@ -148,6 +152,7 @@ function refusePipelining(server: FastifyInstance): void {
                     resolve();
                 });
             });
+            clearTimeout(late);
             waiting.delete(socket);
         }
         return reply.raw.socket === null ? reply.hijack() : undefined;

@@ -192,6 +192,14 @@ export const doorsAttacks: Attack[] = [
     },
     {
         source: 'fault kind: strangers at the door',
+        attack: 'A client asks on a hundred connections, and sends the beginning of a next body on each, in pieces of a byte: it takes eight megabytes each, or four times as much, until the first answers have come.',
+        stoppedBy: 'A connection is closed whose next request waits for two seconds.',
+        file: 'tests/offchain/doors/pipelining.spec.ts',
+        test: 'A connection with a request under way is closed when the next one waits long, for what came of its body fills memory meanwhile',
+        removed: 'doors: the time that a request may wait for the answer before its own',
+    },
+    {
+        source: 'fault kind: strangers at the door',
         attack: 'Hundreds of reads of one stored answer stop a worker for minutes.',
         stoppedBy: 'Few are read at once, as many wait, the rest is told so.',
         file: 'tests/offchain/doors/worker.spec.ts',

@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { createDoor } from '../../../offchain/process/doors';
+import { createDoor, type DoorLimits } from '../../../offchain/process/doors';
 import { until } from '../gateway/support';
 
 let door: FastifyInstance;
@@ -13,8 +13,8 @@ let release: () => void;
 
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nhost: door\r\n\r\n`;
 
-beforeEach(async () => {
-    door = createDoor();
+async function start(limits?: DoorLimits): Promise<void> {
+    door = createDoor({}, limits);
     asked = [];
     received = '';
     const released = new Promise<void>((resolve) => (release = resolve));
@@ -33,13 +33,16 @@ beforeEach(async () => {
     await once(socket, 'connect');
     socket.write(get('/slow'));
     await until(() => asked.length === 1);
-});
+}
 
-afterEach(async () => {
+async function stop(): Promise<void> {
     release();
     socket.destroy();
     await door.close();
-});
+}
+
+beforeEach(() => start());
+afterEach(stop);
 
 describe('A connection with a request under way', () => {
     it('has the next one answered after it, and not begun before', async () => {
@@ -63,6 +66,16 @@ describe('A connection with a request under way', () => {
         await closed;
         release();
         await new Promise((resolve) => setImmediate(resolve));
+        expect(asked).toEqual(['/slow']);
+    });
+
+    it('is closed when the next one waits long, for what came of its body fills memory meanwhile', async () => {
+        await stop();
+        await start({ connections: 8, bodyBytes: 1000, pipelinedMs: 1 });
+        const closed = once(socket, 'close');
+        socket.write(get('/quick'));
+        await closed;
+        expect(received).toBe('');
         expect(asked).toEqual(['/slow']);
     });
 
