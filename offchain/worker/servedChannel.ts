@@ -20,6 +20,7 @@ const LAG_SECONDS = 120; // by which a server of the API may be behind another
 const DENIED_SECONDS = 5; // for which the endpoints are not asked again for what they do not show
 const COMPARE_MS = 2000; // that a client's reading waits for the other endpoints
 const READ_MS = 3000; // that the query of a secured job waits for a reading
+const WARN_SECONDS = 60; // between two lines of the log that say the same
 const LAST_CLAIM_SECONDS = 600; // after which a last claim would have ended the channel, had the wallet executed its order
 
 /**
@@ -32,6 +33,7 @@ export class ServedChannel {
     private readAt = -Infinity; // milliseconds of performance.now()
     private reading: { cause: ReadingCause; end: Promise<void> } | undefined;
     private missing = false;
+    private readonly warnedAt = new Map<string, number>(); // by line of the log: steady seconds
     private isLeavingElsewhere = false; // an endpoint shows a notice that the first one does not
     private noticeVerdict: NoticeVerdict = 'unsure'; // when last compared
     private noticeRequest: { end: Promise<unknown>; until: number } | undefined; // for a notice; steady seconds
@@ -419,7 +421,16 @@ export class ServedChannel {
     }
 
     private logUnread(error: unknown): void {
-        this.context.log.warn({ ...this.entry.logName, err: error }, 'channel not read');
+        this.warn(error, 'channel not read');
+    }
+
+    /** Logs what failed, once a minute: each query of a client may bring it about, and would fill a disk with it. */
+    private warn(err: unknown, message: string): void {
+        const now = this.context.steady();
+        if (now - (this.warnedAt.get(message) ?? -Infinity) >= WARN_SECONDS) {
+            this.warnedAt.set(message, now);
+            this.context.log.warn({ ...this.entry.logName, err }, message);
+        }
     }
 
     private tolerate(error: unknown): void {
@@ -506,9 +517,9 @@ export class ServedChannel {
 
     /** No claim waits for the other endpoints, and a client not long: what they say later counts for its next query. */
     private async compareSoon(cause: ReadingCause): Promise<void> {
-        const compared = this.compare(cause).catch((err: unknown) => {
-            this.context.log.warn({ ...this.entry.logName, err }, 'the endpoints were not compared');
-        });
+        const compared = this.compare(cause).catch((error: unknown) =>
+            this.warn(error, 'the endpoints were not compared'),
+        );
         await (cause === 'client' ? resolvesWithin(compared, COMPARE_MS) : undefined);
     }
 

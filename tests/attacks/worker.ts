@@ -1429,6 +1429,14 @@ export const workerAttacks: Attack[] = [
         removed: 'worker: what most endpoints show when a job begins (ServedChannel.begin)',
     },
     {
+        source: 'fault kind: strangers at the door',
+        attack: 'A client claims with a voucher that its worker has not seen, so that the channel looks impossible, and each of its queries writes two kilobytes into the log.',
+        stoppedBy: 'What is said of a channel that cannot be read is said once a minute.',
+        file: 'tests/offchain/worker/log.spec.ts',
+        test: 'the log has one line a minute about a channel that cannot be read, however many queries ask for it',
+        removed: 'worker: how often it says that a channel is not read (ServedChannel.warn)',
+    },
+    {
         source: 'review',
         attack: 'The first of three endpoints says once an hour that gas is dear: the deposits of all new jobs are too small.',
         stoppedBy: 'The cost of a claim is the middle one of what the endpoints say.',

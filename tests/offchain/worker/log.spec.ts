@@ -46,6 +46,26 @@ describe('the log', () => {
         expect(lines).toHaveLength(1);
     });
 
+    it('has one line a minute about a channel that cannot be read, however many queries ask for it', async () => {
+        const lines: string[] = [];
+        const log = pino({ ...logOptions, level: 'warn' }, { write: (line: string) => void lines.push(line) });
+        let seconds = 0;
+        const fixture = await startFixture({}, { log, steady: () => seconds });
+        const client = await TestClient.withJob(fixture.worker.url, fixture.chain);
+        const unread = () => lines.filter((line) => line.includes('channel not read'));
+        // Its client has claimed with a voucher that the worker has not seen.
+        fixture.chain.change(client.channel, { paid: 500_000_000n });
+        for (const number of [1, 2, 3]) {
+            expect((await client.ask(number, 'one')).text).toBe('one');
+        }
+        expect(unread()).toHaveLength(1);
+
+        seconds += 60;
+        await client.ask(4, 'one');
+        await fixture.stop();
+        expect(unread()).toHaveLength(2);
+    });
+
     it('leaves out seeds, keys and whatever an error carries besides its words', () => {
         let text = '';
         const written = new Writable({
