@@ -51,9 +51,9 @@ interface ModelQueue {
     coming: number; // slots of jobs that are being opened
     pendingOf: Map<string, number>; // the same by API key
     comingFor: Map<string, number>;
-    pausedUntil: number; // milliseconds, no job is opened ahead or beside others before
+    pausedUntil: Map<string, number>; // milliseconds by API key, none is opened ahead or beside others for it before
     elsewhereFrom: number; // milliseconds, when the next job may be opened because others serve poorly
-    roomFrom: number; // milliseconds, when the next job may make room for another
+    roomFrom: Map<string, number>; // milliseconds by API key, when the next job may make room for another for it
     objection: string; // why the last one was not opened
 }
 
@@ -241,7 +241,7 @@ export class JobPool {
                 this.countComing(queue, opening, question);
                 // Another question may have begun to open the same one, when there was room for it.
                 if (unneeded !== undefined && !isShared) {
-                    this.makeRoom(unneeded, opening, queue);
+                    this.makeRoom(unneeded, opening, question, queue);
                 }
                 this.openBeside(question, { ...excluded, workers }, queue);
                 const job = await patient(isShared ? unlessShareUsed(opening) : opening);
@@ -349,9 +349,9 @@ export class JobPool {
                 coming: 0,
                 pendingOf: new Map(),
                 comingFor: new Map(),
-                pausedUntil: 0,
+                pausedUntil: new Map(),
                 elsewhereFrom: 0,
-                roomFrom: 0,
+                roomFrom: new Map(),
                 objection: '',
             },
         };
@@ -385,7 +385,11 @@ export class JobPool {
     // False if no other job may be opened now.
     private openAnother(model: string, queue: ModelQueue, workers: ReadonlySet<string>, need: Need = ANY): boolean {
         const { log } = this.context;
-        if (this.isMaxOpen(this.book.open(model), workers, need, queue) || Date.now() < queue.pausedUntil) {
+        const key = keyOf(need.payer);
+        if (
+            this.isMaxOpen(this.book.open(model), workers, need, queue) ||
+            Date.now() < (queue.pausedUntil.get(key) ?? 0)
+        ) {
             return false;
         }
         if (this.objectionTo(need) !== undefined) {
@@ -399,7 +403,7 @@ export class JobPool {
                 queue.objection = SHARE_USED; // the jobs of other keys do not wait for it
                 return;
             }
-            queue.pausedUntil = Date.now() + PAUSE_MS;
+            queue.pausedUntil.set(key, Date.now() + PAUSE_MS); // it may be for what this key asks for
             queue.objection = reasonOf(error);
             log.warn({ model, reason: queue.objection }, 'no other job is opened for a while');
         });
@@ -643,7 +647,7 @@ export class JobPool {
         const wasTried = ({ number, stored }: GatewayJob) =>
             excluded.jobs.has(number) || excluded.workers.has(stored.worker);
         const mayAnswer = jobs.some((job) => !wasTried(job) && suits(job, question) && this.isWilling(job, question));
-        if (mayAnswer || jobs.length === 0 || Date.now() < queue.roomFrom) {
+        if (mayAnswer || jobs.length === 0 || Date.now() < (queue.roomFrom.get(keyOf(question.payer)) ?? 0)) {
             return undefined;
         }
         const rank = (job: GatewayJob) => (isOnlyOf(job, jobs) ? 0 : 2) + (job.running === 0 ? 1 : 0);
@@ -654,16 +658,22 @@ export class JobPool {
      * Settles a job once another is open in its place. The escrow may have no money for another, or leave it to other
      * keys, and then nothing would take its place.
      */
-    private makeRoom(job: GatewayJob, opening: Promise<GatewayJob>, queue: ModelQueue): void {
-        const { roomFrom } = queue;
+    private makeRoom(
+        job: GatewayJob,
+        opening: Promise<GatewayJob>,
+        { payer }: Question,
+        { roomFrom }: ModelQueue,
+    ): void {
+        const key = keyOf(payer);
+        const last = roomFrom.get(key) ?? 0;
         const isOnly = isOnlyOf(job, this.inUse(job.stored.model));
-        queue.roomFrom = Date.now() + (isOnly ? ONLY_ROOM_MS : ROOM_MS);
+        roomFrom.set(key, Date.now() + (isOnly ? ONLY_ROOM_MS : ROOM_MS));
         const settle = () => {
             if (job.phase === 'open') {
                 this.rules.retire(job, 'it makes room for a job at another node');
             }
         };
-        opening.then(settle, () => (queue.roomFrom = roomFrom));
+        opening.then(settle, () => void roomFrom.set(key, last));
     }
 
     private covers(job: GatewayJob, question: Question): boolean {

@@ -929,6 +929,22 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'An app asks for its own node, which takes no other job, beside a job of that node that is full: every half minute no job is opened ahead or beside others for any app.',
+        stoppedBy: 'After a job that could not be opened, none is opened for a while for the same key only.',
+        file: 'tests/offchain/gateway/openings.spec.ts',
+        test: 'Of what the escrow may open today a key for which no job can be opened beside that of its node keeps none from being opened for others',
+        removed: 'offchain/gateway/pool: `pausedUntil` by key',
+    },
+    {
+        source: 'review',
+        attack: 'As many jobs are open as may be, and once an hour an app asks for another node: a job makes room for it, and for an hour none does for the questions of other apps.',
+        stoppedBy: 'Each key has its own turns of a job that makes room.',
+        file: 'tests/offchain/gateway/openings.spec.ts',
+        test: 'Of what the escrow may open today a key that has just had a job make room for another keeps none from doing so for others',
+        removed: 'offchain/gateway/pool: `roomFrom` by key',
+    },
+    {
+        source: 'review',
         attack: 'The escrow may open two jobs a day, and an app whose key may spend next to nothing has both opened at two nodes.',
         stoppedBy: 'The last job of a day is left to others by a key that ties up half a deposit.',
         file: 'tests/offchain/gateway/openings.spec.ts',

@@ -186,6 +186,34 @@ describe('Of what the escrow may open today', () => {
         expect(opened()).toBe(2);
     });
 
+    it('a key that has just had a job make room for another keeps none from doing so for others', async () => {
+        await start({ workers: 4, jobs: 9, maxOpen: 2 });
+        const [bob, eve] = [await keyOf('bob'), await keyOf('eve')];
+        expect(await statuses(bob, 0, 1)).toEqual([200, 200]);
+
+        expect(await statuses(eve, 2)).toEqual([200]);
+        expect(await statuses(bob, 3)).toEqual([200]);
+        expect(bench.gateway.book.all.filter(({ phase }) => phase === 'open')).toHaveLength(2);
+    });
+
+    it('a key for which no job can be opened beside that of its node keeps none from being opened for others', async () => {
+        await start({ workers: 2, jobs: 9, maxParallel: 1 });
+        const [bob, eve] = [await keyOf('bob'), await keyOf('eve')];
+        expect(await statuses(eve, 0)).toEqual([200]);
+        const [own, other] = bench.workers;
+        own.info = (info) => ({ ...info, limits: { ...info.limits, minDeposit: toNano(2) } });
+        market().blockchain.now = market().now + 60; // it is asked anew what it is
+        const { gate, go } = newGate();
+        bench.workers.forEach(({ scripts }) => scripts.push(...Array(9).fill({ wait: () => gate })));
+        const all = [post(eve, 0), post(eve, 0)];
+        await until(() => bench.log.some((line) => line.includes('no other job is opened for a while')), PATIENCE_MS);
+
+        all.push(post(bob, 1), post(bob, 1));
+        await until(() => other.asked.length === 2, PATIENCE_MS);
+        go();
+        expect((await Promise.all(all)).map(({ status }) => status)).toEqual([200, 200, 200, 200]);
+    });
+
     it('a key that asks much at once leaves a job to another key, whose question does not wait', async () => {
         await start({ workers: 1, jobs: 4, maxParallel: 1 });
         const [bob, eve] = [await keyOf('bob'), await keyOf('eve')];
