@@ -1,5 +1,5 @@
 /** Finds the accounts of a market from its Registry's address, and follows them all. */
-import { Registry } from '@cocoon-market/wrappers';
+import { registryCode } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { sql } from 'kysely';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -15,9 +15,10 @@ import { locateSenders } from './senders';
 import type { FollowLimits, IndexerParts } from './parts';
 import type { MasterBlock } from './source';
 import type { Log } from './logRows';
-import { NAMED, UNNAMED } from './named';
+import { MISTAKEN, NAMED, UNNAMED } from './named';
 import { Notices } from './notices';
 import { HistoryError } from './transaction';
+import { EscrowTurns } from './escrowTurns';
 import { commonTip, hasWitness, listsSome, requireLarge, requireWitnesses } from './witnesses';
 import { UNDONE } from './writes';
 
@@ -46,20 +47,24 @@ const CONFIRM_AFTER = 10_000; // transactions
 const SLOW_SECONDS = 60;
 const LAG_SECONDS = 10;
 const LAG_POLL_MS = 500;
+const MAX_UNUSED = 100;
 
 export class Indexer {
     private readonly follower: Follower;
     private readonly limits: FollowLimits;
     private readonly absent = new Set<string>(); // accounts that this pass found without code
+    private readonly sought = new Set<string>(); // logs that were mistaken, of which the life of the job was sought once
     private readonly notices: Notices;
+    private readonly turns: EscrowTurns;
 
     constructor(private readonly parts: IndexerParts) {
         this.notices = new Notices(parts.onNotice);
         this.limits = {
             ...{ maxUndoSeconds: MAX_UNDO_SECONDS, maxSize: MAX_SIZE, finalSeconds: FINAL_SECONDS },
             ...{ confirmAfter: CONFIRM_AFTER, slowSeconds: SLOW_SECONDS, lagSeconds: LAG_SECONDS },
-            ...parts.limits,
+            ...{ maxUnused: MAX_UNUSED, ...parts.limits },
         };
+        this.turns = new EscrowTurns(this.limits.maxUnused);
         const { source, store, registry } = parts;
         const confirm = (log: Log, id: TransactionId, isLarge?: boolean) => this.requireWitnesses(log, id, isLarge);
         const has = (log: Log, id: TransactionId) => hasWitness(parts.witnesses ?? [], witnessedOf(log, id));
@@ -99,6 +104,7 @@ export class Indexer {
         let remaining = 0; // payments, and what they name
         // What is read names further accounts, until nothing new is named.
         this.absent.clear();
+        this.turns.begin();
         await this.release(); // of a pass that was killed
         for (let found = true; found;) {
             const undone = report.undone;
@@ -108,7 +114,7 @@ export class Indexer {
             found = false;
             const chain = { at: await this.newest(), behind, isLate };
             for await (const logs of store.growing(chain.at - this.limits.finalSeconds, { hasWitnesses })) {
-                const next = logs.filter(({ log }) => !finished.has(log));
+                const next = logs.filter((each) => !finished.has(each.log) && !this.turns.has(each));
                 found ||= next.length > 0;
                 await inParallel(next, async (log) => {
                     const followed = await this.followOne(log, chain, report);
@@ -133,6 +139,7 @@ export class Indexer {
             if (report.undone > undone) {
                 (await this.release()).forEach((log) => finished.delete(log));
             }
+            (await this.forget([MISTAKEN], this.sought)).forEach((log) => finished.delete(log));
             await this.discover();
             if (hasPayments) {
                 deleted.forEach((log) => finished.delete(log));
@@ -149,11 +156,9 @@ export class Indexer {
                 remaining = located.more + (isNew && !found ? 1 : 0);
             }
         }
-        for (const example of [...lost].slice(0, 1)) {
-            this.notices.add(
-                'lost',
-                `The endpoint does not find what ${lost.size} accounts that are gone did, such as ${example}`,
-            );
+        if (lost.size > 0) {
+            const what = `what ${lost.size} accounts that are gone did, such as ${[...lost][0]}`;
+            this.notices.add('lost', `The endpoint does not find ${what}`);
         }
         await readProviders(this.parts);
         if (!behind) {
@@ -167,6 +172,7 @@ export class Indexer {
 
     private async followOne(log: Log, chain: ChainTime, report: PassReport): Promise<Followed> {
         const followed = await this.follower.follow(await this.settled(log, report), chain);
+        this.turns.note(followed.log);
         report.added += followed.added;
         report.undone += followed.undone;
         report.behind += followed.behind ? 1 : 0;
@@ -256,7 +262,7 @@ export class Indexer {
 
     private async requireRegistry(): Promise<void> {
         const { source, store, registry } = this.parts;
-        const code = await registryCodeHash();
+        const code = (await registryCode()).hash().toString('hex');
         if ((await store.mark('registryCode')) === code) {
             return;
         }
@@ -313,20 +319,27 @@ export class Indexer {
 
     /** Forgets the accounts that no fact names any more, after facts were undone; returns their logs. */
     private async release(): Promise<string[]> {
-        const { store } = this.parts;
-        const released: string[] = [];
-        if ((await store.mark(UNDONE)) === undefined) {
-            return released;
+        if ((await this.parts.store.mark(UNDONE)) === undefined) {
+            return [];
         }
-        for (const unnamed of UNNAMED) {
-            const { rows } = await sql<{ log: string }>`${sql.raw(unnamed)}`.execute(store.db);
-            for (const { log } of rows) {
-                await store.forget(log);
-                released.push(log);
+        const released = await this.forget(UNNAMED);
+        await this.parts.store.removeMark(UNDONE);
+        return released;
+    }
+
+    /** Forgets the logs that queries find, one query after the other, and were not yet `forgotten`; returns them. */
+    private async forget(queries: readonly string[], forgotten = new Set<string>()): Promise<string[]> {
+        const found: string[] = [];
+        for (const query of queries) {
+            const { rows } = await sql<{ log: string }>`${sql.raw(query)}`.execute(this.parts.store.db);
+            for (const { log } of rows.filter((row) => !forgotten.has(row.log))) {
+                await this.parts.store.forget(log);
+                this.turns.forget(log);
+                forgotten.add(log);
+                found.push(log);
             }
         }
-        await store.removeMark(UNDONE);
-        return released;
+        return found;
     }
 }
 
@@ -335,12 +348,3 @@ const witnessedOf = ({ log, account }: Log, id: TransactionId) => ({
     account: Address.parseRaw(account),
     id,
 });
-
-let registryCode: Promise<string> | undefined;
-
-async function registryCodeHash(): Promise<string> {
-    registryCode ??= Registry.ofGovernor(new Address(0, Buffer.alloc(32)), 0).then(({ init }) =>
-        init!.code.hash().toString('hex'),
-    );
-    return registryCode;
-}

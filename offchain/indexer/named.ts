@@ -34,6 +34,11 @@ export const NO_CHANNEL = `(role = 'channel' AND "doneLt" IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM facts WHERE kind = 'opened' AND subject = logs.account)
     AND NOT EXISTS (SELECT 1 FROM facts WHERE facts.log = logs.log AND ${kindIn('facts')} = 'deployed'))`;
 
+/** Channels of which another life was stored before an escrow was known to have opened them. */
+export const MISTAKEN = `SELECT log FROM logs WHERE role = 'channel' AND "doneLt" IS NOT NULL AND "nextLt" IS NULL
+    AND EXISTS (SELECT 1 FROM facts WHERE kind = 'opened' AND subject = logs.account)
+    AND NOT EXISTS (SELECT 1 FROM facts WHERE facts.log = logs.log AND ${kindIn('facts')} = 'deployed')`;
+
 /**
  * Logs that nothing names, from the registry on. A channel and its escrow name each other, so it counts what can be
  * reached, not what is named.

@@ -10,6 +10,7 @@ export interface FollowLimits {
     finalSeconds: number; // after its end a channel is looked at no more
     slowSeconds: number; // of a pass, after which an account that anyone may fill is read on with the next one
     lagSeconds: number; // by which an endpoint may be behind another one
+    maxUnused: number; // escrows without a transaction that one pass asks for again: anyone may announce demand
     confirmAfter: number; // transactions of one reading, after which the other endpoints are asked for the newest
 }
 

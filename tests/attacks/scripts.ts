@@ -569,6 +569,14 @@ export const scriptsAttacks: Attack[] = [
         removed: 'offchain/indexer/senders: `example`',
     },
     {
+        attack: 'a stranger announces demand from thousands of accounts for a few thousandths of a TON each, every reading of an index asks for the escrow of each for ever, and no page of a market is up to date any more',
+        source: 'review: index and market',
+        stoppedBy: 'escrows without a transaction are asked for again in turns, a hundred in a reading',
+        file: 'tests/indexer/strangers.spec.ts',
+        test: 'escrows that are announced with demand and never used are all asked for once, and then a few in each reading',
+        removed: 'offchain/indexer/escrowTurns: `has`',
+    },
+    {
         attack: 'one endpoint of several names a block whose number is an object, and each page of the market fails',
         source: 'review: index and market',
         stoppedBy: 'a block is a whole number and a short hash, else the reading ends',
@@ -687,6 +695,14 @@ export const scriptsAttacks: Attack[] = [
         file: 'tests/indexer/gone.spec.ts',
         test: 'of a job that has ended, and whose channel somebody deploys again, an index that is made from nothing has all, although only the payout got what it held, and is read after the escrow',
         removed: 'offchain/indexer/follower: `isOpened`',
+    },
+    {
+        attack: 'a provider deploys ended channels of a silent client again and claims there, so that a new index takes that for their jobs, and its export differs from that of an older index',
+        source: 'review: index and market',
+        stoppedBy: 'once their escrow is known, the life in which it deployed them is sought',
+        file: 'tests/indexer/gone.spec.ts',
+        test: 'of a job that has ended, and whose channel somebody deploys again, an index that is made from nothing has all, although its client was silent and never claimed from, and only another life paid the payout',
+        removed: 'offchain/indexer/named: `MISTAKEN`',
     },
     {
         attack: 'an endpoint does not find once what an ended channel paid, and an index stores for good what a stranger did with its account later',

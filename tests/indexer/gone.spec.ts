@@ -138,6 +138,21 @@ describe('of a job that has ended, and whose channel somebody deploys again, an 
         await index.close();
     }, 30_000);
 
+    it('has all, although its client was silent and never claimed from, and only another life paid the payout', async () => {
+        const silent = await world.client('silent');
+        const [other, last] = await world.open(silent, [provider.payout, provider.payout]);
+        world.net.advance(31 * 24 * HOUR);
+        await world.refund(other, await world.wallet('helper'));
+        await deployAgain(other);
+        await world.claim(other, toNano('0.1')); // with a voucher that was never shown
+        await world.claim(last, toNano('0.2')); // which names the client
+        const jobs = jobsIn(await rebuilt(world));
+
+        expect(jobs.find(({ id }) => id === other.channel.address.toRawString())).toMatchObject({
+            ...{ claimed: '0', how: 'refunded' },
+        });
+    }, 30_000);
+
     it('has all, although it got dust before, was claimed from later, and ended later still', async () => {
         const [other] = await world.open(client, [provider.payout]); // to learn the address
         await goBack();

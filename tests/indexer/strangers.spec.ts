@@ -208,3 +208,38 @@ it.each([
     },
     30_000,
 );
+
+describe('escrows that are announced with demand and never used', () => {
+    const announce = async (count: number) => {
+        const clients = await Promise.all(Array.from({ length: count }, (_, n) => world.wallet(`client ${n}`)));
+        for (const client of clients) {
+            await world.demand(client, 'a', 1);
+        }
+    };
+
+    it('are all asked for once, and then a few in each reading', async () => {
+        await announce(5);
+        const index = await TestIndex.open(world, { limits: { maxUnused: 2 } });
+        const { logs } = await index.pass();
+        const later = [await index.pass(), await index.pass(), await index.pass()];
+
+        expect(later.map((report) => report.logs)).toEqual([logs - 3, logs - 3, logs - 3]);
+        await index.close();
+    }, 30_000);
+
+    it('have their turn, after which the jobs that they opened are there', async () => {
+        await announce(5);
+        const index = await TestIndex.open(world, { limits: { maxUnused: 2 } });
+        await index.pass();
+        const clients = [await world.client('client 0'), await world.client('client 4')];
+        for (const client of clients) {
+            await world.open(client, [provider.payout]);
+        }
+        for (let pass = 0; pass < 3; pass++) {
+            await index.pass();
+        }
+
+        expect(await index.export()).toBe(await rebuilt(world));
+        await index.close();
+    }, 30_000);
+});
