@@ -1,6 +1,7 @@
 /** The paths of a worker as calls by `fetch`. Everything that a worker says is bounded and checked in its shape. */
 import type { SignedVoucher, SigningKey } from '@cocoon-market/wrappers';
 import {
+    ByteQueue,
     encodeQuery,
     endAnswer,
     endHash,
@@ -138,16 +139,14 @@ export class FetchWorker implements WorkerCalls {
     }
 
     private async collect(response: Response, max: number): Promise<Buffer> {
-        const chunks: Buffer[] = [];
-        let length = 0;
+        const bytes = new ByteQueue();
         for await (const chunk of this.chunks(response)) {
-            length += chunk.length;
-            if (length > max) {
+            if (bytes.length + chunk.length > max) {
                 throw new WorkerDown('the worker answers with more than the protocol allows');
             }
-            chunks.push(chunk);
+            bytes.push(chunk);
         }
-        return Buffer.concat(chunks);
+        return bytes.take(bytes.length);
     }
 }
 

@@ -4,6 +4,7 @@ import { Dispatcher, Pool } from 'undici';
 import { z } from 'zod';
 import type { JobState, NodeInfo, QueryHead } from '../link';
 import {
+    ByteQueue,
     endAnswer,
     endHash,
     encodeQuery,
@@ -163,16 +164,14 @@ async function* readable(body: Dispatcher.ResponseData['body']): AsyncGenerator<
 }
 
 async function collect(body: Dispatcher.ResponseData['body'], max: number): Promise<Buffer> {
-    const chunks: Buffer[] = [];
-    let length = 0;
+    const bytes = new ByteQueue();
     for await (const chunk of readable(body)) {
-        length += chunk.length;
-        if (length > max) {
+        if (bytes.length + chunk.length > max) {
             throw new WorkerDown('the worker answers with more than the protocol allows');
         }
-        chunks.push(chunk);
+        bytes.push(chunk);
     }
-    return Buffer.concat(chunks);
+    return bytes.take(bytes.length);
 }
 
 function parseJson(text: string): unknown {

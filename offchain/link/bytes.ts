@@ -1,20 +1,40 @@
+const SMALL = 512; // bytes of a piece below which it is copied
+const BLOCK = 4096; // bytes of room for small pieces
+
 /**
- * Bytes that arrive in pieces of any size and leave in others. Pieces are joined only when something whole is taken, so
- * a record of a megabyte that comes byte by byte costs one copy and not half a million.
+ * Bytes that arrive in pieces of any size and leave in others. Large pieces are joined only when something whole is
+ * taken. Small ones are copied one behind the other as they come: a Buffer for each byte would take hundreds.
  */
 export class ByteQueue {
     private chunks: Buffer[] = [];
     private total = 0;
+    private block: Buffer = Buffer.alloc(0);
+    private used = 0; // bytes of the block
 
     get length(): number {
         return this.total;
     }
 
     push(chunk: Buffer): void {
-        if (chunk.length > 0) {
+        if (chunk.length >= SMALL) {
             this.chunks.push(chunk);
-            this.total += chunk.length;
+        } else if (chunk.length > 0) {
+            this.copy(chunk);
         }
+        this.total += chunk.length;
+    }
+
+    private copy(piece: Buffer): void {
+        if (this.used + piece.length > this.block.length) {
+            [this.block, this.used] = [Buffer.alloc(BLOCK), 0];
+        }
+        const { block, used } = this;
+        block.set(piece, used);
+        this.used += piece.length;
+        const last = this.chunks.at(-1);
+        const isNext = last?.buffer === block.buffer && last.byteOffset + last.length === block.byteOffset + used;
+        const from = isNext ? used - last.length : used;
+        this.chunks[this.chunks.length - (isNext ? 1 : 0)] = block.subarray(from, this.used);
     }
 
     /** The first `length` bytes, which stay in the queue. The queue must have so many. */

@@ -268,4 +268,12 @@ export const doorsAttacks: Attack[] = [
         file: 'tests/offchain/link/wire.spec.ts',
         test: 'a sender that dribbles a whole record byte by byte does not have every byte copied again and again',
     },
+    {
+        source: 'review',
+        attack: 'A node sends the records of all its running queries byte by byte, so that each byte takes hundreds in the memory of a gateway.',
+        stoppedBy: 'Small pieces are copied one behind the other as they come.',
+        file: 'tests/offchain/link/wire.spec.ts',
+        test: 'a sender that dribbles a record or a frame byte by byte has it take about as much memory as it has bytes',
+        removed: 'link: the room for small pieces (ByteQueue)',
+    },
 ];

@@ -2,9 +2,8 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { createDoor } from '../../../offchain/process/doors';
+import { usedBytes } from '../../support/memory';
 import { until } from '../gateway/support';
 import { startFixture } from '../support/worker';
 
@@ -12,14 +11,6 @@ const PIECES = 50_000; // of one byte
 const MAX_USED = 4 << 20; // bytes; a Buffer for each piece takes three times as much
 const WAIT_MS = 30_000; // at most
 const STARTED = 'http.server.request.start';
-
-/** Bytes that are in use, and not only waiting to be freed. */
-function usedBytes(): number {
-    setFlagsFromString('--expose-gc');
-    (runInNewContext('gc') as () => void)();
-    const { heapUsed, external } = process.memoryUsage();
-    return heapUsed + external;
-}
 
 const chunk = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`;
 

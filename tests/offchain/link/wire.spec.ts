@@ -20,6 +20,7 @@ import {
     toWire,
 } from '../../../offchain/link';
 import { Accept, signingKey, Verifier } from '@cocoon-market/wrappers';
+import { usedBytes } from '../../support/memory';
 
 const secret = Buffer.alloc(32, 3);
 const salt = Buffer.alloc(16, 4);
@@ -69,6 +70,21 @@ describe('a sender that dribbles', () => {
 
         expect(whole).toEqual([{ type: RecordType.Answer, bytes }]);
         expect(max).toBeLessThan(20 * bytes.length); // joined at every byte it was 50,000 times as much
+    });
+
+    it('a record or a frame byte by byte has it take about as much memory as it has bytes', () => {
+        const [reader, frame] = [new RecordReader(), new FrameReader(secret, 1)];
+        const [record, rest] = [encodeRecord(RecordType.Answer, randomBytes(50_000)), randomBytes(50_000)];
+        const head = Buffer.concat([salt, Buffer.of(0, 1, 0x86, 0xa0)]); // of a frame of 100,000 bytes
+        const before = usedBytes();
+        for (const byte of record.subarray(0, -1)) reader.push(Buffer.of(byte));
+        for (const byte of Buffer.concat([head, rest])) frame.push(Buffer.of(byte));
+
+        const used = usedBytes() - before;
+
+        expect(used).toBeLessThan(2 << 20); // a Buffer for each byte takes ten times as much
+        expect(reader.push(record.subarray(-1))).toHaveLength(1);
+        expect(frame.complete).toBe(false);
     });
 });
 
