@@ -56,6 +56,8 @@ export interface Need {
     payer?: { readonly name: string }; // the API key that asks
     /** Only nodes whose listing has room for the request; left out: also those that may have it. */
     hasRoom?: (listing: OfferFacts) => boolean;
+    /** Counts a long prompt in several turns of the event loop, before a node's listing is compared with it. */
+    count?(tokenizers: () => readonly string[]): Promise<void>;
 }
 
 /** The features of a need by name; `plain` if it needs none. */
@@ -350,6 +352,7 @@ export class Nodes {
         if (typeof candidate === 'string') {
             return { url, reason: candidate };
         }
+        await need.count?.(() => [candidate.listing.tokenizer]);
         const missing = lackOf(candidate.listing, needed);
         if (missing !== undefined) {
             return { url, missing, reason: lackText(missing) };

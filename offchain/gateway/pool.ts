@@ -89,10 +89,7 @@ export class JobPool {
         const { model } = question.modelRequest.body;
         await whileThere(this.recovery.loaded, signal);
         await question.payer?.requireSome();
-        await question.count(() => [
-            ...this.book.open(model).map(({ tokenizer }) => tokenizer),
-            ...this.context.nodes.tokenizers(model),
-        ]);
+        await this.count(question);
         const queue = this.queueOf(model);
         this.addPending(queue, question, 1);
         this.noteUse(model);
@@ -114,6 +111,14 @@ export class JobPool {
         } finally {
             letGo?.();
         }
+    }
+
+    private count(question: Question): Promise<void> {
+        const { model } = question.modelRequest.body;
+        return question.count(() => [
+            ...this.book.open(model).map(({ tokenizer }) => tokenizer),
+            ...this.context.nodes.tokenizers(model),
+        ]);
     }
 
     // What a request prefers is tried first, and then what else it allows.
@@ -169,6 +174,7 @@ export class JobPool {
             requireThere(signal);
             await this.rules.retireUnfit(model);
             await this.rules.retireEnded(this.book.open(model));
+            await this.count(question); // a job that was shown to its worker meanwhile has another tokenizer
             const fit = this.fitting(question, excluded);
             const free = this.choose(
                 fit.filter((job) => job.running < job.terms.maxParallel),

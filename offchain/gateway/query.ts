@@ -50,6 +50,7 @@ export interface Question {
 /** The question of a request; each tokenizer counts it once. */
 export function questionOf(modelRequest: ModelRequest, { isLimited }: { isLimited: boolean }): Question {
     const counts = new Map<string, PromptCounts>(); // of a long prompt
+    const counting = new Map<string, Promise<void>>(); // by tokenizer
     const byTokenizer = new Map<string, QueryBounds>();
     const bounds = (tokenizer: string) => {
         const bound =
@@ -58,12 +59,17 @@ export function questionOf(modelRequest: ModelRequest, { isLimited }: { isLimite
         return bound;
     };
     const isLong = promptMax(modelRequest) > LONG_PROMPT;
+    const countBy = async (tokenizer: string) => {
+        const counter = counterOf(tokenizer);
+        if (counter.isExact) {
+            counts.set(tokenizer, await counter.countPrompt(modelRequest, textsOf(modelRequest)));
+        }
+    };
     const count = async (tokenizers: () => readonly string[]) => {
         for (const tokenizer of isLong ? new Set(tokenizers()) : []) {
-            const counter = counterOf(tokenizer);
-            if (counter.isExact && !counts.has(tokenizer)) {
-                counts.set(tokenizer, await counter.countPrompt(modelRequest, textsOf(modelRequest)));
-            }
+            const done = counting.get(tokenizer) ?? countBy(tokenizer);
+            counting.set(tokenizer, done); // many nodes list the same one
+            await done;
         }
     };
     const needed = needsOf(modelRequest, isLimited, (tokenizer) => counts.get(tokenizer)?.texts);

@@ -945,6 +945,14 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'Many long prompts come at once for a model of which no node has been asked what it is: all are counted in one turn of the event loop, which takes seconds.',
+        stoppedBy: 'A prompt is counted in several turns by the tokenizer of each node that is asked for it.',
+        file: 'tests/offchain/gateway/contexts.spec.ts',
+        test: 'a request that is longer than a context is counted in several turns, too, if nodes are asked for the first time what they are',
+        removed: 'offchain/gateway/nodes: `count` of a need',
+    },
+    {
+        source: 'review',
         attack: 'The escrow may open two jobs a day, and an app whose key may spend next to nothing has both opened at two nodes.',
         stoppedBy: 'The last job of a day is left to others by a key that ties up half a deposit.',
         file: 'tests/offchain/gateway/openings.spec.ts',

@@ -11,7 +11,9 @@ describe('a request that is longer than a context', () => {
     afterEach(() => bench.close());
 
     async function start(contexts: (number | undefined)[], tokenizer = 'qwen') {
-        bench = await startBench(market(), { workers: contexts.length });
+        // Half a step pays for the longest of these prompts.
+        const job = { deposit: '1000000000', step: '20000000', notice: 3600, lifetime: 86400, maxParallel: 4 };
+        bench = await startBench(market(), { workers: contexts.length, config: { job } });
         bench.workers.forEach((worker, i) => {
             worker.info = (info) => ({
                 ...info,
@@ -74,5 +76,20 @@ describe('a request that is longer than a context', () => {
         expect(Math.max(...lengths)).toBeLessThan(1000);
         expect(counts.bound).toBe(counter.promptBound(request));
         expect((await post(71_000, 10)).body.error.code).toBe('context_length_exceeded');
+    });
+
+    it('is counted in several turns, too, if nodes are asked for the first time what they are', async () => {
+        await start([70_000, 80_000]);
+        const counter = counterOf('qwen');
+        const atOnce = jest.spyOn(counter, 'text');
+        const bound = jest.spyOn(counter, 'promptBound');
+        const inTurns = jest.spyOn(counter, 'countPrompt');
+        const { status } = await post(60_000, 10);
+        const lengths = atOnce.mock.calls.map(([text]) => text.length);
+        const calls = [status, bound.mock.calls.length, inTurns.mock.calls.length];
+        jest.restoreAllMocks();
+
+        expect(calls).toEqual([200, 0, 1]);
+        expect(Math.max(0, ...lengths)).toBeLessThan(1000);
     });
 });
