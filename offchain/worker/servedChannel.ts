@@ -38,6 +38,7 @@ export class ServedChannel {
     private noticeVerdict: NoticeVerdict = 'unsure'; // when last compared
     private noticeRequest: { end: Promise<unknown>; until: number } | undefined; // for a notice; steady seconds
     private comparedAt = -Infinity; // steady seconds
+    private comparison: Promise<void> = Promise.resolve(); // the last one
     private falls = 0; // how often the first endpoint has shown far less than before
     private hasFallen = false; // and most endpoints have not said yet what is left
     private agreed = 0n; // the same, that most of all endpoints have shown
@@ -339,6 +340,9 @@ export class ServedChannel {
         if (this.missing) {
             throw new Refused('internal', 'The chain does not show the channel now', { status: 503 });
         }
+        if (this.hasFallen) {
+            await resolvesWithin(this.comparison, COMPARE_MS); // nobody is refused before most have said what is left
+        }
         await this.awaitNotice();
     }
 
@@ -517,10 +521,10 @@ export class ServedChannel {
 
     /** No claim waits for the other endpoints, and a client not long: what they say later counts for its next query. */
     private async compareSoon(cause: ReadingCause): Promise<void> {
-        const compared = this.compare(cause).catch((error: unknown) =>
+        this.comparison = this.compare(cause).catch((error: unknown) =>
             this.warn(error, 'the endpoints were not compared'),
         );
-        await (cause === 'client' ? resolvesWithin(compared, COMPARE_MS) : undefined);
+        await (cause === 'client' ? resolvesWithin(this.comparison, COMPARE_MS) : undefined);
     }
 
     /**

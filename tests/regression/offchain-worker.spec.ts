@@ -843,6 +843,27 @@ describe('One of three endpoints that makes up what channels hold', () => {
         expect((await client.pay(client.voucher(10n ** 9n + 1n, 0))).body.error?.code).toBe('bad_voucher');
     });
 
+    it('has no query declined by showing less than there is while the others are asked, and not heard yet', async () => {
+        fixture = await startFixture({ chain: { freshSeconds: 0, confirmSeconds: 0 } });
+        const client = await withJob({}, 10n ** 9n);
+        const honest = fixture.chain.account.bind(fixture.chain);
+        let release = () => undefined as void;
+        const over = new Promise<void>((resolve) => (release = resolve));
+        const requested = jest.fn();
+        lie(client.channel, 0n, async (address) => {
+            requested();
+            await over;
+            return honest(address);
+        });
+        await client.ask(1, 'one', { pays: false }); // has the channel read in the background
+        await until(() => requested.mock.calls.length > 0);
+        const second = client.ask(2, 'two');
+        await Promise.race([second, sleep(100)]);
+        release();
+
+        expect((await second).text).toBe('two');
+    });
+
     it('has no voucher called bad by showing less than there is while another does not answer', async () => {
         fixture = await startFixture();
         const client = await withJob({}, 10n ** 9n);
