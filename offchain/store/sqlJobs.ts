@@ -63,6 +63,17 @@ export class SqlJobs implements JobStore {
         );
     }
 
+    async overdue({ cursor: start, ...page }: JobPage, at: number) {
+        return readablePage(page.onDamaged, (last) =>
+            this.page({ ...page, cursor: last?.job ?? start })
+                .where(NOT_ENDED)
+                .where('state', '=', 'open')
+                .where('refundAt', '<', at)
+                .whereRef('voucherCumulative', '<=', 'confirmedPaid')
+                .execute(),
+        );
+    }
+
     async lost({ byLastClaim, since, cursor, limit, onDamaged }: LostPage) {
         const start = cursor ?? { at: since, job: Buffer.alloc(0) };
         return readablePage(onDamaged, ({ at, job } = start) => {

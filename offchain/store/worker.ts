@@ -91,6 +91,8 @@ export interface JobStore {
     open(page: JobPage): Promise<JobRecord[]>;
     /** Jobs that are ending, or have vouchers above what the channel has confirmed to have paid. */
     claimable(page: JobPage): Promise<JobRecord[]>;
+    /** Open jobs that are not claimable, and could be refunded before `at` (unix seconds). */
+    overdue(page: JobPage, at: number): Promise<JobRecord[]>;
     /**
      * Jobs that have ended since `since` (unix seconds) with vouchers above what the channel has confirmed to have
      * paid, at most `limit` in the order of their ends, later than `cursor`. `byLastClaim`: those that a last claim of

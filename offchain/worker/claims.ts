@@ -16,6 +16,7 @@ import type { Costs } from './costs';
 import type { WorkerJob } from './job';
 import { HiddenNotices } from './hiddenNotices';
 import { LostJobs } from './lostJobs';
+import { OverdueJobs } from './overdueJobs';
 import { type AssertAlone, spendAlone } from './processes';
 
 const PAGE = MAX_TRANSFERS; // jobs read from the store at once: one order claims them before the next are read
@@ -23,7 +24,7 @@ const READERS = 8; // channels read from the chain at once: a slow endpoint take
 const OLD_CLAIMS = 10n; // times the cost of a claim, from which an old voucher is claimed below the threshold
 const HOUR = 3600;
 const DAY = 24 * HOUR;
-const MISSING_READS = 20; // channels that look gone, and of ended jobs, that one round reads
+const MISSING_READS = 20; // channels that look gone, of ended jobs, and of overdue ones, that one round reads
 const DISPUTED_READS = 8; // channels that one round compares at all endpoints, because they did not agree
 
 /** `due`: what the configuration claims at this time; `all`: every promise that channels can pay. */
@@ -39,6 +40,7 @@ export class Claims {
     private readonly loop: PollLoop;
     private readonly sender: ClaimSender;
     private readonly lostJobs: LostJobs;
+    private readonly overdueJobs: OverdueJobs;
     private readonly notices: HiddenNotices;
     private lastRound: Promise<unknown> = Promise.resolve();
     /** Rounds that came to their end since the start. */
@@ -59,6 +61,7 @@ export class Claims {
             isStopping: () => this.tasks.isStopping,
             onDamaged: this.onDamaged,
         });
+        this.overdueJobs = new OverdueJobs(context, book, this.onDamaged);
         this.loop = new PollLoop(
             () => this.runDue(),
             config.claim.seconds * 1000,
@@ -141,6 +144,7 @@ export class Claims {
         }
         await this.sender.send(late, report);
         await this.compareDisputed();
+        await this.overdueJobs.readDue(MISSING_READS);
         this.forgetOverdue();
         this.roundsEnded++;
         return report;

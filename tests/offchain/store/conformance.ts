@@ -474,6 +474,24 @@ export function describeWorkerStore(name: string, open: () => Promise<WorkerStor
             expect(await store.jobs.claimable({ limit: 1 })).toHaveLength(1);
         });
 
+        it('lists open jobs that are overdue and have nothing to claim, in pages', async () => {
+            const jobs = await Promise.all(Array.from({ length: 5 }, () => withJob()));
+            jobs.sort(Buffer.compare);
+            const { refundAt } = (await store.jobs.get(jobs[0]))!.snapshot;
+            await store.jobs.addVoucher(jobs[1], { cumulative: 5n, count: 0, signature: randomBytes(64) }, 1);
+            await store.jobs.setState(jobs[2], 'ending', 1);
+            await store.jobs.setState(jobs[3], 'ended', 1);
+            const overdue = async (page: JobPage, at = refundAt + 1) =>
+                (await store.jobs.overdue(page, at)).map(({ job }) => job);
+            expect(await overdue({ limit: 9 })).toEqual([jobs[0], jobs[4]]);
+            expect(await overdue({ limit: 1 })).toEqual([jobs[0]]);
+            expect(await overdue({ cursor: jobs[0], limit: 9 })).toEqual([jobs[4]]);
+            expect(await overdue({ limit: 9 }, refundAt)).toEqual([]);
+
+            await store.jobs.setConfirmedPaid(jobs[1], 5n, 1);
+            expect(await overdue({ limit: 9 })).toEqual([jobs[0], jobs[1], jobs[4]]);
+        });
+
         it('lists open jobs, in pages', async () => {
             const jobs = await Promise.all([withJob(), withJob(), withJob(), withJob()]);
             jobs.sort(Buffer.compare);
