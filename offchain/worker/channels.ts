@@ -9,7 +9,7 @@ import { Turns } from '../process/doors';
 import type { ChannelSnapshot } from '../store/worker';
 import type { DisputedJobs } from './disputedJobs';
 import { Refused } from './refusal';
-import { answersInTime, type SaysNo, type ChannelVote, voteOf, yesesIn } from './votes';
+import { answersInTime, type SaysNo, type ChannelVote, nonesIn, voteOf, yesesIn } from './votes';
 
 /**
  * A channel's account now. `confirmed`: several readings and every endpoint agree that it is gone, or has paid more.
@@ -38,6 +38,7 @@ const MAX_UNKNOWN = 8; // channels of strangers that are read at once; as many w
 /** Reads channels and compares them with terms. */
 export class Channels {
     private readonly confirmer: Confirmer;
+    private readonly ends: Confirmer<object>; // of channels, as most endpoints show them
     private readonly forClients: AccountReader;
     private readonly turns = new Turns(MAX_UNKNOWN);
     private failedAt = -Infinity; // milliseconds of performance.now(), when the API last failed to answer
@@ -54,7 +55,9 @@ export class Channels {
         now: () => number,
     ) {
         this.forClients = chain.as?.('client') ?? chain;
-        this.confirmer = new Confirmer(chain, { reads: CONFIRM_READS, seconds: confirmSeconds }, now);
+        const rules = { reads: CONFIRM_READS, seconds: confirmSeconds };
+        this.confirmer = new Confirmer(chain, rules, now);
+        this.ends = new Confirmer({}, rules, now);
     }
 
     /** True while the API failed just now, so that nothing waits for another answer in vain. */
@@ -65,6 +68,20 @@ export class Channels {
     /** Forgets the readings of a channel whose job has ended. */
     forget(channel: Buffer): void {
         this.confirmer.forget(accountAddress(channel));
+        this.ends.forget(accountAddress(channel));
+    }
+
+    /** True once most of all endpoints have shown none of the terms several times over a while, as in this vote. */
+    async confirmsEnd(channel: Buffer, vote: ChannelVote): Promise<boolean> {
+        const finding = this.isMajority(nonesIn(vote)) ? 'gone' : undefined;
+        const key = accountAddress(channel).toRawString();
+        return (
+            await this.ends.ask(
+                key,
+                async () => finding,
+                (found) => found,
+            )
+        ).confirmed;
     }
 
     /**

@@ -13,7 +13,16 @@ import type { WorkerContext } from './context';
 import type { JobEntry } from './entry';
 import { type CountedJob, MAX_TRUSTED } from './disputedJobs';
 import { Refused } from './refusal';
-import { type ChannelVote, type EndpointWord, heldBy, agreedAmount, agreedLimit, type SaysNo, yesesIn } from './votes';
+import {
+    agreedAmount,
+    agreedLimit,
+    type ChannelVote,
+    type EndpointWord,
+    heldBy,
+    nonesIn,
+    type SaysNo,
+    yesesIn,
+} from './votes';
 
 const ENDED_PAUSES = 12; // times `freshSeconds` between two readings for a job that has ended
 const LAG_SECONDS = 120; // by which a server of the API may be behind another
@@ -34,6 +43,7 @@ export class ServedChannel {
     private reading: { cause: ReadingCause; end: Promise<void> } | undefined;
     private missing = false;
     private readonly warnedAt = new Map<string, number>(); // by line of the log: steady seconds
+    private isAgreedGone = false; // as most endpoints have shown several times
     private isLeavingElsewhere = false; // an endpoint shows a notice that the first one does not
     private noticeVerdict: NoticeVerdict = 'unsure'; // when last compared
     private noticeRequest: { end: Promise<unknown>; until: number } | undefined; // for a notice; steady seconds
@@ -397,6 +407,7 @@ export class ServedChannel {
         const { falls } = this;
         const { record, terms } = this.entry;
         const vote = await this.channels.vote(record.channel, terms, record.jobNumber, { says, urgency });
+        this.isAgreedGone = await this.channels.confirmsEnd(record.channel, vote);
         if (falls !== this.falls) {
             throw new ChannelUnreadable(new Error('the channel has changed since the endpoints were asked'));
         }
@@ -475,11 +486,20 @@ export class ServedChannel {
         }
         if (this.hasEnded) {
             this.readAt = performance.now();
-            return reading.exists && this.mayRevive ? this.revive(reading) : undefined;
+            const isAlive = reading.exists && this.mayRevive && !(await this.isHiddenElsewhere(cause));
+            return isAlive ? this.revive(reading) : undefined;
         }
         const found = reading.exists ? reading : await this.readHidden(cause);
         await (found === undefined ? this.markMissing(reading) : this.take(found, record.snapshot));
         await this.compareSoon(cause);
+        if (this.isAgreedGone) {
+            await this.endUnlessOwed(this.context.now());
+        }
+    }
+
+    /** True if most endpoints show no channel, so that no lie of the first one reopens its job. */
+    private async isHiddenElsewhere(cause: ReadingCause): Promise<boolean> {
+        return this.channels.canVote && this.channels.isMajority(nonesIn(await this.vote(() => true, cause)));
     }
 
     /** What the first endpoint shows, or an error if a channel cannot have come to that. */
@@ -503,7 +523,7 @@ export class ServedChannel {
      * show it soon.
      */
     private async readHidden(cause: ReadingCause): Promise<ExistingChannel | undefined> {
-        if (!this.channels.canVote || this.entry.hasLastClaim) {
+        if (!this.channels.canVote) {
             return undefined;
         }
         const isPossible = (snapshot: ChannelSnapshot | undefined): snapshot is ChannelSnapshot =>
@@ -516,7 +536,8 @@ export class ServedChannel {
         const [minimal] = ofAll.words
             .flatMap(({ snapshot }) => (isPossible(snapshot) ? snapshot : []))
             .sort((one, other) => Number(heldBy(one) - heldBy(other)));
-        return this.channels.isMajority(yesesIn(ofAll)) ? { exists: true, confirmed: false, ...minimal } : undefined;
+        const isThere = this.channels.isMajority(yesesIn(ofAll)) && !this.entry.hasLastClaim;
+        return isThere ? { exists: true, confirmed: false, ...minimal } : undefined;
     }
 
     /** No claim waits for the other endpoints, and a client not long: what they say later counts for its next query. */
@@ -568,14 +589,10 @@ export class ServedChannel {
         );
     }
 
-    // One answer of an API may be wrong, or a lie that would cost every voucher of the job. So a job ends only when
-    // several readings have confirmed that its channel is gone. With unpaid vouchers, and no last claim of this worker,
-    // it ends only after the end in its terms, which no API can bring nearer. After a last claim it is read again
-    // later, because the wallet may not have executed it.
     private async markMissing({ at, confirmed }: { at: number; confirmed: boolean }): Promise<void> {
         const { log, now } = this.context;
         const { entry } = this;
-        const owed = entry.hasLastClaim ? 0n : entry.unconfirmed;
+        const { owed } = this;
         if (!this.missing) {
             this.missing = true;
             this.onGone();
@@ -586,7 +603,25 @@ export class ServedChannel {
                 log.warn(fields, 'the channel looks gone');
             }
         }
-        if (confirmed && (owed <= 0n || Math.min(at, now()) > entry.terms.end)) {
+        if (confirmed) {
+            await this.endUnlessOwed(Math.min(at, now()));
+        }
+    }
+
+    private get owed(): bigint {
+        return this.entry.hasLastClaim ? 0n : this.entry.unconfirmed;
+    }
+
+    /**
+     * Ends the job. One answer of an API may be wrong, or a lie that would cost every voucher of the job. So a job ends
+     * only when several readings at all endpoints, or at most of them, have confirmed that its channel is gone. With
+     * unpaid vouchers, and no last claim of this worker, it ends only after the end in its terms, which no API can
+     * bring nearer. After a last claim it is read again later, because the wallet may not have executed it. `at`: unix
+     * seconds.
+     */
+    private async endUnlessOwed(at: number): Promise<void> {
+        const { entry } = this;
+        if (!this.hasEnded && (this.owed <= 0n || at > entry.terms.end)) {
             this.channels.forget(entry.record.channel);
             await entry.setState('ended');
             this.onGone();
@@ -626,7 +661,7 @@ export class ServedChannel {
         this.entry.update({ state, lastClaimAt: 0, lastClaimPaid: 0n });
         this.missing = false;
         [this.agreed, this.covered] = [0n, 0n];
-        this.noticeVerdict = 'unsure';
+        [this.noticeVerdict, this.isAgreedGone] = ['unsure', false];
         this.note(snapshot);
         this.onGone();
         this.context.log.warn(this.entry.logName, 'an ended job goes on, because its channel exists');

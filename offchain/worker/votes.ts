@@ -83,6 +83,10 @@ export const isCompared = ({ words }: ChannelVote): boolean => answersIn(words).
 /** How many endpoints say yes. */
 export const yesesIn = ({ words }: ChannelVote): number => words.filter(({ word }) => word === 'yes').length;
 
+/** How many endpoints show no channel of the terms. */
+export const nonesIn = ({ words }: ChannelVote): number =>
+    answersIn(words).filter(({ snapshot }) => snapshot === undefined).length;
+
 /** nanoTON that most of all endpoints show, with what was paid; undefined if so few answered that nobody knows. */
 export function agreedAmount(vote: ChannelVote): bigint | undefined {
     return amountsIn(vote)[vote.words.length >> 1];
