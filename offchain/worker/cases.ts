@@ -5,7 +5,15 @@
  */
 import { type CaseOpened, caseStates, Dispute, isJudged, Node, ruleBounds } from '@cocoon-market/wrappers';
 import type { OpenedContract } from '@ton/core';
-import { type ChainReader, CONFIRM_READS, Confirmer, type Emitted, type EventReader } from '../chain';
+import {
+    agreedTime,
+    answersOf,
+    type ChainReader,
+    CONFIRM_READS,
+    Confirmer,
+    type Emitted,
+    type EventReader,
+} from '../chain';
 import { ANSWER_SECONDS, EVIDENCE_SECONDS } from '../link';
 import type { CaseRecord, CaseStanding, NewCase } from '../store/worker';
 import { inParallel } from '../process/parallel';
@@ -127,17 +135,23 @@ export class Cases {
     }
 
     /**
-     * Unix seconds: receipts of jobs that ended before are no evidence any more, by the longest evidence window ever
-     * read. A wrong clock of this machine, or one wrong answer, brings it no nearer, and no further than rules can say.
+     * Unix seconds: receipts of jobs that ended before are no evidence any more, by the longest evidence window that an
+     * endpoint ever told. A wrong clock of this machine, or one wrong answer, brings it no nearer, and no further than
+     * rules can say; nor does the time of one endpoint, which may be long past.
      */
     private async pruneBefore(): Promise<number> {
         const { chain, config, now } = this.context;
-        const { state, at } = await chain.account(config.node);
-        if (state === 'active') {
-            const { evidence } = await chain.open(Node.fromAddress(config.node)).getNodeRecord();
-            this.evidenceSeconds = Math.max(this.evidenceSeconds, Math.min(Number(evidence), ruleBounds.maxWindow));
-        }
-        return Math.min(now(), at) - (this.evidenceSeconds + ANSWER_SECONDS + HOUR);
+        const windowOf = async (source: ChainReader) => {
+            const { state } = await source.account(config.node);
+            const node = source.open(Node.fromAddress(config.node));
+            return state === 'active' ? Number((await node.getNodeRecord()).evidence) : 0;
+        };
+        const windows = await answersOf(chain, windowOf);
+        windows.push(...(windows.length === 0 ? [await windowOf(chain)] : []));
+        this.evidenceSeconds = Math.max(this.evidenceSeconds, Math.min(Math.max(...windows), ruleBounds.maxWindow));
+        const { at } = await chain.account(config.node);
+        const time = await agreedTime(chain, config.node, { at, now: now() });
+        return Math.min(now(), time) - (this.evidenceSeconds + ANSWER_SECONDS + HOUR);
     }
 
     /**

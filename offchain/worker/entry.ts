@@ -3,6 +3,8 @@ import { larger, type Terms, Verifier } from '@cocoon-market/wrappers';
 import type { JobRecord, JobStage } from '../store/worker';
 import type { WorkerContext } from './context';
 
+const MAX_BEHIND = 86_400; // seconds by which this machine's clock may be behind: an endpoint may tell any later time
+
 /**
  * True when the newest voucher of a job counts results that this store does not hold. Then the store is not the newest,
  * and nothing is signed for this job. Its vouchers are taken and claimed.
@@ -65,7 +67,8 @@ export class JobEntry {
     async setState(state: JobStage): Promise<void> {
         const { job, state: stored, snapshot } = this.current;
         if (stored !== 'ended') {
-            const at = Math.max(this.context.now(), snapshot.at); // the chain's time where this machine's clock is behind
+            const now = this.context.now();
+            const at = Math.max(now, Math.min(snapshot.at, now + MAX_BEHIND)); // the chain's time if that is later
             const isPaid = await this.context.store.jobs.setState(job, state, at);
             this.update({ state, ...(!isPaid && { lastClaimAt: 0, lastClaimPaid: 0n }) });
         }

@@ -341,6 +341,42 @@ describe('One answer of an API of the chain', () => {
         rmSync(folder, { recursive: true });
     });
 
+    it('that it is a century later, told when a job ends, keeps nothing of that job for a century', async () => {
+        const folder = mkdtempSync(join(tmpdir(), 'cocoon-century-'));
+        const store = await openWorkerStore(join(folder, 'worker.db'));
+        fixture = await startFixture({}, { store });
+        const client = await withJob();
+        await client.ask(1, 'one');
+        const { chain } = fixture;
+        const honest = chain.account.bind(chain);
+        chain.account = async (address) => ({ ...(await honest(address)), at: chain.now() + 3_153_600_000 });
+        await client.ask(2, 'two');
+        await client.end();
+        await until(async () => {
+            await fixture.worker.claimNow();
+            return (await fixture.worker.status()).jobs.ended === 1;
+        });
+
+        expect(await store.jobs.lastEnd()).toBeLessThan(chain.now() + 2 * DAY);
+        rmSync(folder, { recursive: true });
+    });
+
+    it('of three that tells a time long past keeps no answers for ever', async () => {
+        const folder = mkdtempSync(join(tmpdir(), 'cocoon-past-'));
+        const store = await openWorkerStore(join(folder, 'worker.db'));
+        const pruned = jest.spyOn(store, 'prune');
+        fixture = await startFixture({ cases: { seconds: 0.02 } }, { store });
+        const { chain } = fixture;
+        const honest = chain.account.bind(chain);
+        chain.account = async (address) => ({ ...(await honest(address)), at: 1000 });
+        const others = [chain.account, honest, honest].map((read) => ({ account: read, open: chain.open.bind(chain) }));
+        (chain as { others?: unknown[] }).others = others;
+        await caseRound();
+
+        expect(chain.now() - pruned.mock.lastCall![0]).toBeLessThan(32 * 86_400);
+        rmSync(folder, { recursive: true });
+    });
+
     it('that a claim needs more than the wallet has keeps nothing from being claimed in the next round', async () => {
         fixture = await startFixture();
         const client = await withJob();
