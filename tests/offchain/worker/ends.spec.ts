@@ -71,7 +71,7 @@ describe('A job whose channel is gone, as most of three endpoints show', () => {
         const shows: Read = async (address: Address) =>
             address.equals(client.channel) ? { ...before, at: chain.now() } : honest(address);
         const dead: Read = () => Promise.reject(new ChainError('It does not answer'));
-        const all = [honest, honest, honest].with(at, isDead ? dead : shows);
+        const all = [honest, honest, honest].map((one, i) => (i !== at ? one : isDead ? dead : shows));
         chain.account = all[0];
         const open = chain.open.bind(chain);
         (chain as { others?: unknown[] }).others = all.map((account) => ({ account, open }));
