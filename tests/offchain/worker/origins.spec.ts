@@ -134,6 +134,17 @@ describe('A channel that its escrow deployed', () => {
     });
 });
 
+describe('A channel that has ended, and that a stranger deploys again', () => {
+    it('leaves what its job owes with its client, although its history begins anew', async () => {
+        await start();
+        const [debtor, next] = await jobsOfOne(2);
+        await debtor.ask(1, 'one', { pays: false });
+        fixture.chain.advance(7200);
+        fixture.chain.setSenders(debtor.channel, [STRANGER]);
+        expect((await next.ask(1, 'one')).fail).toMatchObject(unfunded);
+    });
+});
+
 describe('Endpoints that do not agree who opened a channel', () => {
     it('take no credit from a client if one of three lies', async () => {
         await start();
