@@ -1621,4 +1621,12 @@ export const workerAttacks: Attack[] = [
         test: 'One answer of an API of the chain of three that tells a time long past keeps no answers for ever',
         removed: 'worker: the agreed time in the search for answers to delete (Cases.pruneBefore)',
     },
+    {
+        source: 'review',
+        attack: "A client that has paid before leaves a job unpaid and has another account deploy its channel again: the job counts as a stranger's, and its debt no more, job after job.",
+        stoppedBy: 'A history that begins after an answer of the job does not tell who opened its channel.',
+        file: 'tests/offchain/worker/origins.spec.ts',
+        test: 'A channel that has ended, and that a stranger deploys again leaves what its job owes with its client, although its history begins anew',
+        removed: 'worker: the time at which a history begins (wordOf)',
+    },
 ];
