@@ -37,8 +37,8 @@ export async function readOrigin(
 }
 
 /**
- * Who opened a channel of such an escrow; undefined if nobody knows. It asks with the urgency of a client. `answeredAt`:
- * unix seconds when the channel was there, if known.
+ * Who opened a channel of such an escrow; undefined if nobody knows. It asks with the urgency of a client.
+ * `answeredAt`: unix seconds when the channel was there, if known.
  */
 export async function originOf(
     chain: Chain,
