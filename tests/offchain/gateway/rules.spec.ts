@@ -8,6 +8,15 @@ const exactly = Object.fromEntries(Object.entries(RATES).map(([kind, rate]) => [
     string
 >;
 
+/** Half a step pays for the prompt, which a tokenizer bounds by some 300 tokens. */
+const STEP_FOR_PROMPTS = {
+    deposit: '1000000000',
+    step: '100000',
+    notice: 3600,
+    lifetime: 86400,
+    maxParallel: 4,
+};
+
 describe("An open job under today's rules", () => {
     const market = useMarket();
     let bench: Bench;
@@ -102,7 +111,7 @@ describe("An open job under today's rules", () => {
             worker.info = (info) => ({ ...info, offers: [{ ...info.offers[0], tokenizer: shown() }] });
             return (tokenizer: () => string) => (shown = tokenizer);
         };
-        await start({ before: (one) => void listed(one) });
+        await start({ config: { job: STEP_FOR_PROMPTS }, before: (one) => void listed(one) });
         await bench.post(ask);
         expect(job().tokenizer).toBe('qwen');
         const list = listed(bench);
@@ -118,7 +127,10 @@ describe("An open job under today's rules", () => {
     it('gets no prompt when its worker counts it by another tokenizer after the gateway began again', async () => {
         let tokenizer = 'qwen';
         const list = (info: NodeInfo) => ({ ...info, offers: [{ ...info.offers[0], tokenizer }] });
-        await start({ before: async ({ worker }) => void (worker.info = list) });
+        await start({
+            config: { job: STEP_FOR_PROMPTS },
+            before: async ({ worker }) => void (worker.info = list),
+        });
         await bench.post(ask);
         tokenizer = bench.worker.only.tokenizer = 'bytes';
         await later({});
