@@ -473,6 +473,7 @@ export class ServedChannel {
             this.readAt = this.hasEnded ? performance.now() : this.readAt;
             const found = this.hasEnded ? undefined : await this.readHidden(cause);
             if (found === undefined) {
+                await this.endIfAgreed();
                 throw reading;
             }
             await this.take(found, record.snapshot);
@@ -492,6 +493,11 @@ export class ServedChannel {
         const found = reading.exists ? reading : await this.readHidden(cause);
         await (found === undefined ? this.markMissing(reading) : this.take(found, record.snapshot));
         await this.compareSoon(cause);
+        await this.endIfAgreed();
+    }
+
+    /** Ends the job if most endpoints have shown several times that its channel is gone. */
+    private async endIfAgreed(): Promise<void> {
         if (this.isAgreedGone) {
             await this.endUnlessOwed(this.context.now());
         }

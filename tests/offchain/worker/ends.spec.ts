@@ -1,5 +1,5 @@
 /** When jobs end, so that what is stored of them can be deleted: whatever one endpoint shows, and nobody claims. */
-import type { Address } from '@ton/core';
+import { type Address, Cell } from '@ton/core';
 import { ChainError } from '../../../offchain/chain';
 import type { FakeChain } from '../support/chain';
 import { DAY, TestClient } from '../support/client';
@@ -25,6 +25,10 @@ async function later(passed: number): Promise<void> {
     fixture.chain.advance(passed);
     seconds += passed;
     await claimRound();
+}
+
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+    while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 const withJob = () => TestClient.withJob(fixture.worker.url, fixture.chain);
@@ -93,6 +97,38 @@ describe('A job whose channel is gone, as most of three endpoints show', () => {
         await hours(5);
 
         expect(await jobs()).toMatchObject({ open: 0, ended: 1 });
+    });
+
+    it('ends after its terms, although the first one shows another contract there for ever', async () => {
+        const client = await withJob();
+        await client.pay(client.voucher(DUE, 0));
+        await endpoints(0, false, client);
+        const { chain } = fixture;
+        const shows = chain.account;
+        chain.account = async (address) => ({
+            ...(await shows(address)),
+            ...(address.equals(client.channel) && { code: Cell.EMPTY }),
+        });
+        Object.assign(chain.others![0], { account: chain.account });
+        await later(2 * DAY);
+        await hours(5);
+
+        expect(await jobs()).toMatchObject({ open: 0, ended: 1 });
+    });
+
+    it('ends by its last claim, although the first one shows it for ever', async () => {
+        const client = await withJob();
+        await client.ask(1, 'one');
+        await client.pay(client.voucher(DUE, 1));
+        const before = await fixture.chain.account(client.channel);
+        await client.end();
+        await until(() => !fixture.chain.accounts.has(client.channel.toRawString()));
+        fixture.chain.accounts.set(client.channel.toRawString(), before);
+        await endpoints(0, false, client);
+        await hours(5);
+
+        expect(await jobs()).toMatchObject({ ending: 0, ended: 1 });
+        expect((await fixture.worker.status()).claimed).toBe(DUE);
     });
 
     it('is not reopened by the first one, which shows it for ever', async () => {
