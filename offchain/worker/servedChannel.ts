@@ -171,6 +171,7 @@ export class ServedChannel {
         const near = snapshots.filter((one) => this.isNear(one)).length;
         const isDenied = this.looksLeaving && this.channels.isMajority(snapshots.length - near);
         this.noticeVerdict = this.channels.isMajority(near) ? 'confirmed' : isDenied ? 'denied' : 'unsure';
+        this.isLeavingElsewhere = snapshots.some((one) => this.isHiddenNotice(one));
     }
 
     /**
@@ -186,6 +187,7 @@ export class ServedChannel {
         this.agreed = this.channels.canVote ? this.covered : 0n;
         if (vote !== undefined) {
             this.noteAmounts(vote); // the first endpoint may show less than there is
+            this.noteNotice(vote.words); // and hide that the client leaves
         }
         this.trusted = 0n;
     }
@@ -590,9 +592,6 @@ export class ServedChannel {
             this.fromFew = undefined;
         }
         this.noteNotice(vote.words);
-        this.isLeavingElsewhere = vote.words.some(
-            ({ snapshot }) => snapshot !== undefined && this.isHiddenNotice(snapshot),
-        );
     }
 
     private async markMissing({ at, confirmed }: { at: number; confirmed: boolean }): Promise<void> {

@@ -40,24 +40,28 @@ function endpoints(...all: Read[]): void {
     (chain as { others?: unknown[] }).others = all.map((account) => ({ account }));
 }
 
+/** What an endpoint shows that has the channel of a client otherwise. */
+function showing(client: TestClient, read: Read, change: Parameters<FakeChain['change']>[1]): Read {
+    const other = new FakeChain();
+    return async (address) => {
+        const shown = await read(address);
+        if (!address.equals(client.channel) || shown.state !== 'active') {
+            return shown;
+        }
+        other.set(address, { code: shown.code!, data: shown.data!, balance: shown.balance });
+        other.change(address, change);
+        return { ...(await other.account(address)), at: shown.at };
+    };
+}
+
 /** A job with a voucher below the threshold, and an endpoint that shows a notice of so many seconds from now. */
 async function leaving(notice: number, { end, ...change }: { paid?: bigint; end?: number } = {}) {
     const terms = end === undefined ? {} : { end };
     const client = await TestClient.withJob(fixture.worker.url, fixture.chain, terms);
     await client.pay(client.voucher(DUE, 0));
     const { chain } = fixture;
-    const other = new FakeChain();
-    const refundAt = chain.now() + notice;
     const read = chain.account.bind(chain);
-    const shows: Read = async (address) => {
-        const shown = await read(address);
-        if (!address.equals(client.channel) || shown.state !== 'active') {
-            return shown;
-        }
-        other.set(address, { code: shown.code!, data: shown.data!, balance: shown.balance });
-        other.change(address, { refundAt, ...change });
-        return { ...(await other.account(address)), at: shown.at };
-    };
+    const shows = showing(client, read, { refundAt: chain.now() + notice, ...change });
     return { client, read, shows };
 }
 
@@ -183,6 +187,22 @@ describe('A notice that the first endpoint hides', () => {
         await client.ask(1, 'one');
 
         expect((await client.ask(2, 'two')).decline).toMatchObject({ reason: Reason.Leaving });
+    });
+
+    it.each([
+        ['by another refund', (read: Read) => read],
+        ['by a time long past', (_: Read, shows: Read) => longAgo(shows)],
+    ])('%s has nothing answered in a job that begins while most endpoints show it', async (_, hiding) => {
+        const { chain, worker } = fixture;
+        const client = new TestClient(worker.url, chain);
+        await client.draft();
+        await client.open();
+        const read = chain.account.bind(chain);
+        const shows = showing(client, read, { refundAt: chain.now() + MARGIN / 2 });
+        endpoints(hiding(read, shows), shows, shows);
+        await client.register();
+
+        expect((await client.ask(1, 'one')).decline).toMatchObject({ reason: Reason.Leaving });
     });
 
     it('keeps no other claim waiting while an endpoint does not answer', async () => {
