@@ -1629,4 +1629,12 @@ export const workerAttacks: Attack[] = [
         test: 'A channel that has ended, and that a stranger deploys again leaves what its job owes with its client, although its history begins anew',
         removed: 'worker: the time at which a history begins (wordOf)',
     },
+    {
+        source: 'review',
+        attack: 'A client begins a job minutes before its refund, and the first of three endpoints hides that: it is served for vouchers that nobody can claim.',
+        stoppedBy: 'What most endpoints show of a new channel says also whether its client leaves.',
+        file: 'tests/offchain/worker/hiddenNotices.spec.ts',
+        test: 'A notice that the first endpoint hides by another refund has nothing answered in a job that begins while most endpoints show it',
+        removed: 'worker: what endpoints say of a notice when a job begins (ServedChannel.begin)',
+    },
 ];
