@@ -50,6 +50,7 @@ interface ModelQueue {
     pending: number; // questions without a lease
     coming: number; // slots of jobs that are being opened
     pendingOf: Map<string, number>; // the same by API key
+    questionsOf: Map<string, number>; // all that wait or are answered, by API key
     comingFor: Map<string, number>;
     pausedUntil: Map<string, number>; // milliseconds by API key, none is opened ahead or beside others for it before
     elsewhereFrom: number; // milliseconds, when the next job may be opened because others serve poorly
@@ -268,6 +269,11 @@ export class JobPool {
         }
     }
 
+    /** One question more, or less, waits or is answered. */
+    countQuestion({ modelRequest, payer }: Question, count: 1 | -1): void {
+        addTo(this.queueOf(modelRequest.body.model).questionsOf, keyOf(payer), count);
+    }
+
     /** A query ended: another one gets its place, and the next job is opened if use is about to need it. */
     release(job: GatewayJob, { payer }: Pick<Need, 'payer'>): void {
         const { total } = job.ledger;
@@ -354,6 +360,7 @@ export class JobPool {
                 pending: 0,
                 coming: 0,
                 pendingOf: new Map(),
+                questionsOf: new Map(),
                 comingFor: new Map(),
                 pausedUntil: new Map(),
                 elsewhereFrom: 0,
@@ -478,7 +485,8 @@ export class JobPool {
         const shortage = queue.usage.shortage(room, config.job.aheadSeconds, seconds());
         if (shortage !== undefined && queue.coming === 0) {
             log.info({ model, shortage }, 'the next job is opened ahead');
-            this.openAnother(model, queue, new Set(), { ...ANY, payer });
+            const opensFor = shortage === 'slots' ? busiest(queue, payer) : payer;
+            this.openAnother(model, queue, new Set(), { ...ANY, payer: opensFor });
         }
     }
 
@@ -729,6 +737,17 @@ const ANY: Need = { needed: NO_NEEDS };
 const seconds = () => performance.now() / 1000;
 
 const nothing = (): Excluded => ({ workers: new Set(), jobs: new Set(), sessions: new Set() });
+
+/** The API key that has the most questions now: `payer`, unless another has more. */
+function busiest({ questionsOf }: ModelQueue, payer: Need['payer']): Need['payer'] {
+    let [found, max] = [payer, questionsOf.get(keyOf(payer)) ?? 0];
+    for (const [name, count] of questionsOf) {
+        if (count > max) {
+            [found, max] = [name === '' ? undefined : { name }, count];
+        }
+    }
+    return found;
+}
 
 function addTo(counts: Map<string, number>, name: string, count: number): void {
     const sum = (counts.get(name) ?? 0) + count;

@@ -96,6 +96,16 @@ export class Router {
 
     /** Answers one question. Throws {@link GatewayError} or {@link ClientGone}. */
     async answer(question: Question, sink: AnswerSink, signal: AbortSignal): Promise<BilledResult> {
+        const { pool } = this.parts;
+        pool.countQuestion(question, 1);
+        try {
+            return await this.answerNow(question, sink, signal);
+        } finally {
+            pool.countQuestion(question, -1);
+        }
+    }
+
+    private async answerNow(question: Question, sink: AnswerSink, signal: AbortSignal): Promise<BilledResult> {
         const { pool, closing } = this.parts;
         const { config, escrow } = this.context;
         const clock = () => escrow.clock.read();

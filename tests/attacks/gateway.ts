@@ -953,6 +953,14 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'An app keeps most places of the open jobs taken while another app asks short questions: jobs that are opened ahead count for the other, which gets none for what it needs itself.',
+        stoppedBy: 'A job that is opened ahead for want of places counts for the key that has the most questions.',
+        file: 'tests/offchain/gateway/openings.spec.ts',
+        test: 'Of what the escrow may open today a job that is opened ahead counts for the key that takes the most places, whoever else asks',
+        removed: 'offchain/gateway/pool: `busiest`',
+    },
+    {
+        source: 'review',
         attack: 'The escrow may open two jobs a day, and an app whose key may spend next to nothing has both opened at two nodes.',
         stoppedBy: 'The last job of a day is left to others by a key that ties up half a deposit.',
         file: 'tests/offchain/gateway/openings.spec.ts',

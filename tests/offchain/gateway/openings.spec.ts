@@ -214,6 +214,24 @@ describe('Of what the escrow may open today', () => {
         expect((await Promise.all(all)).map(({ status }) => status)).toEqual([200, 200, 200, 200]);
     });
 
+    it('a job that is opened ahead counts for the key that takes the most places, whoever else asks', async () => {
+        await start({ workers: 1, jobs: 9, maxParallel: 8 });
+        const [bob, eve] = [await keyOf('bob'), await keyOf('eve')];
+        const counted = jest.spyOn(Openings.prototype, 'add');
+        const { gate, go } = newGate();
+        bench.worker.scripts.push(...Array(7).fill({ wait: () => gate }));
+        const held = Array.from({ length: 7 }, () => post(eve));
+        await until(() => bench.worker.asked.length === 7, PATIENCE_MS);
+        const { now } = performance;
+        jest.spyOn(performance, 'now').mockImplementation(() => now.call(performance) + 300_000);
+
+        expect((await post(bob)).status).toBe(200);
+        await until(() => opened() === 2, PATIENCE_MS);
+        go();
+        expect((await Promise.all(held)).map(({ status }) => status)).toEqual(Array(7).fill(200));
+        expect(counted.mock.calls.map(([name]) => name)).toEqual(['eve', 'eve']);
+    });
+
     it('a key that asks much at once leaves a job to another key, whose question does not wait', async () => {
         await start({ workers: 1, jobs: 4, maxParallel: 1 });
         const [bob, eve] = [await keyOf('bob'), await keyOf('eve')];
