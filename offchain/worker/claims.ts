@@ -258,7 +258,7 @@ export class Claims {
         const isDue = due >= config.claim.threshold || this.isOld(job.record, due);
         const isUrgent = scope === 'all' || isLeaving || isEnding || isDue;
         if (!last && !(this.costs.isWorth(due) && isUrgent)) {
-            if (this.isUnsure(key, job, due)) {
+            if (this.isUnsure(key, job, { due, isNearEnd: isLeaving || isEnding })) {
                 return this.claimElsewhere(job);
             }
             if (this.costs.isWorth(due)) {
@@ -283,16 +283,22 @@ export class Claims {
 
     /**
      * True once in the time of two confirmations, while the first endpoint says that a channel has paid, or does not
-     * hold, what no other has confirmed. A few claims that fail show that the first is right.
+     * hold, what no other has confirmed, and at once for less if its client leaves. A few claims that fail show that the
+     * first is right.
      */
-    private isUnsure(key: string, { unconfirmed }: WorkerJob, due: bigint): boolean {
+    private isUnsure(
+        key: string,
+        { unconfirmed }: WorkerJob,
+        { due, isNearEnd }: { due: bigint; isNearEnd: boolean },
+    ): boolean {
         const { claim } = this.context.config;
         const hidden = unconfirmed - due;
         if (this.sender.failuresOf(key) >= claim.attempts) {
             this.unsureSince.delete(key);
             return false;
         }
-        return this.isDoubtOver(key, hidden) && hidden >= claim.threshold;
+        const isHidden = isNearEnd && this.costs.isWorth(hidden);
+        return isHidden || (this.isDoubtOver(key, hidden) && hidden >= claim.threshold);
     }
 
     /** True once in the time of two confirmations while the first endpoint hides so much of a job (nanoTON). */

@@ -243,6 +243,29 @@ describe('A notice that the first endpoint hides', () => {
     });
 });
 
+describe('A notice that every endpoint shows', () => {
+    it('has the vouchers claimed that only the first endpoint shows as paid', async () => {
+        const { client, read } = await leaving(MARGIN);
+        const refundAt = fixture.chain.now() + MARGIN / 2;
+        const shows = showing(client, read, { refundAt });
+        endpoints(showing(client, read, { refundAt, paid: DUE }), shows, shows);
+        for (let reading = 0; reading < 3; reading++) await readAgain();
+
+        expect(fixture.chain.paidBy(client.channel)).toBe(DUE);
+    });
+
+    it('has the wallet pay for a few claims only of vouchers that one of the others shows as not paid', async () => {
+        const { client, read } = await leaving(MARGIN);
+        const refundAt = fixture.chain.now() + MARGIN / 2;
+        const shows = showing(client, read, { refundAt, paid: DUE });
+        endpoints(shows, shows, showing(client, read, { refundAt }));
+        fixture.chain.change(client.channel, { paid: DUE });
+        for (let reading = 0; reading < 10; reading++) await readAgain();
+
+        expect(fixture.wallet.orders.length).toBeLessThanOrEqual(5);
+    });
+});
+
 const opcodesOf = () => fixture.wallet.orders.flat().map(({ body }) => (body as Cell).beginParse().loadUint(32));
 
 describe('A notice that the first endpoint makes up', () => {
