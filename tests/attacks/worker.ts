@@ -1637,4 +1637,13 @@ export const workerAttacks: Attack[] = [
         test: 'A notice that the first endpoint hides by another refund has nothing answered in a job that begins while most endpoints show it',
         removed: 'worker: what endpoints say of a notice when a job begins (ServedChannel.begin)',
     },
+    {
+        source: 'review',
+        attack: 'The first of several endpoints shows all vouchers as paid while clients leave: what is due below the threshold is lost, job after job.',
+        stoppedBy: 'While a client leaves, what no other endpoint confirms as paid is claimed at once.',
+        file: 'tests/offchain/worker/hiddenNotices.spec.ts',
+        test: 'A notice that every endpoint shows has the vouchers claimed that only the first endpoint shows as paid',
+        removed:
+            'worker: claims at once while a client leaves, of what the first endpoint shows as paid (Claims.isUnsure)',
+    },
 ];
