@@ -283,8 +283,8 @@ export class Claims {
 
     /**
      * True once in the time of two confirmations, while the first endpoint says that a channel has paid, or does not
-     * hold, what no other has confirmed, and at once for less if its client leaves. A few claims that fail show that the
-     * first is right.
+     * hold, what no other has confirmed, and at once for less if its client leaves. A few claims that fail show that
+     * the first is right.
      */
     private isUnsure(
         key: string,
