@@ -19,7 +19,7 @@ import {
 } from '../support/cases';
 import { expectConserved, expectRefused } from '../support/chain';
 import { valueSent } from '../support/market';
-import { CHANGE_DELAY, committeeOf, DAY, expectSolvent, HOUR, RATE } from '../support/stake';
+import { CHANGE_DELAY, committeeOf, DAY, expectSolvent, HOUR, RATE, STAKE } from '../support/stake';
 
 const SHARE = 2n * RATE;
 const RESPONSE = 24 * HOUR;
@@ -359,6 +359,18 @@ describe('The committee', () => {
         await report(market(), 'wrong', job.report.wrong(job.result({ number: 2, index: 2 })));
         const next = await (await job.dispute('B1', 2)).getFile();
         expect(next).toMatchObject({ rulesVersion: 2, committee: { threshold: 1 } });
+    });
+
+    it('takes what it may from stake that unbonds, too', async () => {
+        const { provider, owner } = market();
+        const open = await openCase();
+        await state(open);
+        await provider.sendCloseNode(owner.getSender(), { value: toNano('1'), number: 0 });
+        await provider.sendUnbond(owner.getSender(), { value: toNano('1'), amount: STAKE });
+
+        expect((await provider.getStanding()).slashableByVerdict).toBe(STAKE / 10n);
+        expect(slashesIn(await judge(open, 500))[0].amounts.amount).toBe(SHARE / 20n);
+        expect((await provider.getStakeSlot(0n)).amount).toBe(STAKE - SHARE / 20n);
     });
 
     it('that is bribed takes a tenth of the stake a day and a fifth in two weeks, and no member earns', async () => {

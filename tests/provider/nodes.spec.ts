@@ -248,6 +248,18 @@ describe('Provider: ChangeNode', () => {
         await expectSolvent(market);
     });
 
+    it('keeps nothing of a change when there is no such node, nor any of its version', async () => {
+        const market = await joinedMarket();
+        const { blockchain, provider } = market;
+        const state = async () => (await blockchain.getContract(provider.address)).accountState;
+        const before = await state();
+
+        await changeNode(market, nodeChanges.offers([]), { number: 7 });
+
+        expect(before?.type).toBe('active');
+        expect(await state()).toEqual(before);
+    });
+
     it('refuses strangers and code versions that are not there', async () => {
         const market = await nodeMarket();
 
