@@ -7,6 +7,7 @@ import { errors } from '@cocoon-market/wrappers';
 import { nodeChanges } from '../../wrappers/Node';
 import { parseRules, registryChanges } from '../../wrappers/Registry';
 import {
+    CaseMarket,
     caseMarket,
     expectNoSlash,
     expectRejected,
@@ -72,6 +73,32 @@ async function decide(dispute: Awaited<ReturnType<typeof demand>>) {
     return expectConserved(market().blockchain, () => dispute.sendDecide(via(), { value }));
 }
 
+async function setKey(bare: CaseMarket, name: string): Promise<void> {
+    const keys = { receiptKey: keyOf(name), encryptionKey: 7n, oldEndsAt: bare.blockchain.now! };
+    await changeNode(bare, nodeChanges.keys(keys));
+}
+
+/** Shows an excess without bounds of a key, and lets the key's time pass. Returns nanoTON that it takes. */
+async function wholeShareOf(bare: CaseMarket, name: string): Promise<bigint> {
+    const receiptKey = pairOf(name);
+    const terms = { receiptKey: receiptKey.publicKey };
+    const job = Object.assign(new NodeJob(bare, Buffer.alloc(32, 5), bare.victim.address, terms), { receiptKey });
+    const taken = sumOf([await report(bare, 'excess', job.report.excess(job.result({ price: 1n << 60n })))]);
+    bare.blockchain.now! += 120 * HOUR;
+    return taken;
+}
+
+/** A provider whose stake three faults have taken. `taken`: nanoTON of each. */
+async function withoutStake(): Promise<{ bare: CaseMarket; taken: bigint[] }> {
+    const bare = await caseMarket({ rates: [toNano('45')], gpus: 1 });
+    const taken = [await wholeShareOf(bare, 'receipt')];
+    for (const name of ['second', 'third']) {
+        await setKey(bare, name);
+        taken.push(await wholeShareOf(bare, name));
+    }
+    return { bare, taken };
+}
+
 describe('A slash', () => {
     it('takes slots first, the oldest first wherever it lies, then the stake', async () => {
         const { blockchain, provider } = market();
@@ -102,25 +129,25 @@ describe('A slash', () => {
     });
 
     it('beyond the stake takes what there is, and the next nothing, and none fails', async () => {
-        const bare = await caseMarket({ rates: [toNano('45')], gpus: 1 });
-        const { blockchain, provider, victim } = bare;
-        const taken = [];
-        for (const name of ['receipt', 'second', 'third', 'fourth']) {
-            if (name !== 'receipt') {
-                const keys = { receiptKey: keyOf(name), encryptionKey: 7n, oldEndsAt: blockchain.now! };
-                await changeNode(bare, nodeChanges.keys(keys));
-            }
-            const receiptKey = pairOf(name);
-            const terms = { receiptKey: receiptKey.publicKey };
-            const job = Object.assign(new NodeJob(bare, Buffer.alloc(32, 5), victim.address, terms), { receiptKey });
-            taken.push(sumOf([await report(bare, 'excess', job.report.excess(job.result({ price: 1n << 60n })))]));
-            blockchain.now! += 120 * HOUR;
-        }
+        const { bare, taken } = await withoutStake();
+        const { provider } = bare;
+        await setKey(bare, 'fourth');
+        taken.push(await wholeShareOf(bare, 'fourth'));
 
         expect(taken).toEqual([toNano('45'), toNano('45'), STAKE - toNano('90'), 0n]);
         expect(await provider.getProviderState()).toMatchObject({ stake: 0n, unbonding: 0n });
         expect((await provider.getStanding()).jailed).toBe(true);
         await expectSolvent(bare);
+    });
+
+    it('of a provider that has nothing left keeps a week of its rent from each of three messages', async () => {
+        const { bare } = await withoutStake();
+        await setKey(bare, 'fourth');
+        const account = await bare.blockchain.getContract(bare.provider.address);
+        account.balance = 0n; // rent has eaten what a Provider keeps besides its stake
+
+        expect(await wholeShareOf(bare, 'fourth')).toBe(0n);
+        expect(account.balance).toBe(3n * ((await bare.provider.getProviderState()).reserve / 52n));
     });
 
     it('in ten cases at once takes no more than the key’s share, and leaves nothing frozen', async () => {
