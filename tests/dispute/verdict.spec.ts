@@ -373,6 +373,23 @@ describe('The committee', () => {
         expect((await provider.getStakeSlot(0n)).amount).toBe(STAKE - SHARE / 20n);
     });
 
+    it('has what it took counted for a day and for two weeks, to the second', async () => {
+        const { blockchain, provider } = market();
+        const open = await openCase();
+        await state(open);
+        const [{ amounts }] = slashesIn(await judge(open, 500));
+        const at = blockchain.now!;
+        const slashable = async (time: number) => {
+            blockchain.now = time;
+            return (await provider.getStanding()).slashableByVerdict;
+        };
+
+        expect(await slashable(at + DAY - 1)).toBe(STAKE / 10n - amounts.amount);
+        expect(await slashable(at + DAY)).toBe(STAKE / 10n);
+        expect(await slashable(at + 14 * DAY - 1)).toBe(STAKE / 10n);
+        expect(await slashable(at + 14 * DAY)).toBe((STAKE - amounts.amount) / 10n);
+    });
+
     it('that is bribed takes a tenth of the stake a day and a fifth in two weeks, and no member earns', async () => {
         const { blockchain, provider } = market();
         let number = 0;

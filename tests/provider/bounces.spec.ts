@@ -1,6 +1,7 @@
 import { Address, beginCell, Builder, toNano } from '@ton/core';
 import { internal } from '@ton/sandbox';
 
+import { opcodes } from '@cocoon-market/wrappers';
 import { nodeStates } from '../../wrappers/Node';
 import { caseMarket, report } from '../support/cases';
 import { expectSolvent, NodeMarket, nodeMarket, RATE } from '../support/stake';
@@ -74,16 +75,18 @@ describe('Bounces', () => {
         await expectSolvent(market);
     });
 
-    it('of ReleaseShare end the case of a node that is no more', async () => {
+    it.each(['SlashShare', 'ReleaseShare'] as const)('of %s end the case of a node that is no more', async (name) => {
         const market = await caseMarket();
         const { provider, node, job, insurance } = market;
         await report(market, 'demand', job.report.demand(job.accept()));
         expect(await provider.getStanding()).toMatchObject({ cases: 1n });
 
-        const result = await bounceBack(market, node.address, provider.address, head(0xc0c00332));
+        const body = beginCell().storeUint(opcodes[name], 32).storeUint(7, 64); // of a node of version 0
+        const result = await bounceBack(market, node.address, provider.address, body);
 
         expect(await provider.getStanding()).toMatchObject({ cases: 0n, frozen: 0n });
-        expect(result.transactions).toHaveTransaction({ from: provider.address, to: insurance.address, success: true });
+        const excesses = beginCell().storeUint(opcodes.Excesses, 32).storeUint(7, 64).endCell();
+        expect(result.transactions).toHaveTransaction({ to: insurance.address, body: excesses, success: true });
         await expectSolvent(market);
     });
 

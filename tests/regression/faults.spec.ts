@@ -8,7 +8,7 @@ import { registryChanges } from '../../wrappers/Registry';
 import { Terms } from '../../wrappers/signed/terms';
 import { caseMarket, CaseMarket, NodeJob, report, votes } from '../support/cases';
 import { expectRefused } from '../support/chain';
-import { changeNode, DAY, HOUR, keyOf, launchMarket, RATE, rulesWith, STAKE } from '../support/stake';
+import { BASE_STAKE, changeNode, DAY, HOUR, keyOf, launchMarket, RATE, rulesWith, STAKE } from '../support/stake';
 
 const VALUE = toNano('1');
 const SHARE = 2n * RATE; // of the market's one node
@@ -68,6 +68,25 @@ describe('A provider who lets its rent fall due', () => {
 
         expect(await stakeOf(market)).toBe(STAKE - 2n * LOSS - LOSS / 100n);
         expect((await market.provider.getStanding()).frozen).toBe(0n);
+    });
+
+    it('keeps a week of rent from each message of a case, also while its stake unbonds', async () => {
+        const market = await caseMarket();
+        const { blockchain, provider, owner, stranger } = market;
+        const job = jobOf(market);
+        const [value, amount] = [VALUE, STAKE - BASE_STAKE - SHARE];
+        await provider.sendUnbond(owner.getSender(), { value, amount });
+        const week = (await provider.getProviderState()).reserve / 52n;
+        const account = await blockchain.getContract(provider.address);
+        account.balance = STAKE; // rent has eaten the rest
+
+        await report(market, 'demand', job.report.demand(job.accept()));
+        expect(account.balance).toBe(STAKE + week);
+        const dispute = await job.dispute('A3');
+        await dispute.sendFail(stranger.getSender(), { value: await dispute.getCloseValue(), fail: job.fail() });
+        expect(account.balance).toBe(STAKE + 3n * week);
+        await report(market, 'twice', job.report.twice(job.result(), job.fail()));
+        expect(account.balance).toBe(STAKE - SHARE / 5n + 6n * week);
     });
 
     it('pays for it although nobody had it decided for three months', async () => {
