@@ -89,6 +89,22 @@ describe('A provider who lets its rent fall due', () => {
         expect(account.balance).toBe(STAKE - SHARE / 5n + 6n * week);
     });
 
+    it('is slashed by nothing, and its case ends, when rent has eaten the whole account', async () => {
+        const market = await caseMarket();
+        const { blockchain, provider, node, stranger } = market;
+        blockchain.now! += 150 * DAY;
+        await node.sendRent(stranger.getSender(), { value: VALUE });
+        const account = await blockchain.getContract(provider.address);
+        account.balance = 0n; // and 150 days are due
+        const job = jobOf(market);
+
+        await report(market, 'twice', job.report.twice(job.result(), job.result({ index: 2 })));
+
+        expect(await stakeOf(market)).toBe(STAKE);
+        expect(await provider.getStanding()).toMatchObject({ cases: 0n, frozen: 0n });
+        expect(account.balance).toBe((await provider.getProviderState()).reserve / 52n); // of the last message
+    });
+
     it('pays for it although nobody had it decided for three months', async () => {
         const market = await caseMarket();
         const job = jobOf(market);
