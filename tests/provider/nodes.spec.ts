@@ -250,11 +250,13 @@ describe('Provider: ChangeNode', () => {
 
     it('keeps nothing of a change when there is no such node, nor any of its version', async () => {
         const market = await joinedMarket();
-        const { blockchain, provider } = market;
+        const { blockchain, provider, owner } = market;
         const state = async () => (await blockchain.getContract(provider.address)).accountState;
         const before = await state();
 
-        await changeNode(market, nodeChanges.offers([]), { number: 7 });
+        const change = nodeChanges.offers([]);
+        const value = await provider.getChangeNodeValue(change);
+        await provider.sendChangeNode(owner.getSender(), { value, number: 7, codeVersion: 0, change });
 
         expect(before?.type).toBe('active');
         expect(await state()).toEqual(before);

@@ -8,6 +8,7 @@ import {
     amountFromBytes,
     amountToBytes,
     type Database,
+    freeBytesIn,
     type Migration,
     openDatabase,
     readDatabase,
@@ -101,6 +102,20 @@ describe('a database', () => {
         expect(await pragma(db, 'page_size')).toBe(4096);
         expect(await pragma(db, 'cache_size')).toBe(-32 * 1024); // KiB
         expect(await pragma(db, 'locking_mode')).toBe('exclusive');
+    });
+
+    it('counts as free what deleted content took', async () => {
+        const db = await open();
+        expect(freeBytesIn(db.file)).toBe(0);
+        const text = 'x'.repeat(400_000);
+        await db
+            .insertInto('notes')
+            .values({ id: 1, text, amount: amountToBytes(1n) })
+            .execute();
+        expect(freeBytesIn(db.file)).toBe(0);
+        await db.deleteFrom('notes').execute();
+
+        expect(freeBytesIn(db.file)).toBe(Math.floor(400_000 / 4096) * 4096); // whole pages
     });
 
     it('refuses a place where no file can be', async () => {
