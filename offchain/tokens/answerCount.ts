@@ -22,6 +22,7 @@ const TAIL = 256; // characters that may still merge with what follows
 class GrowingText {
     private settled = 0;
     private tail = '';
+    private current = 0;
     private highest = 0;
     private isCounted = true;
 
@@ -47,11 +48,18 @@ class GrowingText {
 
     /** Tokens so far, which never become fewer. */
     get tokens(): number {
+        const { tokensNow } = this;
+        return Math.max(this.highest, tokensNow);
+    }
+
+    /** Tokens of the text as it is. With the next characters they may become fewer, by those that are merged. */
+    get tokensNow(): number {
         if (!this.isCounted) {
-            this.highest = Math.max(this.highest, this.settled + this.counter.text(this.tail));
+            this.current = this.settled + this.counter.text(this.tail);
+            this.highest = Math.max(this.highest, this.current);
             this.isCounted = true;
         }
-        return this.highest;
+        return this.current;
     }
 }
 
@@ -97,6 +105,11 @@ export class AnswerCount {
     /** The most tokens that an honest node needs for these texts. */
     get bound(): AnswerTokens {
         return this.sum(({ tokens }) => boundOf(tokens));
+    }
+
+    /** {@link bound} of whoever counts only now. */
+    get boundNow(): AnswerTokens {
+        return this.sum(({ tokensNow }) => boundOf(tokensNow));
     }
 
     /** {@link bound} of what was counted, without counting more: no frame makes it fall, and it costs nothing. */

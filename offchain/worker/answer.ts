@@ -208,9 +208,9 @@ export class Answer {
         return this.text.estimate;
     }
 
-    /** The most tokens of the text so far that a client accepts. */
+    /** The most tokens of the text so far that a client accepts, also if it has not counted a shorter text. */
     get accepted(): AnswerTokens {
-        const { completion, reasoning } = this.text.bound;
+        const { completion, reasoning } = this.text.boundNow;
         return { completion: countTolerance(completion), reasoning: countTolerance(reasoning) };
     }
 
@@ -261,19 +261,30 @@ export class Answer {
         this.promptKnown = true;
     }
 
-    /** Adds a part, and returns its frame, with the salt before the first. */
-    addPart(part: Part): Buffer {
+    /**
+     * Adds a part, and returns its frame, with the salt before the first. Text may make tokens payable that came before
+     * it, as far as all costs no more than `max` (nanoTON), which {@link priceWith} it must not exceed.
+     */
+    addPart(part: Part, max: bigint): Buffer {
         const { kind, tokens, bound } = part;
         this.text.take(part);
         this.claimed = plus(this.claimed, kind, tokens);
         this.bounds = plus(this.bounds, kind, bound);
-        const { accepted, claimed } = this;
-        this.counts = {
-            ...this.counts,
-            completion: Math.min(claimed.completion, accepted.completion),
-            reasoning: Math.min(claimed.reasoning, accepted.reasoning),
-        };
+        const { prompt, cached } = this.counts;
+        const payable = this.payable({ ...this.claimed, prompt, cached });
+        const isWithin = priceOf(payable, this.terms.rates) <= max;
+        this.counts = isWithin ? payable : this.payable(plus(this.counts, kind, tokens));
         return this.frame(part);
+    }
+
+    /** Counts as far as a client accepts them for the text so far, and not below those that it was shown. */
+    private payable({ completion, reasoning, ...ofPrompt }: TokenCounts): TokenCounts {
+        const { accepted, lastMeter } = this;
+        return {
+            ...ofPrompt,
+            completion: Math.max(lastMeter.completion, Math.min(completion, accepted.completion)),
+            reasoning: Math.max(lastMeter.reasoning, Math.min(reasoning, accepted.reasoning)),
+        };
     }
 
     /**
@@ -281,8 +292,16 @@ export class Answer {
      * frame fits.
      */
     addMeter(): Buffer | undefined {
-        const isCurrent = priceOf(this.lastMeter, this.terms.rates) === priceOf(this.committed, this.terms.rates);
+        const { rates } = this.terms;
+        const isCurrent = priceOf(this.lastMeter, rates) === priceOf(this.meter, rates);
         return isCurrent || this.isEmpty || !this.fits({ text: '' }) ? undefined : this.frame(EMPTY);
+    }
+
+    /** What the next frame may show: what is on the disk, as far as it is payable still. */
+    private get meter(): TokenCounts {
+        const { committed, counts } = this;
+        const kinds = tokenKinds.map((kind) => [kind, Math.min(committed[kind], counts[kind])] as const);
+        return Object.fromEntries(kinds) as unknown as TokenCounts;
     }
 
     /**
@@ -292,7 +311,7 @@ export class Answer {
     addFinal(counts: TokenCounts): Buffer {
         const grown = tokenKinds.every((kind) => counts[kind] >= this.lastMeter[kind]);
         this.committed = grown ? counts : this.lastMeter; // it is sent after the commit of the result
-        return this.frame({ ...EMPTY, final: true });
+        return this.frame({ ...EMPTY, final: true }, this.committed);
     }
 
     /**
@@ -308,17 +327,20 @@ export class Answer {
         return { bytes: Buffer.concat(pending), counts, done, undo };
     }
 
-    private frame({
-        kind,
-        choice,
-        text,
-        more,
-        final = false,
-    }: Pick<Frame, 'kind' | 'choice' | 'text' | 'more'> & { final?: boolean }): Buffer {
-        const frame = this.writer.write({ meter: this.committed, kind, choice, text, more, final });
+    private frame(
+        {
+            kind,
+            choice,
+            text,
+            more,
+            final = false,
+        }: Pick<Frame, 'kind' | 'choice' | 'text' | 'more'> & { final?: boolean },
+        meter = this.meter,
+    ): Buffer {
+        const frame = this.writer.write({ meter, kind, choice, text, more, final });
         this.hasWord ||= text !== '';
         const bytes = this.isEmpty ? Buffer.concat([this.writer.salt, frame]) : frame;
-        this.lastMeter = this.committed;
+        this.lastMeter = meter;
         this.chunks.push(bytes);
         this.pending.push(bytes);
         this.size += bytes.length;

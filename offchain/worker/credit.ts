@@ -118,11 +118,10 @@ export function billedCounts(ended: EndedQuery, rates: Rates): TokenCounts {
     const { meter, accepted, promptBound } = ended;
     const { prompt, cached } = promptCounts(ended);
     const { completion, reasoning, max } = answerCounts(ended);
-    // A client accepts no more prompt tokens than it sent, and no more answer tokens than arrived.
-    const read = {
-        prompt: Math.max(Math.min(prompt, promptBound - Math.min(cached, promptBound)), meter.prompt),
-        cached: Math.max(Math.min(cached, promptBound), meter.cached),
-    };
+    // A client accepts no more prompt tokens than it sent, however a report splits them beside the meter, and no more
+    // answer tokens than arrived.
+    const fromCache = Math.max(Math.min(cached, promptBound - meter.prompt), meter.cached);
+    const read = { prompt: Math.max(Math.min(prompt, promptBound - fromCache), meter.prompt), cached: fromCache };
     const made = {
         completion: Math.max(Math.min(completion, accepted.completion), meter.completion),
         reasoning: Math.max(Math.min(reasoning, accepted.reasoning), meter.reasoning),

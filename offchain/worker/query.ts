@@ -304,11 +304,11 @@ export class RunningQuery implements ActiveQuery {
             this.answer.allCounted = false;
         }
         for (const part of parts(delta, frameTokens(step, rates), this.query.counter)) {
-            const prompt = this.answer.promptKnown ? 0n : promptBoundPrice(this.query.promptBound, rates);
-            if (this.answer.priceWith(part) + prompt > this.ceiling || !this.answer.fits(part)) {
+            const max = this.ceiling - (this.answer.promptKnown ? 0n : promptBoundPrice(this.query.promptBound, rates));
+            if (this.answer.priceWith(part) > max || !this.answer.fits(part)) {
                 return false;
             }
-            const sent = await this.send(part);
+            const sent = await this.send(part, max);
             if (sent !== 'sent') {
                 return sent === 'stopped';
             }
@@ -316,7 +316,7 @@ export class RunningQuery implements ActiveQuery {
         return true;
     }
 
-    private async send(part: Part): Promise<'sent' | 'full' | 'stopped'> {
+    private async send(part: Part, max: bigint): Promise<'sent' | 'full' | 'stopped'> {
         const { answer, job } = this;
         const cost = answer.maxPriceOf(part);
         if (answer.uncommitted() + cost > commitEvery(job.terms.step)) {
@@ -331,7 +331,7 @@ export class RunningQuery implements ActiveQuery {
         if (!answer.fits(part)) {
             return 'full'; // a meter frame took its place
         }
-        const frame = answer.addPart(part);
+        const frame = answer.addPart(part, max);
         if (part.kind === FrameKind.Note) {
             job.notes.spend(frame.length);
         }

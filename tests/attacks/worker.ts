@@ -1438,6 +1438,23 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'A server counts more tokens than its text has, and a long text makes them payable at once: the result is above its ceiling, which anyone may report.',
+        stoppedBy: 'Tokens that came before their text are billed as far as the ceiling goes.',
+        file: 'tests/offchain/worker/overcounted.spec.ts',
+        test: 'What a worker bills for a server that counts many tokens is never above the ceiling, for which its node would lose stake: tokens before a long text',
+        removed: 'worker: the ceiling of what becomes payable (Answer.addPart)',
+    },
+    {
+        source: 'review',
+        attack: 'An app has a model write one character in a token, of which the vocabulary has whole rows: the worker bills by the shorter text, and the gateway leaves it.',
+        stoppedBy:
+            'A worker bills by the text that its client has, and not by one that was shorter and had more tokens.',
+        file: 'tests/offchain/worker/overcounted.spec.ts',
+        test: 'What a worker bills for a server that counts many tokens is what a gateway takes, although a text has fewer tokens once it is longer',
+        removed: 'worker: what is payable of a text as it is (AnswerCount.boundNow)',
+    },
+    {
+        source: 'review',
         attack: 'The first of three endpoints says once an hour that gas is dear: the deposits of all new jobs are too small.',
         stoppedBy: 'The cost of a claim is the middle one of what the endpoints say.',
         file: 'tests/offchain/worker/costs.spec.ts',
