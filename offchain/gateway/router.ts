@@ -5,7 +5,7 @@ import { Address } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { causeOf, Frame, maxPrompt, noteFeatures } from '../link';
 import { costBound } from '../payer/bounds';
-import { counterOf } from '../tokens';
+import { BYTES, counterOf } from '../tokens';
 import { ClientGone, GatewayError, unavailable } from './errors';
 import { Breach, ClockInDoubt } from '../payer/incoming';
 import type { Closing } from './closing';
@@ -503,10 +503,9 @@ export class Router {
 }
 
 // True if the job's node would decline a prompt for its price. A node signs few declines for a job, whichever app asks,
-// so it is not asked. Without the node's own count it knows better.
+// so it is not asked. By a tokenizer that is not known here, only the node can say it.
 function isTooDear({ terms, tokenizer }: GatewayJob, { bounds }: Question): boolean {
     const { promptBound } = bounds(tokenizer);
-    return (
-        counterOf(tokenizer).isExact && costBound(terms.rates, { promptBound, maxTokens: 0 }) > maxPrompt(terms.step)
-    );
+    const isKnown = tokenizer === BYTES || counterOf(tokenizer).isExact;
+    return isKnown && costBound(terms.rates, { promptBound, maxTokens: 0 }) > maxPrompt(terms.step);
 }

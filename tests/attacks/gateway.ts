@@ -892,7 +892,7 @@ export const gatewayAttacks: Attack[] = [
         attack: 'Each of several apps sends prompts that cost more than half a step, which nodes decline: nothing is left of what they decline for the job.',
         stoppedBy: 'The gateway declines such a prompt itself where it knows the tokenizer of the node.',
         file: 'tests/offchain/gateway/keys.spec.ts',
-        test: 'A gateway with API keys sends no node a prompt that costs more than half a step, which it would decline',
+        test: 'A gateway with API keys sends no node a prompt that costs more than half a step, which it would decline (qwen)',
         removed: 'offchain/gateway/router: `isTooDear`',
     },
     {

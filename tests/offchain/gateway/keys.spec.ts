@@ -157,17 +157,20 @@ describe('A gateway with API keys', () => {
         expect((await bench.post(body, bearer(other.secret))).status).toBe(200);
     });
 
-    it('sends no node a prompt that costs more than half a step, which it would decline', async () => {
-        await bench.restart({ job: { ...JOB, step: '100000' } }); // half of it pays for 500 tokens
-        bench.worker.info = (info) => ({ ...info, offers: [{ ...info.offers[0], tokenizer: 'qwen' }] });
-        const ofTokens = (count: number) => ({ ...ask, messages: [{ role: 'user', content: 'word '.repeat(count) }] });
+    it.each(['qwen', 'bytes'])(
+        'sends no node a prompt that costs more than half a step, which it would decline (%s)',
+        async (tokenizer) => {
+            await bench.restart({ job: { ...JOB, step: '100000' } }); // half of it pays for 500 tokens
+            bench.worker.info = (info) => ({ ...info, offers: [{ ...info.offers[0], tokenizer }] });
+            const ofTokens = (count: number) => ({ ...ask, messages: [{ role: 'user', content: '1'.repeat(count) }] });
 
-        expect((await bench.post(ofTokens(20))).status).toBe(200);
-        const { status, body } = await bench.post(ofTokens(250));
-        expect([status, body.error.code]).toEqual([400, 'prompt_too_dear']);
-        expect(bench.worker.asked).toHaveLength(1);
-        expect((await bench.post(ofTokens(20))).status).toBe(200);
-    });
+            expect((await bench.post(ofTokens(20))).status).toBe(200);
+            const { status, body } = await bench.post(ofTokens(250));
+            expect([status, body.error.code]).toEqual([400, 'prompt_too_dear']);
+            expect(bench.worker.asked).toHaveLength(1);
+            expect((await bench.post(ofTokens(20))).status).toBe(200);
+        },
+    );
 
     it('counts no request that a node fails because its model server is busy, if it says until when', async () => {
         const { secret } = await admin('keys', { name: 'bob' });

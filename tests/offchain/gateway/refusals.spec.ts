@@ -68,7 +68,7 @@ describe('A node that refuses without a signature', () => {
         const all = Object.fromEntries(models.map((model) => [model, { maxPrice } as never]));
         await start({
             workers: 2,
-            config: { models: all, job: { step: '40000', maxSpoiled: 3 } },
+            config: { models: all, job: { step: '100000', maxSpoiled: 3 } },
             before: ({ workers }) =>
                 workers.forEach((worker, i) => {
                     const node = new Address(0, Buffer.alloc(32, i)).toRawString();

@@ -66,6 +66,9 @@ export const RATES: Rates = {
     reasoning: 1_000_000_000n,
 };
 
+// Not known to a gateway, so prompts count by bytes, and whether one is too dear for a step is left to the worker.
+const TOKENIZER = 'of-the-worker';
+
 /** What one query gets; everything left out is honest. */
 export interface Script {
     frames?: string[];
@@ -245,7 +248,7 @@ export class FakeWorker {
             encryptionKey: this.encryption.publicKey,
             attestation: this.attestation,
             wire: [...wireVersions],
-            offers: [{ model: MODEL, rates: RATES, features: [] }],
+            offers: [{ model: MODEL, rates: RATES, features: [], tokenizer: TOKENIZER }],
             limits: {
                 minStep: 1n,
                 maxStep: 10n ** 18n,
