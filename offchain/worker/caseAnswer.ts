@@ -1,7 +1,7 @@
 /** Where the answer to a demand goes, and the messages that bring it there. */
 import { Dispute, ruleBounds } from '@cocoon-market/wrappers';
 import type { Address, OpenedContract } from '@ton/core';
-import type { Transfer } from '../chain';
+import { ChainError, type Transfer } from '../chain';
 import type { CaseRecord } from '../store/worker';
 import type { WorkerContext } from './context';
 import type { Defence } from './defence';
@@ -54,7 +54,11 @@ export async function ordersOf(
         address: wallet,
         send: async ({ to, value, body }: Transfer) => void transfers.push({ to, value, ...(body && { body }) }),
     };
-    const value = ((await dispute.getCloseValue()) * 11n) / 10n; // prices may change on the way
+    const required = await dispute.getCloseValue();
+    if (required <= 0n) {
+        throw new ChainError('An endpoint says that an answer must carry nothing');
+    }
+    const value = (required * 11n) / 10n; // prices may change on the way
     const collecting = via as Parameters<typeof dispute.sendFail>[0];
     switch (defence.kind) {
         case 'voucher':

@@ -1,6 +1,6 @@
 /** Sends claims in orders that the wallet can pay for, and confirms that the channels paid. */
 import { Channel, larger, smaller } from '@cocoon-market/wrappers';
-import { answersOf, type HotWallet, MAX_TRANSFERS, type Transfer } from '../chain';
+import { answersOf, ChainError, type HotWallet, MAX_TRANSFERS, type Transfer } from '../chain';
 import { walletText } from '../process/addresses';
 import type { Tasks } from '../process/tasks';
 import type { WorkerBook } from './book';
@@ -138,7 +138,11 @@ export class ClaimSender {
         let lastError: unknown;
         for (const { job, channel, source } of [...tries, ...further]) {
             try {
-                return await source.open(Channel.fromAddress(accountAddress(channel))).getClaimValue();
+                const value = await source.open(Channel.fromAddress(accountAddress(channel))).getClaimValue();
+                if (value > 0n) {
+                    return value;
+                }
+                throw new ChainError('An endpoint says that a claim must carry nothing');
             } catch (error) {
                 lastError = error;
                 log.warn({ job: job.toString('hex'), err: error }, 'claims: the value of a claim cannot be read');

@@ -36,8 +36,9 @@ export async function readCase(source: ChainReader, address: Address): Promise<S
         return { source, at, state: undefined };
     }
     const state = await source.open(Dispute.fromAddress(address)).getCaseState();
-    if (state.state === caseStates.open && !(state.answerBy >= 0n && state.answerBy <= MAX_TIME)) {
-        throw new ChainError('An endpoint shows an open case that is to be answered at no possible time');
+    const isPossible = state.answerBy >= 0n && state.answerBy <= MAX_TIME && state.bond >= 0n;
+    if (state.state === caseStates.open && !isPossible) {
+        throw new ChainError('An endpoint shows an open case whose time or bond cannot be');
     }
     return { source, at, state };
 }

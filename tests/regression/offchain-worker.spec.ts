@@ -509,6 +509,21 @@ describe('An endpoint that lies about what can be claimed', () => {
         expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 2, amount: 2n * OWED });
     });
 
+    it.each([
+        ['less than nothing', -1_000_000_000n],
+        ['what the fees of a message make up for', -2_727_273n],
+    ])('and says that a claim must carry %s keeps nothing from being claimed', async (_, value) => {
+        const { chain } = fixture;
+        const [account, open] = [chain.account.bind(chain), chain.open.bind(chain)];
+        chain.open = (contract) => ({ ...open(contract), getClaimValue: async () => value });
+        (chain as { others?: unknown[] }).others = [
+            { account, open: chain.open },
+            { account, open },
+        ];
+
+        expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 1, amount: OWED });
+    });
+
     it('and never says what a claim must carry keeps nothing from being claimed', async () => {
         const { chain } = fixture;
         const [account, open] = [chain.account.bind(chain), chain.open.bind(chain)];

@@ -192,6 +192,7 @@ describe('An endpoint that shows nothing of a demand that can be used', () => {
         ['an error', () => Promise.reject(new Error('exit code 11'))],
         ['a deadline that no contract has', async () => ({ ...open, answerBy: 1n << 64n })],
         ['no deadline', async () => open],
+        ['a bond of less than nothing', async () => ({ ...open, answerBy: BigInt(honest.now() + 7200), bond: -4n })],
     ])('but %s keeps it from being answered for two minutes only', async (_, getCaseState) => {
         const dispute = await disputeOf(9);
         show(liar, dispute, 9, { getCaseState });
