@@ -1663,4 +1663,12 @@ export const workerAttacks: Attack[] = [
         removed:
             'worker: claims at once while a client leaves, of what the first endpoint shows as paid (Claims.isUnsure)',
     },
+    {
+        source: 'review',
+        attack: 'The first endpoint says that a claim must carry less than nothing: no order holds a claim, and none is ever sent.',
+        stoppedBy: 'What cannot be counts as no answer, and other endpoints are asked.',
+        file: 'tests/regression/offchain-worker.spec.ts',
+        test: 'An endpoint that lies about what can be claimed and says that a claim must carry less than nothing keeps nothing from being claimed',
+        removed: 'worker: values of a claim that cannot be (ClaimSender.requiredValue)',
+    },
 ];
