@@ -1668,7 +1668,7 @@ export const workerAttacks: Attack[] = [
         attack: 'The first endpoint says that a claim must carry less than nothing: no order holds a claim, and none is ever sent.',
         stoppedBy: 'What cannot be counts as no answer, and other endpoints are asked.',
         file: 'tests/regression/offchain-worker.spec.ts',
-        test: 'An endpoint that lies about what can be claimed and says that a claim must carry less than nothing keeps nothing from being claimed',
+        test: 'An endpoint that lies about what can be claimed and names less than nothing as what a claim must carry keeps nothing from being claimed',
         removed: 'worker: values of a claim that cannot be (ClaimSender.requiredValue)',
     },
 ];

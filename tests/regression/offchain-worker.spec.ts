@@ -512,7 +512,7 @@ describe('An endpoint that lies about what can be claimed', () => {
     it.each([
         ['less than nothing', -1_000_000_000n],
         ['what the fees of a message make up for', -2_727_273n],
-    ])('and says that a claim must carry %s keeps nothing from being claimed', async (_, value) => {
+    ])('and names %s as what a claim must carry keeps nothing from being claimed', async (_, value) => {
         const { chain } = fixture;
         const [account, open] = [chain.account.bind(chain), chain.open.bind(chain)];
         chain.open = (contract) => ({ ...open(contract), getClaimValue: async () => value });
