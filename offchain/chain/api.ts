@@ -42,12 +42,34 @@ export class ChainApi {
     }
 
     /**
+     * Takes one call of each endpoint that has some to spare, if these are most of all endpoints, and returns their
+     * numbers; else takes none. Each must then be made, with `prepaid`.
+     */
+    takeSpare(): number[] {
+        const numbers = [...this.endpoints.keys()].filter((i) => this.endpoints[i].hasSpare);
+        if (2 * numbers.length <= this.endpoints.length) {
+            return [];
+        }
+        numbers.forEach((i) => this.endpoints[i].budget.takeSpare());
+        return numbers;
+    }
+
+    /**
      * Makes one call. `only`: the number of the endpoint to ask; by default the first that serves. Equal calls that
-     * wait for their turn become one.
+     * wait for their turn become one. `prepaid`: {@link takeSpare} took the call; it is made at once, and once.
      * @throws ChainError
      */
-    call(method: string, params: unknown, urgency: Urgency = 'routine', only?: number): Promise<unknown> {
+    call(
+        method: string,
+        params: unknown,
+        urgency: Urgency = 'routine',
+        only?: number,
+        prepaid = false,
+    ): Promise<unknown> {
         const text = JSON.stringify({ id: '1', jsonrpc: '2.0', method, params });
+        if (prepaid && only !== undefined) {
+            return this.askOnce(this.endpoints[only], method, text);
+        }
         if (method === 'sendBoc') {
             return this.carry(text, method, urgency, only, () => undefined);
         }
@@ -68,12 +90,21 @@ export class ChainApi {
     }
 
     /** What a TonClient needs to send its calls through this client. */
-    adapter(urgency: Urgency = 'routine', only?: number): Adapter {
+    adapter(urgency: Urgency = 'routine', only?: number, prepaid = false): Adapter {
         return async (config) => {
             const { method, params } = JSON.parse(String(config.data)) as { method: string; params: unknown };
-            const result = await this.call(method, params, urgency, only);
+            const result = await this.call(method, params, urgency, only, prepaid);
             return { data: { ok: true, result }, status: 200, statusText: 'OK', headers: {}, config };
         };
+    }
+
+    private async askOnce(endpoint: Endpoint, method: string, text: string): Promise<unknown> {
+        await endpoint.requireNetwork(0);
+        const answer = await endpoint.post(method, text);
+        if (answer.kind === 'answer') {
+            return answer.result;
+        }
+        throw errorOf(endpoint, answer);
     }
 
     private afterIdle<T>(call: () => Promise<T>): Promise<T> {

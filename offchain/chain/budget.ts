@@ -79,6 +79,17 @@ export class Budget {
         });
     }
 
+    /** True if nothing waits and more than half of a burst is left: an endpoint with one call at a time spares none. */
+    get hasSpare(): boolean {
+        this.refill();
+        return this.waiting.length === 0 && this.pause === 0 && this.tokens >= 1 + this.burst / 2;
+    }
+
+    /** Takes a call that {@link hasSpare}. */
+    takeSpare(): void {
+        this.tokens -= 1;
+    }
+
     /** Notes that the endpoint refused a call as one too many. `pauseMs`: milliseconds that it asks to wait. */
     slowDown(pauseMs: number): void {
         this.refill();

@@ -23,6 +23,7 @@ import { excessOfTransaction, smallCell } from './bags';
 import type { Urgency } from './budget';
 import { type EndpointSettings, paramOf } from './endpoint';
 import { ChainError } from './errors';
+import { majorityAnswers } from './majority';
 
 /** One account at time `at`, as the API answers. */
 export interface ChainAccount {
@@ -132,6 +133,9 @@ export interface ChainSettings {
     apiKey?: string | undefined; // of the first endpoint
 }
 
+/** Seconds by which a server of an API may be behind another. */
+export const LAG_SECONDS = 120;
+const MIN_MAJORITY = 3; // endpoints of which most are more than one
 const PAGE = 50; // transactions in one call
 const MAX_PAGES = 20_000; // of one list: a million transactions
 const MAX_LT = 1n << 64n; // above every logical time
@@ -175,14 +179,14 @@ export class TonHttpChain implements Chain {
 
     constructor(
         private readonly settings: ChainSettings,
-        private readonly view: { api?: ChainApi; urgency?: Urgency; only?: number } = {},
+        private readonly view: { api?: ChainApi; urgency?: Urgency; only?: number; prepaid?: boolean } = {},
     ) {
         this.network = settings.network;
         const endpoints = endpointsOf(settings);
         this.api = view.api ?? new ChainApi(endpoints, settings.network);
         this.client = new Client({
             endpoint: endpoints[0].url,
-            httpAdapter: this.api.adapter(view.urgency, view.only),
+            httpAdapter: this.api.adapter(view.urgency, view.only, view.prepaid),
         });
     }
 
@@ -203,7 +207,25 @@ export class TonHttpChain implements Chain {
         return this.withView({ urgency });
     }
 
+    /**
+     * Of three endpoints or more, the account as most of them show it, so that no single one makes it up. As the first
+     * that serves shows it, if too few of them have calls to spare, or show the same soon.
+     */
     async account(address: Address): Promise<ChainAccount> {
+        const all = this.api.names.length;
+        const { only: one, urgency } = this.view;
+        const isCompared = one === undefined && urgency !== 'idle' && all >= MIN_MAJORITY;
+        const spare = isCompared ? this.api.takeSpare() : [];
+        const requested = spare.map((only) => this.withView({ only, prepaid: true }).shownAccount(address));
+        const alike = spare.length > 0 ? await majorityAnswers(requested, { all, isAlike: isSameState }) : undefined;
+        if (alike === undefined) {
+            return this.shownAccount(address);
+        }
+        const times = alike.map(({ at }) => at).sort((a, b) => a - b);
+        return { ...alike[0], at: times[(times.length - 1) >> 1] };
+    }
+
+    private async shownAccount(address: Address): Promise<ChainAccount> {
         const state = await this.client.getContractState(address);
         return {
             state: state.state,
@@ -274,7 +296,7 @@ export class TonHttpChain implements Chain {
         }
     }
 
-    private withView(view: { urgency?: Urgency; only?: number }): TonHttpChain {
+    private withView(view: { urgency?: Urgency; only?: number; prepaid?: boolean }): TonHttpChain {
         return new TonHttpChain(this.settings, { ...this.view, ...view, api: this.api });
     }
 
@@ -387,6 +409,22 @@ function transactionOf(transaction: Transaction): AccountTransaction {
         },
         fees: feesOut.reduce((sum, fee) => sum + fee, 0n),
     };
+}
+
+/** True if two endpoints show an account alike: one of them may be some seconds behind the other. */
+function isSameState(one: ChainAccount, other: ChainAccount): boolean {
+    const isSameCell = (name: 'code' | 'data') =>
+        one[name] === undefined || other[name] === undefined
+            ? one[name] === other[name]
+            : one[name].hash().equals(other[name].hash());
+    const isClose = Math.abs(one.at - other.at) <= LAG_SECONDS;
+    return (
+        one.state === other.state &&
+        one.balance === other.balance &&
+        isClose &&
+        isSameCell('code') &&
+        isSameCell('data')
+    );
 }
 
 /** The external messages out of a transaction, in their order. */

@@ -73,6 +73,11 @@ export class Endpoint {
         return this.failures > 0 && this.pausedUntil > performance.now();
     }
 
+    /** True if it serves, and has a call that nothing else needs. */
+    get hasSpare(): boolean {
+        return this.failures === 0 && this.pause === 0 && this.budget.hasSpare;
+    }
+
     /** Why its last failed call failed. */
     get error(): ChainError {
         return errorOf(this, this.trouble);

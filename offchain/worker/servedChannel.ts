@@ -4,6 +4,7 @@
  * Longer than 350 lines because how far a channel is believed is best read in one place.
  */
 import { larger, smaller } from '@cocoon-market/wrappers';
+import { LAG_SECONDS } from '../chain';
 import { RENT } from '../link';
 import { resolvesWithin } from '../process/tasks';
 import { unclaimedOf } from '../store/jobSums';
@@ -25,7 +26,6 @@ import {
 } from './votes';
 
 const ENDED_PAUSES = 12; // times `freshSeconds` between two readings for a job that has ended
-const LAG_SECONDS = 120; // by which a server of the API may be behind another
 const DENIED_SECONDS = 5; // for which the endpoints are not asked again for what they do not show
 const COMPARE_MS = 2000; // that a client's reading waits for the other endpoints
 const READ_MS = 3000; // that the query of a secured job waits for a reading

@@ -1543,6 +1543,20 @@ export const workerAttacks: Attack[] = [
         removed: 'worker: the majority of endpoints about who opened a channel (originOf)',
     },
     {
+        source: 'fault kind: one answer believed',
+        attack: 'The first of three endpoints hides an account, or shows another balance or time, at a moment of its choice.',
+        stoppedBy: 'An account is what most of three endpoints show, while they have calls to spare.',
+        file: 'tests/offchain/chain/majority.spec.ts',
+        test: 'An account is as two of three endpoints show it, whichever of the three hides it',
+    },
+    {
+        source: 'fault kind: calls used up',
+        attack: 'Readings that compare three endpoints use up the calls for which claims and comparisons wait.',
+        stoppedBy: 'Only what is more than half of a burst is spent on that, and nothing of one call a second.',
+        file: 'tests/offchain/chain/majority.spec.ts',
+        test: 'An account is as two of three endpoints show it that take ten calls a second, while they have calls to spare',
+    },
+    {
         source: 'review',
         attack: 'The first of several endpoints tells a time, or what an account holds, that no database stores: every query and every new job fails, and on PostgreSQL the worker ends.',
         stoppedBy: 'Such an answer counts as none, and the next endpoint is asked.',
