@@ -77,6 +77,15 @@ describe('Provider: RegisterNode', () => {
         await expectSolvent(market);
     });
 
+    it('is the first of its version to count: before it, everything of that version is nothing', async () => {
+        const { provider } = await joinedMarket();
+
+        expect(await provider.getVersionShares(0n)).toMatchObject({
+            ...{ shares: 0n, nodes: 0n, gpus: 0n, maxShare: 0n },
+            ...{ slashable: 0n, frozen: 0n, cases: 0n, pendingVerdicts: 0n },
+        });
+    });
+
     it('requires what a getter names, by class and number of GPUs', async () => {
         const { provider } = await joinedMarket();
 
