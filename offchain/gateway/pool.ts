@@ -496,7 +496,8 @@ export class JobPool {
 
     /**
      * Open jobs that are used up or too many: no query runs or is without an ending, and another job has taken their
-     * place. Jobs become too many when workers or other gateways were gone, and their jobs come back.
+     * place. Jobs become too many when workers or other gateways were gone, and their jobs come back, or when nodes
+     * fail and others stand in for them. Of those, a node keeps none open by withholding endings.
      */
     exhausted(): GatewayJob[] {
         const models = new Set(this.book.open().map(({ stored }) => stored.model));
@@ -506,8 +507,8 @@ export class JobPool {
             const replaced = others.some((other) => other.available >= this.threshold(other));
             const surplus = replaced && this.isIdle(job) && others.some((other) => other.usedAt > job.usedAt);
             const isUsedUp = replaced && job.available < this.threshold(job);
-            const over = this.isOver(job) || surplus || isUsedUp || tooMany.has(job);
-            return over && job.running === 0 && job.unfinished.length === 0;
+            const over = this.isOver(job) || surplus || isUsedUp;
+            return job.running === 0 && (tooMany.has(job) || (over && job.unfinished.length === 0));
         });
     }
 

@@ -913,6 +913,14 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'Two nodes of one owner have twice as many jobs as may be open, break off answers and withhold the endings: no job is opened at another node until these end.',
+        stoppedBy: 'Jobs beyond job.maxOpen are settled, too, if their nodes withhold endings.',
+        file: 'tests/offchain/gateway/parallel.spec.ts',
+        test: 'Many questions at once two nodes that have as many jobs as may be and withhold all endings keep no question from a third',
+        removed: 'offchain/gateway/pool: `tooMany` without regard to `unfinished` in `exhausted`',
+    },
+    {
+        source: 'review',
         attack: 'The same, and the node breaks the protocol once: one job at a time is opened elsewhere, until it is banned no more.',
         stoppedBy: 'Jobs at banned nodes do not count either.',
         file: 'tests/offchain/gateway/parallel.spec.ts',

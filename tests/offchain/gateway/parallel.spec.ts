@@ -228,6 +228,26 @@ describe('Many questions at once', () => {
         ]);
     });
 
+    it('two nodes that have as many jobs as may be and withhold all endings keep no question from a third', async () => {
+        const job = { deposit: '1000000000', step: '40000', maxParallel: 1, maxOpen: 1 };
+        await start({ workers: 3, config: { job } });
+        const [first, second, third] = bench.workers;
+        const withhold = { cut: 0, withholds: true } as const;
+        await bench.post({ ...ask, provider: { only: [first.url] } });
+        first.scripts.push(...Array(9).fill(withhold));
+        expect((await bench.post({ ...ask, provider: { ignore: [third.url] } })).status).toBe(200);
+        second.scripts.push(...Array(9).fill(withhold));
+        expect((await bench.post(ask)).status).toBe(503);
+        expect(jobs().map(({ stored }) => stored.worker)).toEqual([first.url, second.url]);
+
+        const sweep = bench.gateway.sweep();
+        await until(() => jobs().filter(({ phase }) => phase === 'open').length === 1);
+        expect((await bench.post(ask)).status).toBe(200);
+        expect(third.asked).toHaveLength(1);
+        [first, second].forEach(({ only }) => only.queries.clear()); // nothing is left to wait for
+        await sweep;
+    });
+
     it('no job makes room for one that two questions need, if one more may be open', async () => {
         const job = { deposit: '1000000000', step: '40000', maxParallel: 2, maxOpen: 3 };
         await start({ workers: 3, config: { job } });
