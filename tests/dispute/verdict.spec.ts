@@ -1,6 +1,7 @@
 // Longer than 350 lines because its cases share one set-up.
 /** B1: cases for the committee. */
-import { beginCell, toNano } from '@ton/core';
+import { beginCell, Cell, toNano } from '@ton/core';
+import { internal } from '@ton/sandbox';
 
 import { errors } from '@cocoon-market/wrappers';
 import { Vote, votesCell } from '../../wrappers/evidence';
@@ -17,7 +18,7 @@ import {
     useCases,
     votes,
 } from '../support/cases';
-import { expectConserved, expectRefused } from '../support/chain';
+import { expectConserved, expectRefused, transactionsOn } from '../support/chain';
 import { valueSent } from '../support/market';
 import { CHANGE_DELAY, committeeOf, DAY, expectSolvent, HOUR, RATE, STAKE } from '../support/stake';
 
@@ -371,6 +372,38 @@ describe('The committee', () => {
         expect((await provider.getStanding()).slashableByVerdict).toBe(STAKE / 10n);
         expect(slashesIn(await judge(open, 500))[0].amounts.amount).toBe(SHARE / 20n);
         expect((await provider.getStakeSlot(0n)).amount).toBe(STAKE - SHARE / 20n);
+    });
+
+    it('that convicts twice at the same moment takes each loss once', async () => {
+        const { blockchain, provider, stranger } = market();
+        const opened = [await openCase(1), await openCase(2)];
+        for (const open of opened) {
+            await state(open);
+        }
+        const before = blockchain.snapshot();
+        const bodies: Cell[] = [];
+        for (const open of opened) {
+            const [judged] = transactionsOn(await judge(open, 500), open.dispute.address);
+            bodies.push(judged.inMessage!.body);
+            await blockchain.loadFrom(before);
+        }
+
+        const [first, second] = await Promise.all(
+            opened.map(async ({ dispute, value }, i) => {
+                const message = internal({ from: stranger.address, to: dispute.address, value, body: bodies[i] });
+                return blockchain.sendMessageIter(message, { allowParallel: true });
+            }),
+        );
+        for (const each of [first, second]) {
+            await each.next(); // Dispute
+            await each.next(); // Provider, which asks the node
+        }
+        for await (const _ of first);
+        expect((await provider.getProviderState()).stake).toBe(STAKE - SHARE / 20n);
+        for await (const _ of second);
+
+        expect((await provider.getProviderState()).stake).toBe(STAKE - SHARE / 10n);
+        await expectSolvent(market());
     });
 
     it('has what it took counted for a day and for two weeks, to the second', async () => {
