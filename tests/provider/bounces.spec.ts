@@ -75,20 +75,28 @@ describe('Bounces', () => {
         await expectSolvent(market);
     });
 
-    it.each(['SlashShare', 'ReleaseShare'] as const)('of %s end the case of a node that is no more', async (name) => {
-        const market = await caseMarket();
-        const { provider, node, job, insurance } = market;
-        await report(market, 'demand', job.report.demand(job.accept()));
-        expect(await provider.getStanding()).toMatchObject({ cases: 1n });
+    it.each(['SlashShare', 'ReleaseShare'] as const)(
+        'of %s end a case of a node that is no more, and the last one lifts what all froze',
+        async (name) => {
+            const market = await caseMarket();
+            const { provider, node, job, insurance } = market;
+            for (const number of [1, 2]) {
+                await report(market, 'demand', job.report.demand(job.accept({ number })));
+            }
+            const { frozen } = await provider.getStanding();
+            expect(frozen).toBeGreaterThan(0n);
 
-        const body = beginCell().storeUint(opcodes[name], 32).storeUint(7, 64); // of a node of version 0
-        const result = await bounceBack(market, node.address, provider.address, body);
+            const body = beginCell().storeUint(opcodes[name], 32).storeUint(7, 64); // of a node of version 0
+            await bounceBack(market, node.address, provider.address, body);
+            expect(await provider.getStanding()).toMatchObject({ cases: 1n, frozen });
+            const result = await bounceBack(market, node.address, provider.address, body);
 
-        expect(await provider.getStanding()).toMatchObject({ cases: 0n, frozen: 0n });
-        const excesses = beginCell().storeUint(opcodes.Excesses, 32).storeUint(7, 64).endCell();
-        expect(result.transactions).toHaveTransaction({ to: insurance.address, body: excesses, success: true });
-        await expectSolvent(market);
-    });
+            expect(await provider.getStanding()).toMatchObject({ cases: 0n, frozen: 0n });
+            const excesses = beginCell().storeUint(opcodes.Excesses, 32).storeUint(7, 64).endCell();
+            expect(result.transactions).toHaveTransaction({ to: insurance.address, body: excesses, success: true });
+            await expectSolvent(market);
+        },
+    );
 
     it('of ReleaseShare end the case of a provider that has no operator', async () => {
         const market = await caseMarket();

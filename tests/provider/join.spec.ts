@@ -1,9 +1,11 @@
 import { beginCell, Cell, toNano } from '@ton/core';
+import { internal } from '@ton/sandbox';
 
 import { errors } from '../../wrappers/protocol';
 import { Provider } from '../../wrappers/Provider';
 import { registryChanges } from '../../wrappers/Registry';
 import { expectConserved, expectRefused, feesOf, transactionsOn } from '../support/chain';
+import { bodyWith } from '../support/schema';
 import {
     BASE_STAKE,
     CHANGE_DELAY,
@@ -178,6 +180,25 @@ describe('Provider: Adopt', () => {
 
         expect((await provider.getProviderState()).rulesVersion).toBe(2n);
         await expectSolvent(market);
+    });
+
+    it('keeps what it has when older rules arrive late', async () => {
+        const market = await joinedMarket();
+        const { blockchain, provider, registry, owner } = market;
+        const older = await registry.getRules();
+        await changeRules(market, 100 * HOUR);
+        await provider.sendAdopt(owner.getSender(), { value: VALUE });
+        const followed = async () => (await provider.getMembershipNow()).rules?.hash();
+        const newer = await followed();
+
+        const body = bodyWith('RulesGiven', { version: 1n, rules: older });
+        const late = internal({ from: registry.address, to: provider.address, value: VALUE, body });
+        const result = await blockchain.sendMessage(late);
+
+        expect(newer).not.toEqual(older.hash());
+        expect(await followed()).toEqual(newer);
+        expect((await provider.getProviderState()).rulesVersion).toBe(2n);
+        expect(result.transactions).toHaveTransaction({ from: provider.address, to: owner.address, success: true });
     });
 
     it('names no operator of a provider that has none', async () => {

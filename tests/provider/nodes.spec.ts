@@ -260,15 +260,18 @@ describe('Provider: ChangeNode', () => {
     it('keeps nothing of a change when there is no such node, nor any of its version', async () => {
         const market = await joinedMarket();
         const { blockchain, provider, owner } = market;
-        const state = async () => (await blockchain.getContract(provider.address)).accountState;
-        const before = await state();
+        const data = async () => {
+            const { accountState } = await blockchain.getContract(provider.address);
+            return accountState?.type === 'active' ? accountState.state.data?.hash() : undefined;
+        };
+        const before = await data();
 
         const change = nodeChanges.offers([]);
         const value = await provider.getChangeNodeValue(change);
         await provider.sendChangeNode(owner.getSender(), { value, number: 7, codeVersion: 0, change });
 
-        expect(before?.type).toBe('active');
-        expect(await state()).toEqual(before);
+        expect(before).toBeInstanceOf(Buffer);
+        expect(await data()).toEqual(before);
     });
 
     it('refuses strangers and code versions that are not there', async () => {
@@ -314,6 +317,15 @@ describe('Provider: ReplaceHardware', () => {
 
         expectRefused(over, { to: market.provider.address, exitCode: errors.ErrLowStake });
         expect(await totalsOf(market.provider)).toMatchObject({ shares: 5n * RATE });
+    });
+
+    it('raises the highest share that a key of its version may cost, from one nanoTON on', async () => {
+        const market = await nodeMarket();
+        expect((await market.provider.getVersionShares(0n)).maxShare).toBe(2n * RATE);
+
+        await replace(market, 3, { share: 3n * RATE - 1n });
+
+        expect((await market.provider.getVersionShares(0n)).maxShare).toBe(2n * RATE + 1n);
     });
 
     it('prices the share by the rules followed now', async () => {
