@@ -396,8 +396,10 @@ describe('The committee', () => {
         );
         for (const each of [first, second]) {
             await each.next(); // Dispute
+            await each.next(); // reporter, who gets the bond
             await each.next(); // Provider, which asks the node
         }
+        expect((await provider.getVersionShares(0n)).pendingVerdicts).toBe(2n);
         for await (const _ of first);
         expect((await provider.getProviderState()).stake).toBe(STAKE - SHARE / 20n);
         for await (const _ of second);
