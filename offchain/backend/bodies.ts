@@ -1,5 +1,6 @@
 /** Reads bodies of a model server, which may be too long, or never end. */
 import type { Dispatcher } from 'undici';
+import { wholeAnswer } from '../process/bytes';
 import { assertPlainJson } from '../process/json';
 
 const ERROR_BYTES = 64 * 1024;
@@ -19,23 +20,11 @@ export async function errorBody(body: Dispatcher.ResponseData['body']): Promise<
 /** A body as JSON; undefined when it is not JSON, longer than `max` bytes, or breaks off. */
 export async function readJson(body: Dispatcher.ResponseData['body'], max: number): Promise<unknown> {
     try {
-        const bytes = await readBytes(body, max);
+        const bytes = await wholeAnswer(body, max);
         return bytes && (JSON.parse(bytes.toString('utf8')) as unknown);
     } catch {
         return undefined;
     }
-}
-
-/** A body; undefined when it is longer than `max` bytes. Throws when it breaks off. */
-export async function readBytes(body: Dispatcher.ResponseData['body'], max: number): Promise<Buffer | undefined> {
-    const pieces: Buffer[] = [];
-    let length = 0;
-    for await (const piece of body) {
-        pieces.push(piece as Buffer);
-        length += (piece as Buffer).length;
-        if (length > max) return undefined;
-    }
-    return Buffer.concat(pieces);
 }
 
 /** The JSON of one event of a stream. Throws if it is none, or has more values than any answer. */

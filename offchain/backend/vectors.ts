@@ -1,9 +1,9 @@
 /** Reads the vectors of an answer with embeddings, and packs them as 32-bit numbers in base64. */
 import type { Dispatcher } from 'undici';
 import { requestLimits } from '../link';
+import { wholeAnswer } from '../process/bytes';
 import { eventLoop } from '../process/loopShare';
 import { BackendError } from './backend';
-import { readBytes } from './bodies';
 import type { WireUsage } from './usage';
 
 /** One vector. */
@@ -27,7 +27,7 @@ export async function readVectors(
     body: Dispatcher.ResponseData['body'],
     max: number,
 ): Promise<{ vectors?: { index: number; embedding: string }[]; usage?: WireUsage }> {
-    const json = await readBytes(body, JSON_BYTES * max).catch(() => Buffer.alloc(0));
+    const json = await wholeAnswer(body, JSON_BYTES * max).catch(() => Buffer.alloc(0));
     if (json === undefined) {
         return {};
     }

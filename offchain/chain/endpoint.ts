@@ -1,6 +1,7 @@
 /** One endpoint of TON HTTP API v2: its address, its budget of calls, its availability and its network. */
 import { Cell } from '@ton/core';
 import { type Dispatcher, request } from 'undici';
+import { wholeAnswer } from '../process/bytes';
 import { isOnThisMachine } from '../process/publicAddress';
 import { retryAfterOf } from '../process/retryAfter';
 import { excessOfCells } from './bags';
@@ -226,16 +227,11 @@ export class Endpoint {
 
 /** A body as text. Throws if it is longer than any answer, before it fills the memory. */
 async function textOf(body: Dispatcher.ResponseData['body']): Promise<string> {
-    const pieces: Buffer[] = [];
-    let length = 0;
-    for await (const piece of body as AsyncIterable<Buffer>) {
-        length += piece.length;
-        if (length > MAX_ANSWER) {
-            throw new Error(`its answer has more than ${MAX_ANSWER >> 20} MiB`);
-        }
-        pieces.push(piece);
+    const bytes = await wholeAnswer(body, MAX_ANSWER);
+    if (bytes === undefined) {
+        throw new Error(`its answer has more than ${MAX_ANSWER >> 20} MiB`);
     }
-    return Buffer.concat(pieces).toString('utf8');
+    return bytes.toString('utf8');
 }
 
 /** True for a time of the chain, which has 32 bits. */

@@ -1,5 +1,6 @@
 /** Speed of nodes as one gateway measured it. A chain does not have it. */
 import { z } from 'zod';
+import { wholeAnswer } from '../process/bytes';
 import { reasonOf } from '../process/errors';
 
 const MAX_BYTES = 4 << 20;
@@ -54,16 +55,11 @@ export class MeasuredSource {
 }
 
 async function boundedText(response: Response): Promise<string> {
-    const chunks: Uint8Array[] = [];
-    let size = 0;
-    for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
-        size += chunk.length;
-        if (size > MAX_BYTES) {
-            throw new Error(`it answered with more than ${MAX_BYTES} bytes`);
-        }
-        chunks.push(chunk);
+    const bytes = response.body === null ? Buffer.alloc(0) : await wholeAnswer(response.body, MAX_BYTES);
+    if (bytes === undefined) {
+        throw new Error(`it answered with more than ${MAX_BYTES} bytes`);
     }
-    return Buffer.concat(chunks).toString('utf8');
+    return bytes.toString('utf8');
 }
 
 /** Reads the data of a gateway's page. Throws if they are no such data. */

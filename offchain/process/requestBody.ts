@@ -1,8 +1,7 @@
 /** Reads the body of a request in about as many bytes of memory as it has, whatever pieces it comes in. */
 import { errorCodes, type FastifyRequest } from 'fastify';
 import type { IncomingMessage } from 'node:http';
-
-const FIRST_BYTES = 4 << 10; // of room for a body that does not say its length
+import { GrowingBytes } from './bytes';
 
 /**
  * The whole body, up to the limit of its route. Each piece is copied as it comes. fastify keeps a Buffer for each until
@@ -19,7 +18,7 @@ export async function bodyOf(
     if (length !== undefined && length > max) {
         throw new errorCodes.FST_ERR_CTP_BODY_TOO_LARGE();
     }
-    const bytes = new GrowingBytes(length ?? FIRST_BYTES);
+    const bytes = new GrowingBytes(length);
     await new Promise<void>((resolve, reject) => {
         const stop = (error?: Error) => {
             payload.off('data', add).off('end', stop).off('error', fail);
@@ -39,28 +38,4 @@ export async function bodyOf(
         throw new errorCodes.FST_ERR_CTP_INVALID_CONTENT_LENGTH();
     }
     return bytes.all;
-}
-
-/** Bytes that come in pieces, in room that is at most twice as large. */
-class GrowingBytes {
-    length = 0;
-    private room: Buffer | undefined;
-
-    /** `first`: bytes of room from the first piece on. */
-    constructor(private readonly first: number) {}
-
-    get all(): Buffer {
-        return this.room?.subarray(0, this.length) ?? Buffer.alloc(0);
-    }
-
-    add(piece: Buffer): void {
-        const needed = this.length + piece.length;
-        this.room ??= Buffer.allocUnsafe(Math.max(this.first, needed));
-        if (needed > this.room.length) {
-            const larger = Buffer.allocUnsafe(Math.max(2 * this.room.length, needed));
-            this.room.copy(larger, 0, 0, this.length);
-            this.room = larger;
-        }
-        this.length += piece.copy(this.room, this.length);
-    }
 }

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import catalogue from '../../params/catalogue.json';
 import { EMBEDDED_MODEL } from '../backend';
 import { MAX_LIST, modelList, type ServerKind, serverOf } from '../backend/servers';
+import { wholeAnswer } from '../process/bytes';
 import { Remedied } from '../process/errors';
 
 /** A model server that answered. */
@@ -73,16 +74,11 @@ function baseOf(text: string): string {
 }
 
 async function textOf(body: AsyncIterable<Buffer>): Promise<string> {
-    const parts: Buffer[] = [];
-    let bytes = 0;
-    for await (const part of body) {
-        parts.push(part);
-        bytes += part.length;
-        if (bytes > MAX_LIST) {
-            throw new Error('its list of models is too long');
-        }
+    const bytes = await wholeAnswer(body, MAX_LIST);
+    if (bytes === undefined) {
+        throw new Error('its list of models is too long');
     }
-    return Buffer.concat(parts).toString('utf8');
+    return bytes.toString('utf8');
 }
 
 function jsonOf(text: string): unknown {

@@ -1685,4 +1685,12 @@ export const workerAttacks: Attack[] = [
         test: 'An endpoint that lies about what can be claimed and names less than nothing as what a claim must carry keeps nothing from being claimed',
         removed: 'worker: values of a claim that cannot be (ClaimSender.requiredValue)',
     },
+    {
+        source: 'review',
+        attack: 'A model server or an endpoint of the chain sends what it answers byte by byte, so that each byte takes dozens in the memory of a worker.',
+        stoppedBy: 'Each piece is copied behind the others as it comes.',
+        file: 'tests/offchain/process/bytes.spec.ts',
+        test: 'An answer that a server sends byte by byte takes about as much memory as it has bytes, such as the vectors of a model server',
+        removed: 'process: the room for all pieces of an answer (GrowingBytes)',
+    },
 ];
