@@ -9,9 +9,10 @@ import type { ModelRequest } from './request';
 // Fields that say which tokens a model writes.
 const TOKEN_FIELDS = ['logit_bias', 'allowed_token_ids'];
 
-// As vocabularies write them. A model server may read them as tokens in a prompt, too, and a model repeats them.
+// As vocabularies write them. A model server may read them as tokens in a prompt, too, and a model repeats them. Code
+// and pages have much that only begins alike, such as `<string>`, `<span>` or `[Installation]`.
 const SPECIAL_TOKEN =
-    /<[|｜]|<\/?(s|bos|eos|pad|unk|mask|begin_of|end_of|start_of|unused)|\[\/?(INST|PAD|UNK|MASK|control_)/i;
+    /<[|｜](?![\s>])|<\/?(s|bos|eos|pad|unk|mask|sep|special)[>_]|<\/?(begin_of|end_of|start_of|unused)|\[\/?((INST|PAD|UNK|MASK)\d*\]|control_)/i;
 
 /** True if a request says which tokens a model writes, or names a special one. */
 export function mayWriteSpecialTokens(request: ModelRequest): boolean {

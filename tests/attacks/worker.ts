@@ -741,6 +741,14 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'The same, and most programs and web pages in the prompts of other apps have something that begins like a special token, such as <string> or <span>: no node answers these.',
+        stoppedBy: 'Only whole special tokens count, as vocabularies write them.',
+        file: 'tests/offchain/link/specialTokens.spec.ts',
+        test: 'A request that may have a model write special tokens is not one that has a type of a program',
+        removed: 'offchain/link/specialTokens: the end of a name in `SPECIAL_TOKEN`',
+    },
+    {
+        source: 'review',
         attack: 'The first endpoint hides a channel until its client is refunded, although another endpoint shows it.',
         stoppedBy: 'Vouchers of a channel that looks gone are claimed if any endpoint shows it.',
         file: 'tests/regression/offchain-worker.spec.ts',
