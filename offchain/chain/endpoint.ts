@@ -74,9 +74,9 @@ export class Endpoint {
         return this.failures > 0 && this.pausedUntil > performance.now();
     }
 
-    /** True if it serves, and has a call that nothing else needs. */
+    /** True if it may be asked, be it whether it serves again, and has a call that nothing else needs. */
     get hasSpare(): boolean {
-        return this.failures === 0 && this.pause === 0 && this.budget.hasSpare;
+        return this.pause === 0 && this.budget.hasSpare;
     }
 
     /** Why its last failed call failed. */

@@ -3,6 +3,7 @@ import { type Localnet, startLocalnet } from '@cocoon-market/localnet';
 import { Address } from '@ton/core';
 import { json } from 'node:stream/consumers';
 import { TonHttpChain } from '../../../offchain/chain';
+import { waitUntil } from '../../../offchain/process/tasks';
 import { serverOf } from '../support/server';
 
 const COIN = 1_000_000_000n;
@@ -97,6 +98,16 @@ describe('An account', () => {
         const chain = await chainOf(first, honest, honest);
 
         expect(await chain.account(ACCOUNT)).toMatchObject({ balance: COIN });
+    });
+
+    it('is as most of three endpoints show it again, soon after one of them failed once', async () => {
+        let failures = 1;
+        const failsOnce: Lie = (result) => (failures-- > 0 ? { ...result, balance: 'much' } : result);
+        const chain = await chainOf(shows(5n), honest, failsOnce);
+        expect(await chain.account(ACCOUNT)).toMatchObject({ balance: 5n });
+
+        const isRight = async () => (await chain.account(ACCOUNT)).balance === COIN;
+        expect(await waitUntil(isRight, { maxMs: 10_000 })).toBe(true);
     });
 
     it('is as the first of three endpoints shows it, if each shows another', async () => {
