@@ -93,9 +93,7 @@ export class Endpoint {
         const round = this.failures;
         const answer = this.mayUse(method) ? await this.askTimed(method, call, within) : this.outdated;
         if (answer.kind === 'failure') {
-            this.failures = Math.max(this.failures, round + 1); // parallel calls that fail count as one failure
-            this.pausedUntil = performance.now() + PAUSES[Math.min(this.failures, PAUSES.length) - 1];
-            this.trouble = answer;
+            this.noteFailure(answer, round);
         } else {
             this.failures = 0;
             this.pausedUntil = 0;
@@ -107,6 +105,13 @@ export class Endpoint {
             this.budget.noteServed();
         }
         return answer;
+    }
+
+    /** Notes a failure after so many in a row when the call was made: parallel calls that fail count as one failure. */
+    private noteFailure(trouble: Endpoint['trouble'], round: number): void {
+        this.failures = Math.max(this.failures, round + 1);
+        this.pausedUntil = performance.now() + PAUSES[Math.min(this.failures, PAUSES.length) - 1];
+        this.trouble = trouble;
     }
 
     // While its time stands still, only an answer with a time can show progress, and a message may still reach the
@@ -166,15 +171,17 @@ export class Endpoint {
         }
         const params = { config_id: GLOBAL_ID_PARAM };
         const method = 'getConfigParam';
+        const round = this.failures;
         const answer = await this.post(method, JSON.stringify({ id: '1', jsonrpc: '2.0', method, params }));
-        if (answer.kind !== 'answer') {
-            throw errorOf(this, answer);
-        }
-        let id: number;
-        try {
-            id = paramOf(answer.result).beginParse().loadInt(32);
-        } catch {
-            throw new ChainError(`${this.name} does not name its network: is it a TON HTTP API v2?`);
+        const id = answer.kind === 'answer' ? idOf(answer.result) : undefined;
+        if (id === undefined) {
+            const message = 'does not name its network: is it a TON HTTP API v2?';
+            const trouble = answer.kind === 'answer' ? { kind: 'failure' as const, message } : answer;
+            const error = errorOf(this, trouble);
+            if (trouble.kind !== 'busy' && !error.final) {
+                this.noteFailure(trouble, round); // whatever it answers, it does not serve
+            }
+            throw error;
         }
         if (id !== this.network) {
             const text = `${this.name} is an endpoint of network ${id}, and ${this.network} is configured`;
@@ -243,6 +250,15 @@ function isBalance(balance: unknown): boolean {
     return isWhole && BigInt(balance as string | number) >= -1n && BigInt(balance as string | number) < MAX_BALANCE;
 }
 
+/** The id of a network in an answer to getConfigParam; undefined when it has none. */
+function idOf(answer: unknown): number | undefined {
+    try {
+        return paramOf(answer).beginParse().loadInt(32);
+    } catch {
+        return undefined;
+    }
+}
+
 /** The cell of an answer to getConfigParam. Throws when it has none. */
 export function paramOf(answer: unknown): Cell {
     return Cell.fromBase64((answer as { config: { bytes: string } }).config.bytes);
@@ -300,10 +316,10 @@ function answerOf(text: string): ApiAnswer | undefined {
     }
 }
 
-const WAIT = 1000; // milliseconds after a 429 that does not say how long
+const WAIT = 1000; // milliseconds after a 429 that does not say how long, or says not at all
 const MAX_WAIT = 60_000;
 
 function retryAfter(header: string | string[] | undefined): number {
     const seconds = retryAfterOf(header);
-    return seconds === undefined ? WAIT : Math.min(MAX_WAIT, seconds * 1000);
+    return seconds ? Math.min(MAX_WAIT, seconds * 1000) : WAIT; // one that says 0 would be asked without an end
 }

@@ -40,6 +40,20 @@ export const scriptsAttacks: Attack[] = [
         test: 'The client of the chain lets a hung API cost seconds once, and those who ask next nothing',
     },
     {
+        attack: 'The first of several endpoints answers each call with 429 and Retry-After: 0. It is asked for ever, and no claim or order goes by another endpoint.',
+        source: 'review',
+        stoppedBy: 'An endpoint that has had too many calls is not asked for a second at least, so the next one is.',
+        file: API,
+        test: 'The client of the chain asks the second endpoint, and the first one a few times only, where that one says of every call that it is one too many, and to wait for 0 seconds',
+    },
+    {
+        attack: 'The first of several endpoints never says of which network it is, and no call reaches another endpoint.',
+        source: 'review',
+        stoppedBy: 'The next endpoint is asked.',
+        file: API,
+        test: 'The client of the chain asks the second endpoint, and the first one a few times only, where that one does not name its network',
+    },
+    {
         attack: 'an error of the API repeats its key',
         source: "fault kind: the chain's API",
         stoppedBy: "the chain's client: retries, failover, timeouts of seconds, names without keys",

@@ -1558,6 +1558,13 @@ export const workerAttacks: Attack[] = [
         test: 'An account is as two of three endpoints show it, whichever of the three hides it',
     },
     {
+        source: 'review',
+        attack: 'The first of three endpoints waits until an honest one has failed once, and is believed alone from then on.',
+        stoppedBy: 'One that failed is asked again after its pause.',
+        file: 'tests/offchain/chain/majority.spec.ts',
+        test: 'An account is as most of three endpoints show it again, soon after one of them failed once',
+    },
+    {
         source: 'fault kind: calls used up',
         attack: 'Readings that compare three endpoints use up the calls for which claims and comparisons wait.',
         stoppedBy: 'Only what is more than half of a burst is spent on that, and nothing of one call a second.',
