@@ -51,7 +51,7 @@ export const scriptsAttacks: Attack[] = [
         source: 'review',
         stoppedBy: 'The next endpoint is asked.',
         file: API,
-        test: 'The client of the chain asks the second endpoint, and the first one a few times only, where that one does not name its network',
+        test: 'The client of the chain asks the second endpoint, and the first one a few times only, where that one does not say of which network it is',
     },
     {
         attack: 'an error of the API repeats its key',

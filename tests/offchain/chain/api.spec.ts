@@ -190,9 +190,9 @@ describe('The client of the chain', () => {
         });
 
         it.each([
-            ['does not name its network', 200, { ok: true, result: {} }],
-            ['fails to say of which network it is', 500, { ...error, code: 500 }],
-        ])('%s', async (_, status, answer) => {
+            ['does not say', 200, { ok: true, result: {} }],
+            ['fails to say', 500, { ...error, code: 500 }],
+        ])('%s of which network it is', async (_, status, answer) => {
             const chain = await askedOf((method, response) => isNetwork(method) && says(response, status, answer));
 
             expect(await chain.account(address(1))).toMatchObject({ balance: 1_000_000_000n });
