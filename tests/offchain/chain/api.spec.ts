@@ -1,8 +1,6 @@
 import { freePort } from '../../../demo/ports';
 import { type Localnet, startLocalnet } from '@cocoon-market/localnet';
 import { Address, beginCell } from '@ton/core';
-import type { ServerResponse } from 'node:http';
-import { json } from 'node:stream/consumers';
 import { ChainError, endpointName, type EndpointSettings, TonHttpChain } from '../../../offchain/chain';
 import { serverOf } from '../support/server';
 
@@ -144,72 +142,6 @@ describe('The client of the chain', () => {
         await failureOf(chainAt(server.url).account(address(1))); // the rest of it is no account
 
         expect(performance.now() - from).toBeGreaterThanOrEqual(1900);
-        server.close();
-    });
-
-    describe('asks the second endpoint, and the first one a few times only, where that one', () => {
-        let calls: number;
-
-        /** The first endpoint answers some calls itself. */
-        async function askedOf(answers: (method: string, response: ServerResponse) => boolean): Promise<TonHttpChain> {
-            calls = 0;
-            const server = await serverOf(async (request, response) => {
-                calls++;
-                const call = (await json(request)) as { method: string };
-                if (!answers(call.method, response)) {
-                    const headers = { 'content-type': 'application/json' };
-                    const answer = await fetch(network.url, { method: 'POST', headers, body: JSON.stringify(call) });
-                    response.end(await answer.text());
-                }
-            });
-            closes.push(server.close);
-            return chainAt(server.url, network.url);
-        }
-
-        const closes: (() => unknown)[] = [];
-        afterEach(() => {
-            for (const close of closes.splice(0)) close();
-        });
-
-        const says = (response: ServerResponse, status: number, answer: object, headers = {}) =>
-            Boolean(response.writeHead(status, headers).end(JSON.stringify(answer)));
-        const isNetwork = (method: string) => method === 'getConfigParam';
-        const error = { ok: false, error: 'failed' };
-
-        it.each([
-            ['0 seconds', '0'],
-            ['a time that is over', 'Wed, 21 Oct 2015 07:28:00 GMT'],
-        ])('says of every call that it is one too many, and to wait for %s', async (_, after) => {
-            const refusal = { ...error, code: 429 };
-            const chain = await askedOf(
-                (method, response) => !isNetwork(method) && says(response, 429, refusal, { 'retry-after': after }),
-            );
-
-            expect(await chain.account(address(1))).toMatchObject({ balance: 1_000_000_000n });
-            expect(calls).toBeLessThan(10);
-        });
-
-        it.each([
-            ['does not say', 200, { ok: true, result: {} }],
-            ['fails to say', 500, { ...error, code: 500 }],
-        ])('%s of which network it is', async (_, status, answer) => {
-            const chain = await askedOf((method, response) => isNetwork(method) && says(response, status, answer));
-
-            expect(await chain.account(address(1))).toMatchObject({ balance: 1_000_000_000n });
-            expect(calls).toBeLessThan(10);
-        });
-    });
-
-    it('asks the only endpoint a few times a second for its network, if that does not name it', async () => {
-        let calls = 0;
-        const server = await serverOf((_, response) => {
-            calls++;
-            response.end(JSON.stringify({ ok: true, result: {} }));
-        });
-
-        const error = await failureOf(chainAt(server.url).as('stranger').account(address(1)));
-        expect(error.message).toContain('does not name its network');
-        expect(calls).toBeLessThan(20);
         server.close();
     });
 

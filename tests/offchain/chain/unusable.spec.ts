@@ -1,0 +1,87 @@
+/** Endpoints that answer each call, and never with what was asked for. */
+import { type Localnet, startLocalnet } from '@cocoon-market/localnet';
+import { Address } from '@ton/core';
+import type { ServerResponse } from 'node:http';
+import { json } from 'node:stream/consumers';
+import { TonHttpChain } from '../../../offchain/chain';
+import { serverOf } from '../support/server';
+
+const COIN = 1_000_000_000n;
+const ACCOUNT = new Address(0, Buffer.alloc(32, 1));
+const ERROR = { ok: false, error: 'failed' };
+
+/** True if it answers a call itself. */
+type Answers = (method: string, response: ServerResponse) => boolean;
+
+const isAboutNetwork = (method: string) => method === 'getConfigParam';
+
+const says = (response: ServerResponse, status: number, answer: object, headers = {}) =>
+    Boolean(response.writeHead(status, headers).end(JSON.stringify(answer)));
+
+describe('An endpoint', () => {
+    let network: Localnet;
+    let calls: number; // of the first endpoint
+    const closes: (() => unknown)[] = [];
+
+    beforeAll(async () => {
+        network = await startLocalnet({});
+        await network.faucet(ACCOUNT, COIN);
+    });
+
+    afterEach(() => {
+        for (const close of closes.splice(0)) close();
+    });
+
+    afterAll(() => network.close());
+
+    /** An endpoint that answers some calls itself, and the others as a network does. */
+    async function endpointThat(answers: Answers): Promise<string> {
+        calls = 0;
+        const server = await serverOf(async (request, response) => {
+            calls++;
+            const call = (await json(request)) as { method: string };
+            if (!answers(call.method, response)) {
+                const headers = { 'content-type': 'application/json' };
+                const answer = await fetch(network.url, { method: 'POST', headers, body: JSON.stringify(call) });
+                response.end(await answer.text());
+            }
+        });
+        closes.push(server.close);
+        return server.url;
+    }
+
+    const chainAt = (...endpoint: string[]) => new TonHttpChain({ network: -239, endpoint });
+
+    it.each([
+        ['0 seconds', '0'],
+        ['a time that is over', 'Wed, 21 Oct 2015 07:28:00 GMT'],
+    ])('that has always had one call too many, and asks to wait for %s, is passed over', async (_, after) => {
+        const refusal = { ...ERROR, code: 429 };
+        const busy = await endpointThat(
+            (method, response) => !isAboutNetwork(method) && says(response, 429, refusal, { 'retry-after': after }),
+        );
+
+        expect(await chainAt(busy, network.url).account(ACCOUNT)).toMatchObject({ balance: COIN });
+        expect(calls).toBeLessThan(10);
+    });
+
+    it.each([
+        ['does not say', 200, { ok: true, result: {} }],
+        ['fails to say', 500, { ...ERROR, code: 500 }],
+    ])('that %s of which network it is, is passed over', async (_, status, answer) => {
+        const nameless = await endpointThat(
+            (method, response) => isAboutNetwork(method) && says(response, status, answer),
+        );
+
+        expect(await chainAt(nameless, network.url).account(ACCOUNT)).toMatchObject({ balance: COIN });
+        expect(calls).toBeLessThan(10);
+    });
+
+    it('that does not say of which network it is, is asked a few times a second where there is no other', async () => {
+        const nameless = await endpointThat((_, response) => says(response, 200, { ok: true, result: {} }));
+
+        const reading = chainAt(nameless).account(ACCOUNT);
+        await expect(reading).rejects.toThrow('does not name its network');
+        expect(calls).toBeLessThan(20);
+    });
+});
