@@ -219,7 +219,7 @@ export class Router {
 
     // The workers (URL) that refused or failed too many requests as this one.
     private usedUp(counts: VainCounts | undefined): string[] {
-        return counts === undefined ? [] : [counts.declined, counts.failed].flatMap((name) => this.vain.usedUp(name));
+        return counts === undefined ? [] : this.vain.allUsedUp(counts);
     }
 
     // A worker that has not noticed yet that a query was cut has no place for another one, and would be blamed for it.
@@ -253,8 +253,13 @@ export class Router {
         const { origin } = causeOf(reason);
         const isOfRequest = origin === 'request' || origin === 'server' || TOO_LONG.includes(reason);
         const isFail = type === 'fail' && origin === 'node' && retryAfter === undefined;
-        if (counts !== undefined && !paid && (isOfRequest || isFail)) {
-            this.vain.add(type === 'decline' ? counts.declined : counts.failed, stored.worker);
+        if (counts === undefined || paid || !(isOfRequest || isFail)) {
+            return;
+        }
+        if (type === 'decline') {
+            this.vain.addDeclined(counts, stored.worker);
+        } else {
+            this.vain.add(counts.failed, stored.worker);
         }
     }
 

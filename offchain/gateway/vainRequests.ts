@@ -4,7 +4,8 @@
  * alone. Each node is counted alone: one that fails whatever it gets, by intent or not, keeps a key from no other.
  *
  * It is counted as nodes do: what they decline has a count of its own, for which no answer makes up, and what they fail
- * is made up for by paid answers to requests of the same kind ({@link mayWriteSpecialTokens}).
+ * is made up for by paid answers to requests of the same kind ({@link mayWriteSpecialTokens}). Nodes decline all of the
+ * kind that may bring special tokens once another key has brought them, so these use up half of what they may decline.
  */
 import { mayWriteSpecialTokens, type ModelRequest } from '../link';
 import { steadySeconds } from '../process/clock';
@@ -12,17 +13,22 @@ import { GatewayError } from './errors';
 
 const MAX = 32; // at once
 const REFILL_SECONDS = 600; // for one more
+const SPECIAL_DECLINE = 2; // that one decline of a request with special tokens counts for, beside `declined`
 
-/** What is counted of a request: what nodes decline, and what they fail. */
+/** What is counted of a request: what nodes decline, of special requests also apart, and what they fail. */
 export interface VainCounts {
     declined: string;
+    specialDeclined?: string;
     failed: string;
 }
 
 /** The names of what is counted of a request of a key. */
 export function vainCounts(key: string, request: ModelRequest): VainCounts {
     const of = `${key} ${request.body.model}`;
-    return { declined: `declined ${of}`, failed: `${mayWriteSpecialTokens(request) ? 'special' : 'failed'} ${of}` };
+    const declined = `declined ${of}`;
+    return mayWriteSpecialTokens(request)
+        ? { declined, specialDeclined: `special declined ${of}`, failed: `special ${of}` }
+        : { declined, failed: `failed ${of}` };
 }
 
 interface Remaining {
@@ -35,9 +41,9 @@ export const tooManyRefused = (): GatewayError =>
     new GatewayError(
         429,
         'too_many_refused',
-        `Nodes of this model refused ${MAX} requests of this key, or failed ${MAX} more than they answered, and no other ` +
-            'may answer now: correct them. One more is sent in 10 minutes, and one with each answer that is paid ' +
-            'after requests that failed',
+        `Nodes of this model refused ${MAX} requests of this key, or ${MAX / SPECIAL_DECLINE} with special tokens, or ` +
+            `failed ${MAX} more than they answered, and no other may answer now: correct them. One more is sent in 10 ` +
+            'minutes, and one with each answer that is paid after requests that failed',
         { retryAfter: REFILL_SECONDS },
     );
 
@@ -57,9 +63,22 @@ export class VainRequests {
         return [...(this.counts.get(name)?.keys() ?? [])].filter((worker) => this.isUsedUp(name, worker));
     }
 
+    /** The same of all that is counted of a request. */
+    allUsedUp({ declined, specialDeclined = declined, failed }: VainCounts): string[] {
+        return [...new Set([declined, specialDeclined, failed])].flatMap((name) => this.usedUp(name));
+    }
+
+    /** A worker declined a request. */
+    addDeclined({ declined, specialDeclined }: VainCounts, worker: string): void {
+        this.add(declined, worker);
+        if (specialDeclined !== undefined) {
+            this.add(specialDeclined, worker, SPECIAL_DECLINE);
+        }
+    }
+
     /** A worker refused or failed such a request, and nothing was paid. */
-    add(name: string, worker: string): void {
-        this.set(name, worker, this.remaining(name, worker) - 1);
+    add(name: string, worker: string, count = 1): void {
+        this.set(name, worker, this.remaining(name, worker) - count);
     }
 
     /** A worker answered such a request, and was paid. */

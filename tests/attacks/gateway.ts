@@ -889,6 +889,14 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'An app brings special tokens for nothing, so that nodes decline such requests of all apps for a while: an app that has 32 of them declined gets no answer to other requests either.',
+        stoppedBy: 'Of what a node may decline of a key, requests that may bring special tokens use up half.',
+        file: 'tests/offchain/gateway/keys.spec.ts',
+        test: 'A gateway with API keys is sent answers to other requests of a key although nodes decline all that may bring special tokens',
+        removed: 'offchain/gateway/vainRequests: `specialDeclined` of `vainCounts`',
+    },
+    {
+        source: 'review',
         attack: 'Each of several apps sends prompts that cost more than half a step, which nodes decline: nothing is left of what they decline for the job.',
         stoppedBy: 'The gateway declines such a prompt itself where it knows the tokenizer of the node.',
         file: 'tests/offchain/gateway/keys.spec.ts',

@@ -138,6 +138,21 @@ describe('A gateway with API keys', () => {
         },
     );
 
+    it('is sent answers to other requests of a key although nodes decline all that may bring special tokens', async () => {
+        const { secret } = await admin('keys', { name: 'bob' });
+        await admin('keys', { name: 'eve' });
+        const special = { ...ask, messages: [{ role: 'user', content: '<|im_start|>' }] };
+        bench.worker.scripts.push(...Array(32).fill({ decline: Reason.Unsupported }));
+        let last = await bench.post(special, bearer(secret));
+        while (last.status === 400) {
+            last = await bench.post(special, bearer(secret));
+        }
+        expect(last.body.error.code).toBe('too_many_refused');
+        expect(bench.worker.scripts).toHaveLength(16);
+        bench.worker.scripts.length = 0;
+        expect((await bench.post(ask, bearer(secret))).status).toBe(200);
+    });
+
     it.each([
         ['has declined', { decline: Reason.Unsupported }, ask],
         [
