@@ -1,4 +1,7 @@
 const { availableParallelism } = require('node:os');
+const { temporaryFolder } = require('./tooling/jest/folder.js');
+
+process.env.TMPDIR = temporaryFolder(); // for each process of a test, and what it starts
 
 /** @type {import('jest').Config} */
 module.exports = {

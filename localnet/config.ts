@@ -51,8 +51,17 @@ const PRICES: Record<PriceLevel, PriceValues> = {
     },
 };
 
+const made = new Map<string, Cell>();
+
 /** The sandbox's default configuration, all parameters, at a price level and, if given, with another network id. */
 export function networkConfig(level: PriceLevel, networkId?: number): Cell {
+    const key = `${level} ${networkId}`;
+    const config = made.get(key) ?? makeConfig(level, networkId);
+    made.set(key, config);
+    return config;
+}
+
+function makeConfig(level: PriceLevel, networkId?: number): Cell {
     const config = loadConfig(PRICED);
     const { storage, gas, mcGas, forward, mcForward } = PRICES[level];
     // One entry from time 0 on, so that a clock set into the past pays the same.

@@ -277,8 +277,8 @@ replace<(this: Cell, options?: { idx?: boolean | null; crc32?: boolean | null })
     'toBoc',
     (original) => {
         return function (options) {
-            if (options !== undefined) {
-                return original.call(this, options);
+            if ((options?.idx ?? false) || !(options?.crc32 ?? true)) {
+                return original.call(this, options); // not as messages and configurations are written
             }
             const bytes = written.get(this) ?? original.call(this);
             written.set(this, bytes);

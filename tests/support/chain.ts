@@ -45,10 +45,14 @@ export function withoutValidators(config: Cell): Cell {
     return beginCell().storeDictDirect(params).endCell();
 }
 
+const slimConfigs = new Map<PriceLevel, Cell>();
+
 async function configOf({ prices, slim }: { prices?: PriceLevel; slim?: boolean }): Promise<Cell | 'slim' | 'default'> {
     if (prices !== undefined) {
         const { networkConfig } = await import('../../localnet/config');
-        return withoutValidators(networkConfig(prices));
+        const config = slimConfigs.get(prices) ?? withoutValidators(networkConfig(prices));
+        slimConfigs.set(prices, config);
+        return config;
     }
     return slim === false ? 'default' : 'slim';
 }
