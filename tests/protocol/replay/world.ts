@@ -32,7 +32,8 @@ const RATES = { prompt: RATE, cached: RATE, completion: RATE, reasoning: RATE };
 const MAX_TOKENS = 1600; // of an answer; with its prompt more than POOR
 const POOR = 95n * UNIT; // less than a query may cost, and more than the vouchers of any trace promise
 const OLD_SECONDS = 60;
-const QUESTION = { model: ECHO, messages: [{ role: 'user', content: 'word '.repeat(40) }], max_tokens: MAX_TOKENS };
+// So short that half a step pays for the bound of its prompt: a gateway asks no node otherwise.
+const QUESTION = { model: ECHO, messages: [{ role: 'user', content: 'wo '.repeat(40) }], max_tokens: MAX_TOKENS };
 export const NOTICE = 3600;
 
 /** Sends claims as the payout. */
