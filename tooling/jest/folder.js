@@ -4,7 +4,7 @@ const { existsSync, readFileSync, statfsSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 
 const MEMORY = '/dev/shm'; // on Linux
-const ENOUGH = 4 * 2 ** 30; // bytes; a whole run has had up to PEAK at once
+const ENOUGH = 2 ** 30; // bytes; a whole run has up to 0.2 GiB at once
 
 /** `TMPDIR` if it is set, else a folder in memory where there is one of enough bytes that may hold programs. */
 function temporaryFolder() {
