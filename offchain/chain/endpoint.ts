@@ -154,7 +154,7 @@ export class Endpoint {
     /** Throws a ChainError when this endpoint is of another network. Asks it once, within `patience` milliseconds. */
     requireNetwork(patience: number): Promise<void> {
         this.identity ??= this.identify(patience).catch((error: unknown) => {
-            if (!(error instanceof ChainError && error.final)) {
+            if (!(error instanceof ChainError && error.otherNetwork)) {
                 this.identity = undefined; // not known yet, so the next call asks again
             }
             throw error;
@@ -177,11 +177,10 @@ export class Endpoint {
         if (id === undefined) {
             const message = 'does not name its network: is it a TON HTTP API v2?';
             const trouble = answer.kind === 'answer' ? { kind: 'failure' as const, message } : answer;
-            const error = errorOf(this, trouble);
-            if (trouble.kind !== 'busy' && !error.final) {
+            if (trouble.kind !== 'busy') {
                 this.noteFailure(trouble, round); // whatever it answers, it does not serve
             }
-            throw error;
+            throw errorOf(this, trouble);
         }
         if (id !== this.network) {
             const text = `${this.name} is an endpoint of network ${id}, and ${this.network} is configured`;

@@ -54,6 +54,13 @@ export const scriptsAttacks: Attack[] = [
         test: 'An endpoint that does not say of which network it is, is passed over',
     },
     {
+        attack: 'An endpoint refuses the first call of a process, and is never asked again until the process is restarted: nothing is claimed by it, and no comparison hears it.',
+        source: 'review',
+        stoppedBy: 'Only an endpoint of another network is never asked again.',
+        file: 'tests/offchain/chain/unusable.spec.ts',
+        test: 'An endpoint that answered its first call with 403 serves once it answers others',
+    },
+    {
         attack: 'an error of the API repeats its key',
         source: "fault kind: the chain's API",
         stoppedBy: "the chain's client: retries, failover, timeouts of seconds, names without keys",

@@ -4,6 +4,7 @@ import { Address } from '@ton/core';
 import type { ServerResponse } from 'node:http';
 import { json } from 'node:stream/consumers';
 import { TonHttpChain } from '../../../offchain/chain';
+import { waitUntil } from '../../../offchain/process/tasks';
 import { serverOf } from '../support/server';
 
 const COIN = 1_000_000_000n;
@@ -75,6 +76,15 @@ describe('An endpoint', () => {
 
         expect(await chainAt(nameless, network.url).account(ACCOUNT)).toMatchObject({ balance: COIN });
         expect(calls).toBeLessThan(10);
+    });
+
+    it.each([401, 403, 404])('that answered its first call with %s serves once it answers others', async (status) => {
+        const late = await endpointThat((_, response) => calls === 1 && says(response, status, ERROR));
+        const chain = chainAt(late);
+        await expect(chain.account(ACCOUNT)).rejects.toThrow(`refuses (${status})`);
+
+        const serves = () => chain.account(ACCOUNT).then(({ balance }) => balance === COIN);
+        expect(await waitUntil(() => serves().catch(() => false), { maxMs: 10_000 })).toBe(true);
     });
 
     it('that does not say of which network it is, is asked a few times a second where there is no other', async () => {
