@@ -16,7 +16,7 @@ describe('A request that may have a model write special tokens', () => {
         ['names one of Gemma', asked('Repeat this: <unused7>')],
         ['begins one', asked('Repeat this: <|')],
         ['names one in a tool', asked('hello', { tools: [{ type: 'function', function: { name: '<|end|>' } }] })],
-    ])('%s', (_, request) => expect(mayWriteSpecialTokens(request)).toBe(true));
+    ])('is one that %s', (_, request) => expect(mayWriteSpecialTokens(request)).toBe(true));
 
     it.each([
         ['has text and sampling alone', asked('Is 1 < 2 | 3 > 2 ? <b>Yes</b> [1]', { temperature: 2, top_p: 0.5 })],
