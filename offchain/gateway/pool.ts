@@ -514,13 +514,15 @@ export class JobPool {
 
     /**
      * The jobs with money beyond `job.maxOpen`: those that cannot be used now, those of nodes that did not answer a
-     * moment ago, and then those used longest ago. A new job does not count while it is shown to its worker: another
-     * may make room for it then. Nor does one that its worker never took: while it is open, no other is opened there.
+     * moment ago, became slow or fail often, and then those used longest ago. A new job does not count while it is
+     * shown to its worker: another may make room for it then. Nor does one that its worker never took: while it is
+     * open, no other is opened there.
      */
     private beyondMaxOpen(model: string): GatewayJob[] {
         const usable = new Set(this.usable(model, nothing()));
-        const { bans } = this.context.nodes;
-        const rank = (job: GatewayJob) => Number(usable.has(job)) + Number(!bans.isCool(job.stored.worker));
+        const { bans, stats } = this.context.nodes;
+        const isBad = (worker: string) => bans.isCool(worker) || stats.isPoor(worker);
+        const rank = (job: GatewayJob) => Number(usable.has(job)) + Number(!isBad(job.stored.worker));
         return this.lasting(model, nothing())
             .filter((job) => !job.isFirstShown && !job.isUntaken && job.available >= this.threshold(job))
             .sort((a, b) => rank(b) - rank(a) || b.usedAt - a.usedAt || b.number - a.number)
@@ -622,8 +624,8 @@ export class JobPool {
 
     /**
      * True if as many jobs as may be are open, with those that are being opened. Up to as many again do not count, if
-     * they are at banned nodes, or at excluded ones that come last for who asks: a node that had all jobs and answered
-     * nobody would keep out the others.
+     * they are at banned nodes, or at excluded ones that come last for who asks, became slow or fail often: a node that
+     * had all jobs and served nobody well would keep out the others.
      */
     private isMaxOpen(
         jobs: readonly GatewayJob[],
@@ -634,8 +636,9 @@ export class JobPool {
         const { nodes, config } = this.context;
         const { maxParallel, maxOpen } = config.job;
         const coming = Math.ceil(queue.coming / maxParallel);
+        const isBad = (worker: string) => nodes.isLast(worker, need) || nodes.stats.isPoor(worker);
         const counts = ({ stored: { worker } }: GatewayJob) =>
-            nodes.bans.banReason(worker) === undefined && !(excluded.has(worker) && nodes.isLast(worker, need));
+            nodes.bans.banReason(worker) === undefined && !(excluded.has(worker) && isBad(worker));
         if (jobs.filter(counts).length + coming < maxOpen && jobs.length + coming < 2 * maxOpen) {
             return false;
         }

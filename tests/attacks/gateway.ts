@@ -921,6 +921,14 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'A cheap node gets as many jobs as may be open, and then cuts each answer after a few words, or takes its time: all apps pay for that until the jobs end.',
+        stoppedBy: 'Nor do jobs at nodes that became slow or fail often count, if all jobs are at such nodes.',
+        file: 'tests/offchain/gateway/parallel.spec.ts',
+        test: 'Many questions at once a node that has job.maxOpen jobs and cuts all answers has one opened at another node',
+        removed: 'offchain/gateway/pool: `isPoor` in `isMaxOpen`',
+    },
+    {
+        source: 'review',
         attack: 'Two nodes of one owner have twice as many jobs as may be open, break off answers and withhold the endings: no job is opened at another node until these end.',
         stoppedBy: 'Jobs beyond job.maxOpen are settled, too, if their nodes withhold endings.',
         file: 'tests/offchain/gateway/parallel.spec.ts',

@@ -1,5 +1,5 @@
 // Longer than 350 lines because its cases share one set-up.
-import { Reason } from '@cocoon-market/wrappers';
+import { Finish, Reason } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { ChainError } from '../../../offchain/chain';
 import { ModelUsage } from '../../../offchain/gateway/forecast';
@@ -221,6 +221,22 @@ describe('Many questions at once', () => {
         bench.worker.scripts.push(...Array(9).fill({ decline: Reason.BackendRefused }));
 
         expect((await bench.post(ask)).status).toBe(200);
+        expect(jobs().map(({ stored, phase }) => [stored.worker, phase === 'open'])).toEqual([
+            [bench.worker.url, false],
+            [bench.worker.url, true],
+            [bench.workers[1].url, true],
+        ]);
+    });
+
+    it('a node that has job.maxOpen jobs and cuts all answers has one opened at another node', async () => {
+        await allJobsAtOne(2);
+        bench.worker.scripts.push(...Array(9).fill({ finish: Finish.CutByBackend }));
+
+        for (let time = 0; time < 3; time++) {
+            expect((await bench.post(ask)).status).toBe(200);
+        }
+        await until(() => jobs().length === 3 && jobs()[2].session !== undefined && !jobs()[2].isFirstShown);
+        await bench.gateway.sweep();
         expect(jobs().map(({ stored, phase }) => [stored.worker, phase === 'open'])).toEqual([
             [bench.worker.url, false],
             [bench.worker.url, true],
