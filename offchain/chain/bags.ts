@@ -4,8 +4,13 @@ import { Cell } from '@ton/core';
 
 /** Cells that the bags of one answer may have: an account has 65,536 at most. */
 export const MAX_CELLS = 131_072;
-/** Cells that a getter of this project may return, and that code or data of a contract may have: they are hundreds. */
+/**
+ * Cells that a getter of this project may return, and that code or data of a contract or a parameter of the network may
+ * have: they are hundreds.
+ */
 const MAX_OWN = 4096;
+/** Methods whose answers have no more. */
+const OWN = ['runGetMethod', 'getConfigParam'];
 /** Methods whose answers list transactions: of these the reader takes one at a time, and judges its size. */
 const LISTS = ['getTransactions', 'tryLocateSourceTx'];
 /** Cells that a transaction may have. A message has 8192 at most, and contracts of this project send few of those. */
@@ -20,7 +25,7 @@ const INDEXED = ['68ff65f3', 'acc3a728'];
 /** Why an answer is not used: its bags, in base64, have too many cells. Undefined if they have not. */
 export function excessOfCells(method: string, answer: unknown): string | undefined {
     const isList = LISTS.includes(method);
-    const max = method === 'runGetMethod' ? MAX_OWN : MAX_CELLS;
+    const max = OWN.includes(method) ? MAX_OWN : MAX_CELLS;
     const rest = [answer]; // an answer may have many levels
     let cells = 0;
     while (rest.length > 0) {

@@ -61,6 +61,13 @@ export const scriptsAttacks: Attack[] = [
         test: 'An endpoint that answered its first call with 403 serves once it answers others',
     },
     {
+        attack: 'An endpoint answers with a parameter of the network that has 130,000 cells, and the process stands still for two seconds, whenever its network or prices are asked for.',
+        source: 'review',
+        stoppedBy: 'A parameter may have as many cells as what a getter returns.',
+        file: 'tests/offchain/chain/cells.spec.ts',
+        test: 'The client of the chain believes no parameter of a network that has more cells than any that is read, and asks the second endpoint',
+    },
+    {
         attack: 'an error of the API repeats its key',
         source: "fault kind: the chain's API",
         stoppedBy: "the chain's client: retries, failover, timeouts of seconds, names without keys",

@@ -75,7 +75,7 @@ describe('The client of the chain', () => {
     it('reads no bag of a million cells into memory, and asks the second endpoint', async () => {
         const large = await answering({ data: chainOfCells(1_000_000) });
 
-        await expect(chainAt(large.url).prices()).rejects.toThrow('more than 131072 cells');
+        await expect(chainAt(large.url).account(address(1))).rejects.toThrow('more than 131072 cells');
         const { balance } = await chainAt(large.url, network.url).account(address(1));
 
         expect(balance).toBe(1_000_000_000n);
@@ -85,7 +85,7 @@ describe('The client of the chain', () => {
     it('reads no thousand bags of a thousand cells into memory', async () => {
         const large = await answering({ stack: Array(1000).fill(['cell', { bytes: chainOfCells(1000) }]) });
 
-        await expect(chainAt(large.url).prices()).rejects.toThrow('more than 131072 cells');
+        await expect(chainAt(large.url).account(address(1))).rejects.toThrow('more than 131072 cells');
         large.close();
     });
 
@@ -149,6 +149,14 @@ describe('The client of the chain', () => {
 
         await expect(rules).rejects.toThrow('more than 4096 cells');
         close();
+    });
+
+    it('believes no parameter of a network that has more cells than any that is read, and asks the second endpoint', async () => {
+        const large = await answering({ config: { bytes: chainOfCells(4097) } });
+
+        await expect(chainAt(large.url).prices()).rejects.toThrow('more than 4096 cells');
+        expect(await chainAt(large.url, network.url).prices()).toEqual(await chainAt(network.url).prices());
+        large.close();
     });
 
     it('has no more of a page in memory than memory holds, where an index reads large messages of a stranger', async () => {
