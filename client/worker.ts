@@ -1,7 +1,6 @@
 /** The paths of a worker as calls by `fetch`. Everything that a worker says is bounded and checked in its shape. */
 import type { SignedVoucher, SigningKey } from '@cocoon-market/wrappers';
 import {
-    ByteQueue,
     encodeQuery,
     endAnswer,
     endHash,
@@ -21,6 +20,7 @@ import {
 } from '../offchain/link';
 import type { Registration, WorkerCalls } from '../offchain/payer/jobLink';
 import { codeOf, WorkerDown, WorkerRefusal } from '../offchain/payer/workerErrors';
+import { wholeAnswer } from '../offchain/process/bytes';
 import { retryAfterOf } from '../offchain/process/retryAfter';
 import type { Fetch } from './types';
 
@@ -139,14 +139,11 @@ export class FetchWorker implements WorkerCalls {
     }
 
     private async collect(response: Response, max: number): Promise<Buffer> {
-        const bytes = new ByteQueue();
-        for await (const chunk of this.chunks(response)) {
-            if (bytes.length + chunk.length > max) {
-                throw new WorkerDown('the worker answers with more than the protocol allows');
-            }
-            bytes.push(chunk);
+        const bytes = await wholeAnswer(this.chunks(response), max);
+        if (bytes === undefined) {
+            throw new WorkerDown('the worker answers with more than the protocol allows');
         }
-        return bytes.take(bytes.length);
+        return bytes;
     }
 }
 

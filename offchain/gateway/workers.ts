@@ -4,7 +4,6 @@ import { Dispatcher, Pool } from 'undici';
 import { z } from 'zod';
 import type { JobState, NodeInfo, QueryHead } from '../link';
 import {
-    ByteQueue,
     endAnswer,
     endHash,
     encodeQuery,
@@ -19,6 +18,7 @@ import {
     voucherAnswer,
     waits,
 } from '../link';
+import { wholeAnswer } from '../process/bytes';
 import { mayBePublic, publicLookup } from '../process/publicAddress';
 import { retryAfterOf } from '../process/retryAfter';
 import type { Registration, WorkerCalls } from '../payer/jobLink';
@@ -164,14 +164,11 @@ async function* readable(body: Dispatcher.ResponseData['body']): AsyncGenerator<
 }
 
 async function collect(body: Dispatcher.ResponseData['body'], max: number): Promise<Buffer> {
-    const bytes = new ByteQueue();
-    for await (const chunk of readable(body)) {
-        if (bytes.length + chunk.length > max) {
-            throw new WorkerDown('the worker answers with more than the protocol allows');
-        }
-        bytes.push(chunk);
+    const bytes = await wholeAnswer(readable(body), max);
+    if (bytes === undefined) {
+        throw new WorkerDown('the worker answers with more than the protocol allows');
     }
-    return bytes.take(bytes.length);
+    return bytes;
 }
 
 function parseJson(text: string): unknown {

@@ -1,7 +1,6 @@
 /** The wire between gateway and worker; the only part of either that the other knows. */
 export * from './api';
 export * from './bounds';
-export * from './bytes';
 export * from './causes';
 export * from './features';
 export * from './frames';
