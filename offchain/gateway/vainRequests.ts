@@ -13,21 +13,21 @@ import { GatewayError } from './errors';
 
 const MAX = 32; // at once
 const REFILL_SECONDS = 600; // for one more
-const SPECIAL_DECLINE = 2; // that one decline of a request with special tokens counts for, beside `declined`
+const SPECIAL_DECLINE = 2; // of MAX, for one decline in the count of requests with special tokens
 
-/** What is counted of a request: what nodes decline, of special requests also apart, and what they fail. */
+/** The names of the counts to which a request belongs. */
 export interface VainCounts {
-    declined: string;
-    specialDeclined?: string;
-    failed: string;
+    declined: string; // by nodes, of all requests of the key for the model
+    specialDeclined?: string; // of those alone that may bring special tokens; left out for others
+    failed: string; // by nodes; those that may bring special tokens have a count apart
 }
 
-/** The names of what is counted of a request of a key. */
+/** The counts to which a request of a key belongs. */
 export function vainCounts(key: string, request: ModelRequest): VainCounts {
     const of = `${key} ${request.body.model}`;
     const declined = `declined ${of}`;
     return mayWriteSpecialTokens(request)
-        ? { declined, specialDeclined: `special declined ${of}`, failed: `special ${of}` }
+        ? { declined, specialDeclined: `special declined ${of}`, failed: `special failed ${of}` }
         : { declined, failed: `failed ${of}` };
 }
 
@@ -63,7 +63,7 @@ export class VainRequests {
         return [...(this.counts.get(name)?.keys() ?? [])].filter((worker) => this.isUsedUp(name, worker));
     }
 
-    /** The same of all that is counted of a request. */
+    /** {@link usedUp} of each count to which a request belongs. */
     allUsedUp({ declined, specialDeclined = declined, failed }: VainCounts): string[] {
         return [...new Set([declined, specialDeclined, failed])].flatMap((name) => this.usedUp(name));
     }
