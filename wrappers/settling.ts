@@ -119,8 +119,8 @@ async function settle(
         found.hash().equals(body);
     const sentIn = ({ outMessages }: Transaction) => outMessages.values().find(isOurs);
     const route = async (end: number): Promise<Route | undefined> => {
-        const since = { since: ownSince, end };
-        const { found: sending } = await find(actor, wallet, since, (each) => sentIn(each) !== undefined);
+        const range = { since: ownSince, end };
+        const { found: sending } = await find(actor, wallet, range, (each) => sentIn(each) !== undefined);
         return sending && routeOf(sentIn(sending)!);
     };
     const first = await waitFor(actor, { address: message.to, since, isIt: isOurs, route }, waiting);

@@ -85,7 +85,7 @@ export class Budget {
         return this.waiting.length === 0 && this.pause === 0 && this.tokens >= 1 + this.burst / 2;
     }
 
-    /** Takes a call that {@link hasSpare}. */
+    /** Takes one call at once. Only while {@link hasSpare}. */
     takeSpare(): void {
         this.tokens -= 1;
     }

@@ -74,7 +74,7 @@ export class Endpoint {
         return this.failures > 0 && this.pausedUntil > performance.now();
     }
 
-    /** True if it may be asked, be it whether it serves again, and has a call that nothing else needs. */
+    /** True if it has a call that nothing else needs, and does not pause after failures. */
     get hasSpare(): boolean {
         return this.pause === 0 && this.budget.hasSpare;
     }

@@ -75,13 +75,9 @@ export class Channels {
     async confirmsEnd(channel: Buffer, vote: ChannelVote): Promise<boolean> {
         const finding = this.isMajority(nonesIn(vote)) ? 'gone' : undefined;
         const key = accountAddress(channel).toRawString();
-        return (
-            await this.ends.ask(
-                key,
-                async () => finding,
-                (found) => found,
-            )
-        ).confirmed;
+        const ask = async () => finding;
+        const { confirmed } = await this.ends.ask(key, ask, (found) => found);
+        return confirmed;
     }
 
     /**

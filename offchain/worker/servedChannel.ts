@@ -147,10 +147,12 @@ export class ServedChannel {
         await this.noticeRequest.end;
     }
 
+    /** True if the refund is near, as the first endpoint shows it. */
     private get looksLeaving(): boolean {
         return this.snapshot.refundAt - this.chainTime() <= this.context.config.marginSeconds;
     }
 
+    /** The same as an endpoint shows it, by the time that it tells. */
     private isNear({ refundAt, at }: Pick<ChannelSnapshot, 'refundAt' | 'at'>): boolean {
         return refundAt - at <= this.context.config.marginSeconds;
     }
