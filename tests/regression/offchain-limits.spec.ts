@@ -18,7 +18,7 @@ import { openWorkerStore } from '../../offchain/store/open';
 import type { Step } from '../offchain/support/backend';
 import { FakeChain } from '../offchain/support/chain';
 import { DAY, type Sealed, TestClient } from '../offchain/support/client';
-import { until } from '../offchain/gateway/support';
+import { until } from '../offchain/support/until';
 import {
     account,
     caseRound,

@@ -10,15 +10,12 @@ import { encodeQuery, paths } from '../../offchain/link';
 import type { Step } from '../offchain/support/backend';
 import { FakeChain } from '../offchain/support/chain';
 import { DAY, type Sealed, TestClient } from '../offchain/support/client';
+import { until } from '../offchain/support/until';
 import { claimRound, type Fixture, holdReadings, startFixture, TOKEN } from '../offchain/support/worker';
 
 let fixture: Fixture;
 
 const withJob = (terms = {}, deposit?: bigint) => TestClient.withJob(fixture.worker.url, fixture.chain, terms, deposit);
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-    while (!(await condition())) await sleep(5);
-}
 
 /** Sends a query and goes away once it has left; resolves when the connection is gone. */
 async function sendAndLeave(query: Sealed): Promise<void> {

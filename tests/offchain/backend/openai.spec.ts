@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { Reason } from '@cocoon-market/wrappers';
 import { OpenAiBackend, createBackend } from '../../../offchain/backend';
 import { modelList } from '../../../offchain/backend/servers';
-import { until } from '../gateway/support';
+import { until } from '../support/until';
 import { ask, collect, endOf, textOf } from './collect';
 
 const secret = 'SECRET PROMPT';

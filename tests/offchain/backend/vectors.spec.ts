@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { OpenAiBackend } from '../../../offchain/backend';
 import type { ModelRequest } from '../../../offchain/link';
 import { Turns } from '../../../offchain/process/doors';
-import { until } from '../gateway/support';
+import { until } from '../support/until';
 import { collect } from './collect';
 
 const MAX_ANSWER = 1000; // bytes

@@ -2,6 +2,7 @@ import { Address } from '@ton/core';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { ChainStream } from '../../../offchain/chain';
+import { until } from '../support/until';
 import { startFixture } from '../support/worker';
 
 const ACCOUNT = new Address(0, Buffer.alloc(32, 7));
@@ -46,9 +47,6 @@ function start(wakeMs = 0): void {
 }
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-async function until(condition: () => boolean): Promise<void> {
-    while (!condition()) await pause(5);
-}
 
 describe('A stream of the chain', () => {
     it('has a worker look for cases at once, which it would else do after its interval', async () => {

@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { createDoor } from '../../../offchain/process/doors';
 import { usedBytes } from '../../support/memory';
-import { until } from '../gateway/support';
+import { until } from '../support/until';
 import { startFixture } from '../support/worker';
 
 const PIECES = 50_000; // of one byte

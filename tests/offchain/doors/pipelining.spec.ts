@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { createDoor, type DoorLimits } from '../../../offchain/process/doors';
-import { until } from '../gateway/support';
+import { until } from '../support/until';
 
 let door: FastifyInstance;
 let socket: Socket;

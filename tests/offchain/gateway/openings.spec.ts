@@ -7,8 +7,6 @@ import { useMarket } from '../../support/market';
 import { Answer, ask, Bench, startBench, until } from './support';
 
 const FEES = toNano('0.2'); // more than the fees of all jobs of a test
-const PATIENCE_MS = 30_000; // each job takes a while to open where the machine is busy
-
 const LIMITS = { maxParallel: 4, maxOpen: 16 };
 
 const market = useMarket();
@@ -114,10 +112,10 @@ describe('Of what the escrow may open today', () => {
         };
 
         const first = post(bob, 2);
-        await until(() => orders === 1, PATIENCE_MS);
+        await until(() => orders === 1);
         const waits = jest.spyOn(JobPool.prototype as unknown as { waitForSlot(): Promise<void> }, 'waitForSlot');
         const second = post(eve, 2);
-        await until(() => waits.mock.calls.length > 0, PATIENCE_MS);
+        await until(() => waits.mock.calls.length > 0);
         go();
         expect([(await first).status, (await second).status]).toEqual([200, 200]);
         expect(opened()).toBe(3);
@@ -130,7 +128,7 @@ describe('Of what the escrow may open today', () => {
         const { gate, go } = newGate();
         bench.worker.scripts.push(...Array(5).fill({ wait: () => gate }));
         const all = [bob, eve, eve, eve, eve].map((key) => post(key));
-        await until(() => bench.worker.asked.length === 5, PATIENCE_MS);
+        await until(() => bench.worker.asked.length === 5);
         go();
 
         expect((await Promise.all(all)).map(({ status }) => status)).toEqual(Array(5).fill(200));
@@ -155,13 +153,10 @@ describe('Of what the escrow may open today', () => {
         expect(await statuses(eve, 0)).toEqual([200]);
 
         await failing();
-        await until(() => opened() === 2 && bench.gateway.book.all[1].session !== undefined, PATIENCE_MS);
+        await until(() => opened() === 2 && bench.gateway.book.all[1].session !== undefined);
         seconds += 301;
         await failing();
-        await until(
-            () => opened() === 3 || bench.log.some((line) => line.includes('for a key for a while')),
-            PATIENCE_MS,
-        );
+        await until(() => opened() === 3 || bench.log.some((line) => line.includes('for a key for a while')));
         expect((await post(bob)).status).toBe(200);
         const workers = bench.gateway.book.all.map(({ stored }) => stored.worker);
         const unused = bench.workers.findIndex(({ url }) => !workers.includes(url));
@@ -177,10 +172,10 @@ describe('Of what the escrow may open today', () => {
         const before = bench.worker.asked.length;
         const dear = { ...ask, max_tokens: 1_000_000, provider: { only: [bench.worker.url] } };
         const first = bench.post(dear, { authorization: `Bearer ${eve.secret}` });
-        await until(() => bench.worker.asked.length > before, PATIENCE_MS);
+        await until(() => bench.worker.asked.length > before);
 
         const second = post(eve, 0);
-        await until(() => bench.log.some((line) => line.includes('for a key for a while')), PATIENCE_MS);
+        await until(() => bench.log.some((line) => line.includes('for a key for a while')));
         go();
         expect([(await first).status, (await second).status]).toEqual([200, 200]);
         expect(opened()).toBe(2);
@@ -206,10 +201,10 @@ describe('Of what the escrow may open today', () => {
         const { gate, go } = newGate();
         bench.workers.forEach(({ scripts }) => scripts.push(...Array(9).fill({ wait: () => gate })));
         const all = [post(eve, 0), post(eve, 0)];
-        await until(() => bench.log.some((line) => line.includes('no other job is opened for a while')), PATIENCE_MS);
+        await until(() => bench.log.some((line) => line.includes('no other job is opened for a while')));
 
         all.push(post(bob, 1), post(bob, 1));
-        await until(() => other.asked.length === 2, PATIENCE_MS);
+        await until(() => other.asked.length === 2);
         go();
         expect((await Promise.all(all)).map(({ status }) => status)).toEqual([200, 200, 200, 200]);
     });
@@ -221,12 +216,12 @@ describe('Of what the escrow may open today', () => {
         const { gate, go } = newGate();
         bench.worker.scripts.push(...Array(7).fill({ wait: () => gate }));
         const held = Array.from({ length: 7 }, () => post(eve));
-        await until(() => bench.worker.asked.length === 7, PATIENCE_MS);
+        await until(() => bench.worker.asked.length === 7);
         const { now } = performance;
         jest.spyOn(performance, 'now').mockImplementation(() => now.call(performance) + 300_000);
 
         expect((await post(bob)).status).toBe(200);
-        await until(() => opened() === 2, PATIENCE_MS);
+        await until(() => opened() === 2);
         go();
         expect((await Promise.all(held)).map(({ status }) => status)).toEqual(Array(7).fill(200));
         expect(counted.mock.calls.map(([name]) => name)).toEqual(['eve', 'eve']);
@@ -240,7 +235,6 @@ describe('Of what the escrow may open today', () => {
         const all = Array.from({ length: 6 }, () => post(eve));
         await until(
             () => bench.worker.asked.length === 3 && bench.log.some((line) => line.includes('for a key for a while')),
-            PATIENCE_MS,
         );
 
         expect((await post(bob)).status).toBe(200);

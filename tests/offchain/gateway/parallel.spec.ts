@@ -6,8 +6,6 @@ import { ModelUsage } from '../../../offchain/gateway/forecast';
 import { useMarket } from '../../support/market';
 import { ask, Bench, BenchOptions, FakeWorker, SandboxChain, startBench, until } from './support';
 
-const PATIENCE_MS = 20_000; // each job takes a while to open where the machine is busy
-
 describe('Many questions at once', () => {
     const market = useMarket();
     let bench: Bench;
@@ -182,7 +180,7 @@ describe('Many questions at once', () => {
         const go = holdQueries(bench.worker);
         const provider = { only: [bench.worker.url] };
         const asked = Array.from({ length: maxOpen }, () => bench.post({ ...ask, provider }));
-        await until(() => bench.worker.asked.length === maxOpen, PATIENCE_MS);
+        await until(() => bench.worker.asked.length === maxOpen);
         go();
         await Promise.all(asked);
         expect(jobs().map(({ stored }) => stored.worker)).toEqual(Array(maxOpen).fill(bench.worker.url));
@@ -204,7 +202,7 @@ describe('Many questions at once', () => {
         const go = holdQueries(other);
 
         const asked = many(3);
-        await until(() => other.asked.length === 3, PATIENCE_MS);
+        await until(() => other.asked.length === 3);
         go();
         expect(statuses(await asked)).toEqual([200]);
         jobs().forEach((job) => (job.usedAt -= job.stored.worker === other.url ? 100 : 0));

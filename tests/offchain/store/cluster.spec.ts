@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import { sql } from 'kysely';
 import { OneMember } from '../../../offchain/store/cluster';
 import { openPostgres, type PostgresEngine, type PostgresOptions } from '../../../offchain/store/postgresEngine';
-import { until } from '../gateway/support';
+import { until } from '../support/until';
 import { PostgresServer } from '../support/postgres';
 
 const SHORT = 0.8; // seconds of a lease that a test waits for

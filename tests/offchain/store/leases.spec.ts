@@ -7,7 +7,7 @@ import { LEASE_TABLE, type LeaseParts, type LeaseQuery, ProcessLease, takeLease 
 import { steadySeconds } from '../../../offchain/process/clock';
 import { openWorkerStore } from '../../../offchain/store/open';
 import { patientQuery } from '../../../offchain/store/postgresEngine';
-import { until } from '../gateway/support';
+import { until } from '../support/until';
 import { PostgresServer } from '../support/postgres';
 import { newJob } from './conformance';
 

@@ -7,7 +7,7 @@ import { inspectStore } from '../../../offchain/store/inspect';
 import { openGatewayStore, openWorkerStore } from '../../../offchain/store/open';
 import { connectionOf } from '../../../offchain/store/postgresEngine';
 import type { WorkerStore } from '../../../offchain/store/worker';
-import { until } from '../gateway/support';
+import { until } from '../support/until';
 import { PostgresServer } from '../support/postgres';
 import { describeWorkerStore, newJob } from './conformance';
 import { describeGatewayStore } from './gatewayConformance';

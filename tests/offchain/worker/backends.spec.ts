@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startWorker } from '../../../offchain/worker';
-import { until } from '../gateway/support';
+import { until } from '../support/until';
 import { ECHO, ScriptedBackend } from '../support/backend';
 import { FakeChain, FakeWallet } from '../support/chain';
 import { TestClient } from '../support/client';

@@ -11,6 +11,7 @@ import { SqliteJobs } from '../../../offchain/store/sqliteJobs';
 import { storeCaseOpened } from '../../../wrappers/bodies';
 import { FakeChain } from '../support/chain';
 import { TestClient } from '../support/client';
+import { until } from '../support/until';
 import { account, caseRound, type Fixture, startFixture } from '../support/worker';
 
 const PROVIDER = account(0x22).toRawString();
@@ -31,10 +32,6 @@ afterEach(async () => {
     jest.restoreAllMocks();
     await fixture.stop();
 });
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-    while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
-}
 
 /** The cell that the TVM takes for `cell`, and that no reader off chain can look into. */
 function libraryOf(cell: Cell): Cell {

@@ -1,6 +1,7 @@
 /** What a worker serves while the TON API does not answer: only jobs whose channels it knows, for a while. */
 import { ChainError } from '../../../offchain/chain';
 import { TestClient } from '../support/client';
+import { until } from '../support/until';
 import { claimRound, type Fixture, startFixture } from '../support/worker';
 
 let fixture: Fixture;
@@ -9,10 +10,6 @@ afterEach(async () => {
     jest.restoreAllMocks();
     await fixture.stop();
 });
-
-async function until(condition: () => boolean): Promise<void> {
-    while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
-}
 
 const chain = { freshSeconds: 0, staleSeconds: 0, pollSeconds: 0.01, confirmSeconds: 0 };
 

@@ -8,6 +8,7 @@ import pino from 'pino';
 import { openWorkerStore } from '../../../offchain/store/open';
 import { askWorker, serveAdmin } from '../../../offchain/worker';
 import { TestClient } from '../support/client';
+import { until } from '../support/until';
 import { account, claimRound, type Fixture, type Overrides, startFixture, TOKEN } from '../support/worker';
 
 let fixture: Fixture;
@@ -15,10 +16,6 @@ let fixture: Fixture;
 const soon: Overrides = { claim: { seconds: 0.02, threshold: '1000' } };
 
 afterEach(() => fixture.stop());
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-    while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
-}
 
 const withJob = (terms = {}) => TestClient.withJob(fixture.worker.url, fixture.chain, terms);
 const opcodeOf = (body: unknown) => (body as Cell).beginParse().loadUint(32);

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { paths } from '../../../offchain/link';
 import { startWorker, type Worker, type WorkerParts } from '../../../offchain/worker';
-import { until } from '../gateway/support';
+import { until } from '../support/until';
 import { ScriptedBackend } from '../support/backend';
 import { FakeChain, FakeWallet } from '../support/chain';
 import { TestClient } from '../support/client';

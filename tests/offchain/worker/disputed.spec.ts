@@ -9,6 +9,7 @@ import pino from 'pino';
 import type { ChainAccount } from '../../../offchain/chain';
 import { FakeChain } from '../support/chain';
 import { TestClient } from '../support/client';
+import { until } from '../support/until';
 import { claimRound, type Fixture, type Overrides, startFixture } from '../support/worker';
 
 const ALLOWANCE = 10_000_000n; // nanoTON, twice the threshold
@@ -17,10 +18,6 @@ const settings: Overrides = { claim: { threshold: '5000000' } };
 let fixture: Fixture;
 
 afterEach(() => fixture.stop());
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-    while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
-}
 
 type Read = FakeChain['account'];
 

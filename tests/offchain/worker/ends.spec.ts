@@ -3,6 +3,7 @@ import { type Address, Cell } from '@ton/core';
 import { ChainError } from '../../../offchain/chain';
 import type { FakeChain } from '../support/chain';
 import { DAY, TestClient } from '../support/client';
+import { until } from '../support/until';
 import { claimRound, type Fixture, startFixture } from '../support/worker';
 
 const DUE = 50_000n; // nanoTON, more than the threshold
@@ -25,10 +26,6 @@ async function later(passed: number): Promise<void> {
     fixture.chain.advance(passed);
     seconds += passed;
     await claimRound();
-}
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-    while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
 }
 
 const withJob = () => TestClient.withJob(fixture.worker.url, fixture.chain);

@@ -8,6 +8,7 @@ import { ChainError } from '../../../offchain/chain';
 import { ServedChannel } from '../../../offchain/worker/servedChannel';
 import { FakeChain } from '../support/chain';
 import { TestClient } from '../support/client';
+import { until } from '../support/until';
 import { claimRound, type Fixture, startFixture } from '../support/worker';
 
 const DUE = 500n; // nanoTON, half the threshold
@@ -26,10 +27,6 @@ afterEach(async () => {
     jest.restoreAllMocks();
     await fixture.stop();
 });
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-    while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
-}
 
 type Read = FakeChain['account'];
 

@@ -3,7 +3,7 @@ import { type NodeInfo, modelHash, toWire } from '../../../offchain/link';
 import { setIntakeOnce, statusOnce } from '../../../offchain/worker';
 import { ECHO } from '../support/backend';
 import { TestClient } from '../support/client';
-import { until } from '../gateway/support';
+import { until } from '../support/until';
 import { configFor, type Fixture, RATES, SEEDS, startFixture } from '../support/worker';
 
 let fixture: Fixture;

@@ -11,7 +11,7 @@ import { type Chain, NodeClosed } from '../../../offchain/chain';
 import { type ComparedNode, modelHash, paths, sessionHash } from '../../../offchain/link';
 import { SqliteJobs } from '../../../offchain/store/sqliteJobs';
 import { claimOnce, startWorker, statusOnce } from '../../../offchain/worker';
-import { until } from '../gateway/support';
+import { until } from '../support/until';
 import { TestClient } from '../support/client';
 import { ECHO, ScriptedBackend } from '../support/backend';
 import { FakeChain, FakeWallet } from '../support/chain';

@@ -4,6 +4,7 @@ import { type Address, beginCell, Cell, type Sender } from '@ton/core';
 import { storeCaseOpened } from '../../../wrappers/bodies';
 import { FakeChain } from '../support/chain';
 import { TestClient } from '../support/client';
+import { until } from '../support/until';
 import { account, caseRound, type Fixture, startFixture } from '../support/worker';
 
 const JOB: Buffer = Buffer.alloc(32).fill(5, 31);
@@ -14,10 +15,6 @@ let liar: FakeChain; // the first endpoint
 let honest: FakeChain;
 let seconds: number;
 let looks: number; // at cases that are made up
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-    while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
-}
 
 const numbers = async () => (await fixture.worker.status()).cases.map(({ number }) => number);
 const answers = () => fixture.wallet.orders.flat();

@@ -4,6 +4,7 @@ import { request } from 'undici';
 import { encodeQuery, paths } from '../../../offchain/link';
 import type { Step } from '../support/backend';
 import { TestClient } from '../support/client';
+import { until } from '../support/until';
 import { type Fixture, startFixture, TOKEN } from '../support/worker';
 
 const STEP = 1000n * TOKEN;
@@ -12,10 +13,6 @@ const LIMITS = { startSteps: 1 };
 let fixture: Fixture;
 
 afterEach(() => fixture.stop());
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-    while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
-}
 
 /** Jobs of one escrow. */
 async function jobsOf(count: number): Promise<TestClient[]> {

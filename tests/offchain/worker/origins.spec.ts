@@ -8,6 +8,7 @@ import { World } from '../../indexer/support/world';
 import { ECHO } from '../support/backend';
 import type { FakeChain } from '../support/chain';
 import { TestClient } from '../support/client';
+import { until } from '../support/until';
 import { account, type Fixture, type Overrides, RATES, startFixture, TOKEN } from '../support/worker';
 
 const STEP = 1000n * TOKEN;
@@ -17,10 +18,6 @@ let fixture: Fixture;
 const running: Fixture[] = [];
 
 afterEach(() => Promise.all(running.splice(0).map((one) => one.stop())));
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-    while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
-}
 
 const start = async (overrides: Overrides = {}) => {
     fixture = await startFixture({ limits: { startSteps: 1 }, ...overrides });

@@ -5,7 +5,7 @@ import { BackendError } from '../../../offchain/backend';
 import { Backends, type BackendSettings, type Seat } from '../../../offchain/worker/backends';
 import { ECHO, ScriptedBackend, type Step } from '../support/backend';
 import { chatRequest } from '../support/requests';
-import { until } from '../gateway/support';
+import { until } from '../support/until';
 
 const request = chatRequest({ model: ECHO, messages: [{ role: 'user', content: 'one two' }], maxTokens: 8 });
 const held: Step[] = [{ type: 'pause' }, { type: 'delta', content: 'a', tokens: 1 }, { type: 'end', finish: 'stop' }];

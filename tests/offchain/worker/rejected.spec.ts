@@ -6,6 +6,7 @@ import { SqliteQueries } from '../../../offchain/store/sqliteQueries';
 import { counterOf } from '../../../offchain/tokens';
 import type { Step } from '../support/backend';
 import { type Sealed, TestClient } from '../support/client';
+import { until } from '../support/until';
 import { type Fixture, startFixture, TOKEN } from '../support/worker';
 
 let fixture: Fixture;
@@ -26,10 +27,6 @@ const end: Step = { type: 'end', finish: 'stop' };
 const words = (count: number): Step[] =>
     Array.from({ length: count }, () => ({ type: 'delta', content: 'word '.padEnd(50), tokens: 50 }));
 const diskFull = new Error('No space left on device');
-
-const until = async (holds: () => boolean) => {
-    while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
-};
 
 /** The next call of a method waits until the returned function is called. */
 function hold(prototype: object, method: string): () => void {

@@ -12,7 +12,7 @@ import { SqliteWorkerStore } from '../../../offchain/store/sqliteWorker';
 import { program } from '../../../tooling/programs';
 import type { FakeChain } from '../support/chain';
 import { type Answer, type Sealed, TestClient } from '../support/client';
-import { until } from '../gateway/support';
+import { until } from '../support/until';
 import { PostgresServer } from '../support/postgres';
 import { type Fixture, startFixture, TOKEN } from '../support/worker';
 

@@ -4,6 +4,7 @@ import { encodeQuery, FrameKind, RecordType } from '../../../offchain/link';
 import { SqliteQueries } from '../../../offchain/store/sqliteQueries';
 import { ECHO, echo, type Step } from '../support/backend';
 import { type Answer, type Sealed, TestClient } from '../support/client';
+import { until } from '../support/until';
 import { type Fixture, RATES, startFixture, TOKEN } from '../support/worker';
 
 let fixture: Fixture;
@@ -31,10 +32,6 @@ const end: Step = { type: 'end', finish: 'stop' };
 const prompt: Step = { type: 'prompt', prompt: 10, cached: 0 };
 
 const script = (...steps: Step[]) => (fixture.backend.script = () => steps);
-
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-    while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 5));
-}
 
 /** The stored records, once the query has an end. */
 async function stored(client: TestClient, query: Sealed): Promise<Answer> {

@@ -1,6 +1,6 @@
 /** Has real processes follow a trace of the model, and compares them with it after each step. */
 import { StaleStore } from '../../../offchain/store/worker';
-import { until } from '../../offchain/gateway/support';
+import { until } from '../../offchain/support/until';
 import type { Market } from '../../support/market';
 import { firstState, isSame, saysMore, type Scope, type State } from '../state';
 import { after, finish, type Step } from '../steps';

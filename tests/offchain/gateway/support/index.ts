@@ -19,6 +19,7 @@ import { Market, testKey } from '../../../support/market';
 import { SandboxChain } from './chain';
 import { FakeWorker, MODEL } from './worker';
 
+export { until } from '../../support/until';
 export { SandboxChain } from './chain';
 export { FakeWorker, MODEL, RATES } from './worker';
 
@@ -160,15 +161,4 @@ export async function startBench(market: Market, options: BenchOptions = {}): Pr
     await options.before?.(bench);
     await start({}, {});
     return bench;
-}
-
-/** Waits until `condition` holds. */
-export async function until(condition: () => boolean | Promise<boolean>, ms = 5000): Promise<void> {
-    const end = Date.now() + ms;
-    while (!(await condition())) {
-        if (Date.now() > end) {
-            throw new Error('What the test waits for did not happen');
-        }
-        await new Promise((resolve) => setTimeout(resolve, 5));
-    }
 }
