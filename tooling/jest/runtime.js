@@ -1,5 +1,6 @@
 // Loads packages once for all test files of a process, by Node's own require; jest's loads them anew for each file,
-// which took a third of the time of a whole run. The project's own modules are still loaded anew for each file.
+// which took a third of the time of a whole run. The project's own modules are still loaded anew for each file,
+// except those of `ofProcess`.
 const { isBuiltin } = require('node:module');
 const { join, sep } = require('node:path');
 const { default: Runtime } = require('jest-runtime');
