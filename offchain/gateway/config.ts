@@ -54,7 +54,9 @@ const job = z
             .max(3600)
             .default(120)
             .describe('the next job opens if the running use spends the deposit within this time'),
-        maxOpen: whole(1, 256).default(16).describe('jobs of one model that are open at once'),
+        maxOpen: whole(1, 256)
+            .default(16)
+            .describe('jobs of one model that are open at once, beside those of nodes that answer nobody'),
         idleHours: z
             .number()
             .positive()
