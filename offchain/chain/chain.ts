@@ -135,7 +135,7 @@ export interface ChainSettings {
 
 /** Seconds by which a server of an API may be behind another. */
 export const LAG_SECONDS = 120;
-const MIN_MAJORITY = 3; // endpoints of which most are more than one
+const MIN_MAJORITY = 3; // endpoints: of two that differ, none tells which one is wrong
 const PAGE = 50; // transactions in one call
 const MAX_PAGES = 20_000; // of one list: a million transactions
 const MAX_LT = 1n << 64n; // above every logical time
@@ -209,7 +209,7 @@ export class TonHttpChain implements Chain {
 
     /**
      * Of three endpoints or more, the account as most of them show it, so that no single one makes it up. As the first
-     * that serves shows it, if too few of them have calls to spare, or show the same soon.
+     * that serves shows it, if too few of them have calls to spare, or show the same soon, and for what is idle.
      */
     async account(address: Address): Promise<ChainAccount> {
         const all = this.api.names.length;
