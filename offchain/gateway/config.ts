@@ -56,7 +56,7 @@ const job = z
             .describe('the next job opens if the running use spends the deposit within this time'),
         maxOpen: whole(1, 256)
             .default(16)
-            .describe('jobs of one model that are open at once, beside those of nodes that answer nobody'),
+            .describe('jobs of one model that are open at once, beside those of nodes that serve badly'),
         idleHours: z
             .number()
             .positive()
