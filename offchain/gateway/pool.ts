@@ -625,7 +625,7 @@ export class JobPool {
     /**
      * True if as many jobs as may be are open, with those that are being opened. Up to as many again do not count, if
      * they are at banned nodes, or at excluded ones that come last for who asks, became slow or fail often: a node that
-     * had all jobs and served nobody well would keep out the others. The queue notes it as the objection to another job.
+     * had all jobs and served nobody well would keep out the others. The queue notes the objection to another job.
      */
     private isMaxOpen(
         jobs: readonly GatewayJob[],
