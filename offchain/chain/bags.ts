@@ -1,4 +1,4 @@
-/** Cells in the answers of an endpoint: a few bytes on the wire are two thousand in memory. */
+/** What is too much in the answers of an endpoint: a few bytes on the wire may be two thousand in memory. */
 
 import { Cell } from '@ton/core';
 
@@ -16,20 +16,31 @@ const LISTS = ['getTransactions', 'tryLocateSourceTx'];
 /** Cells that a transaction may have. A message has 8192 at most, and contracts of this project send few of those. */
 const MAX_LISTED = 32_768;
 
+/** Elements of one list in an answer: a page has a hundred transactions at most, and one of them 255 messages. */
+const MAX_ELEMENTS = 256;
+/** Values in one answer: those of fifty transactions with 255 messages each are 150,000. */
+const MAX_VALUES = 1 << 18;
+
 const SMALLEST = 16; // characters of a bag
 const HEAD = 32; // characters that say how many cells follow
 // The first bytes of a bag. In a generic one, flags share a byte with the size.
 const GENERIC = 'b5ee9c72';
 const INDEXED = ['68ff65f3', 'acc3a728'];
 
-/** Why an answer is not used: its bags, in base64, have too many cells. Undefined if they have not. */
-export function excessOfCells(method: string, answer: unknown): string | undefined {
+/**
+ * Why an answer is not used: its bags, in base64, have too many cells, or it has more values than any. A list of a
+ * million wrong values, on two megabytes, would else become a gigabyte of errors. Undefined if none is too much.
+ */
+export function excessOf(method: string, answer: unknown): string | undefined {
     const isList = LISTS.includes(method);
     const max = OWN.includes(method) ? MAX_OWN : MAX_CELLS;
     const rest = [answer]; // an answer may have many levels
-    let cells = 0;
+    let [cells, values] = [0, 0];
     while (rest.length > 0) {
         const value = rest.pop();
+        if (++values > MAX_VALUES || (Array.isArray(value) && value.length > MAX_ELEMENTS)) {
+            return `more than ${MAX_VALUES} values, or ${MAX_ELEMENTS} in one list`;
+        }
         if (typeof value === 'string') {
             cells = (isList ? 0 : cells) + (value.length < SMALLEST ? 0 : cellsOf(Buffer.from(value, 'base64')));
             if (cells > max) {

@@ -4,7 +4,7 @@ import { type Dispatcher, request } from 'undici';
 import { wholeAnswer } from '../process/bytes';
 import { isOnThisMachine } from '../process/publicAddress';
 import { retryAfterOf } from '../process/retryAfter';
-import { excessOfCells } from './bags';
+import { excessOf } from './bags';
 import { Budget } from './budget';
 import { ChainError } from './errors';
 
@@ -219,7 +219,7 @@ export class Endpoint {
         if (body.ok !== true) {
             return { kind: 'refusal', status, message };
         }
-        const excess = excessOfCells(method, body.result);
+        const excess = excessOf(method, body.result);
         return excess === undefined
             ? { kind: 'answer', result: body.result }
             : { kind: 'failure', message: `answers with ${excess}` };

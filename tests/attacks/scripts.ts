@@ -68,6 +68,14 @@ export const scriptsAttacks: Attack[] = [
         test: 'The client of the chain believes no parameter of a network that has more cells than any that is read, and asks the second endpoint',
     },
     {
+        attack: 'An endpoint answers with a list of a million wrong values, two megabytes: the process stands still for seconds and takes a gigabyte, and with ten megabytes it ends.',
+        source: 'review',
+        stoppedBy:
+            'An answer has as many values, and a list in it as many elements, as one of an honest endpoint may have; of listed transactions only what is read is looked at.',
+        file: 'tests/offchain/chain/cells.spec.ts',
+        test: 'The client of the chain believes no list of millions of transactions, each of which is an error in memory',
+    },
+    {
         attack: 'an error of the API repeats its key',
         source: "fault kind: the chain's API",
         stoppedBy: "the chain's client: retries, failover, timeouts of seconds, names without keys",

@@ -83,7 +83,9 @@ describe('The client of the chain', () => {
     });
 
     it('reads no thousand bags of a thousand cells into memory', async () => {
-        const large = await answering({ stack: Array(1000).fill(['cell', { bytes: chainOfCells(1000) }]) });
+        const large = await answering({
+            stack: Array(10).fill(Array(100).fill(['cell', { bytes: chainOfCells(1000) }])),
+        });
 
         await expect(chainAt(large.url).account(address(1))).rejects.toThrow('more than 131072 cells');
         large.close();
@@ -156,6 +158,19 @@ describe('The client of the chain', () => {
 
         await expect(chainAt(large.url).prices()).rejects.toThrow('more than 4096 cells');
         expect(await chainAt(large.url, network.url).prices()).toEqual(await chainAt(network.url).prices());
+        large.close();
+    });
+
+    it.each([
+        ['transactions', Array(1_000_000).fill(0)],
+        ['currencies of an account', { sync_utime: 1, balance: '0', extra_currencies: Array(1_000_000).fill(0) }],
+        ['values in lists of lists', Array(20).fill(Array(250).fill(Array(250).fill(0)))],
+    ])('believes no list of millions of %s, each of which is an error in memory', async (_, given) => {
+        const large = await answering(given);
+        const chain = chainAt({ url: large.url, callsPerSecond: 10 });
+
+        await expect(chain.account(address(1))).rejects.toThrow('more than 262144 values, or 256 in one list');
+        await expect(chain.newest(address(1), 1)).rejects.toThrow('more than 262144 values, or 256 in one list');
         large.close();
     });
 

@@ -86,6 +86,17 @@ describe('An endpoint that says what cannot be', () => {
         expect(await timesOf(chainAt(liar.url), wallet.address)).toEqual(times);
     });
 
+    it('of the messages beside a transaction is not heard, for the transaction has its own', async () => {
+        const wallet = new HotWallet(chainAt(network.url), Buffer.alloc(32, 4), 20);
+        await network.faucet(wallet.address, COIN);
+        await wallet.send([{ to: ACCOUNT, value: 1n, bounce: false }]);
+        const times = await timesOf(chainAt(network.url), wallet.address);
+        namesBeside({ in_msg: 'none', out_msgs: Array(255).fill({}) });
+
+        expect(times).toHaveLength(1);
+        expect(await timesOf(chainAt(liar.url), wallet.address)).toEqual(times);
+    });
+
     it.each(['-1', (1n << 64n).toString(), 'first'])(
         'of a logical time, as %s, lists no transaction that is read',
         async (lt) => {
