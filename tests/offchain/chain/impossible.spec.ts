@@ -3,7 +3,7 @@ import { type Localnet, startLocalnet } from '@cocoon-market/localnet';
 import { Address } from '@ton/core';
 import { json } from 'node:stream/consumers';
 import { HotWallet, TonHttpChain } from '../../../offchain/chain';
-import { serverOf } from '../support/server';
+import { answerOf, serverOf } from '../support/server';
 
 const COIN = 1_000_000_000n;
 const ACCOUNT = new Address(0, Buffer.alloc(32, 1));
@@ -20,9 +20,7 @@ describe('An endpoint that says what cannot be', () => {
         await network.faucet(ACCOUNT, COIN);
         liar = await serverOf(async (request, response) => {
             const call = (await json(request)) as { method: string };
-            const headers = { 'content-type': 'application/json' };
-            const answered = await fetch(network.url, { method: 'POST', headers, body: JSON.stringify(call) });
-            const { result, ...rest } = (await answered.json()) as { result: Result };
+            const { result, ...rest } = await answerOf<Result>(network.url, call);
             response.end(JSON.stringify({ ...rest, result: lie(call.method, result) }));
         });
     });

@@ -4,7 +4,7 @@ import { Address } from '@ton/core';
 import { json } from 'node:stream/consumers';
 import { TonHttpChain } from '../../../offchain/chain';
 import { waitUntil } from '../../../offchain/process/tasks';
-import { serverOf } from '../support/server';
+import { answerOf, serverOf } from '../support/server';
 
 const COIN = 1_000_000_000n;
 const ACCOUNT = new Address(0, Buffer.alloc(32, 1));
@@ -38,14 +38,14 @@ describe('An account', () => {
     ): Promise<TonHttpChain> {
         const servers = await Promise.all(lies.map((lie, i) => endpointThat(lie, i)));
         closes.push(...servers.map(({ close }) => close));
-        const endpoint = servers.map(({ url }) => ({ url, answerSeconds: 0.5, ...settings }));
+        const endpoint = servers.map(({ url }) => ({ url, answerSeconds: 2, ...settings }));
         return new TonHttpChain({ network: -239, endpoint });
     }
 
     const endpointThat = (lie: Lie | 'silent' | 'down', number: number) =>
         serverOf(async (request, response) => {
-            const { method, ...rest } = (await json(request)) as { method: string };
-            const isAboutAccount = method === 'getAddressInformation';
+            const call = (await json(request)) as { method: string };
+            const isAboutAccount = call.method === 'getAddressInformation';
             if (isAboutAccount) calls.push(number);
             if (isAboutAccount && lie === 'silent') {
                 return;
@@ -54,10 +54,7 @@ describe('An account', () => {
                 response.writeHead(502).end('down');
                 return;
             }
-            const headers = { 'content-type': 'application/json' };
-            const body = JSON.stringify({ method, ...rest });
-            const answer = await fetch(network.url, { method: 'POST', headers, body });
-            const { result, ...more } = (await answer.json()) as { result: Result };
+            const { result, ...more } = await answerOf<Result>(network.url, call);
             const isLie = isAboutAccount && typeof lie === 'function';
             response.end(JSON.stringify({ ...more, result: isLie ? lie(result) : result }));
         });

@@ -5,7 +5,7 @@ import type { ServerResponse } from 'node:http';
 import { json } from 'node:stream/consumers';
 import { TonHttpChain } from '../../../offchain/chain';
 import { waitUntil } from '../../../offchain/process/tasks';
-import { serverOf } from '../support/server';
+import { answerOf, serverOf } from '../support/server';
 
 const COIN = 1_000_000_000n;
 const ACCOUNT = new Address(0, Buffer.alloc(32, 1));
@@ -42,9 +42,7 @@ describe('An endpoint', () => {
             calls++;
             const call = (await json(request)) as { method: string };
             if (!answers(call.method, response)) {
-                const headers = { 'content-type': 'application/json' };
-                const answer = await fetch(network.url, { method: 'POST', headers, body: JSON.stringify(call) });
-                response.end(await answer.text());
+                response.end(JSON.stringify(await answerOf(network.url, call)));
             }
         });
         closes.push(server.close);

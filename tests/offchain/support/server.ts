@@ -14,3 +14,10 @@ export async function serverOf(answer: (request: IncomingMessage, response: Serv
     };
     return { url: `http://127.0.0.1:${port}/api/v2/jsonRPC`, close };
 }
+
+/** What an endpoint answers a call of JSON-RPC, for a server that passes it on. */
+export async function answerOf<Result>(url: string, call: object): Promise<{ result: Result }> {
+    const headers = { 'content-type': 'application/json' };
+    const answer = await fetch(url, { method: 'POST', headers, body: JSON.stringify(call) });
+    return (await answer.json()) as { result: Result };
+}
