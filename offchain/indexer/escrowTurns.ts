@@ -17,7 +17,7 @@ export class EscrowTurns {
     }
 
     /** True of an account whose turn is in a later reading. */
-    has({ log }: Log): boolean {
+    isWaiting({ log }: Log): boolean {
         return this.waiting.has(log);
     }
 

@@ -114,7 +114,7 @@ export class Indexer {
             found = false;
             const chain = { at: await this.newest(), behind, isLate };
             for await (const logs of store.growing(chain.at - this.limits.finalSeconds, { hasWitnesses })) {
-                const next = logs.filter((each) => !finished.has(each.log) && !this.turns.has(each));
+                const next = logs.filter((each) => !finished.has(each.log) && !this.turns.isWaiting(each));
                 found ||= next.length > 0;
                 await inParallel(next, async (log) => {
                     const followed = await this.followOne(log, chain, report);

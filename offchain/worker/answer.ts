@@ -262,8 +262,9 @@ export class Answer {
     }
 
     /**
-     * Adds a part, and returns its frame, with the salt before the first. Text may make tokens payable that came before
-     * it, as far as all costs no more than `max` (nanoTON), which {@link priceWith} it must not exceed.
+     * Adds a part, and returns its frame, with the salt before the first. A server may count tokens before their text
+     * comes: with it they become payable, as far as the whole answer costs no more than `max` (nanoTON). The caller has
+     * made sure that {@link priceWith} of the part is within it.
      */
     addPart(part: Part, max: bigint): Buffer {
         const { kind, tokens, bound } = part;

@@ -146,8 +146,8 @@ export class Cases {
             const node = source.open(Node.fromAddress(config.node));
             return state === 'active' ? Number((await node.getNodeRecord()).evidence) : 0;
         };
-        const windows = await answersOf(chain, windowOf);
-        windows.push(...(windows.length === 0 ? [await windowOf(chain)] : []));
+        const ofAll = await answersOf(chain, windowOf);
+        const windows = ofAll.length > 0 ? ofAll : [await windowOf(chain)];
         this.evidenceSeconds = Math.max(this.evidenceSeconds, Math.min(Math.max(...windows), ruleBounds.maxWindow));
         const { at } = await chain.account(config.node);
         const time = await agreedTime(chain, config.node, { at, now: now() });
