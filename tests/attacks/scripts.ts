@@ -68,7 +68,7 @@ export const scriptsAttacks: Attack[] = [
         test: 'The client of the chain believes no parameter of a network that has more cells than any that is read, and asks the second endpoint',
     },
     {
-        attack: 'An endpoint answers with a list of a million wrong values, two megabytes: the process stands still for seconds and takes a gigabyte, and with ten megabytes it ends.',
+        attack: 'An endpoint answers with a list of a million wrong values, two megabytes: the process stands still for three seconds and takes a gigabyte. With ten megabytes it is 45 seconds and four gigabytes.',
         source: 'review',
         stoppedBy:
             'An answer has as many values, and a list in it as many elements, as one of an honest endpoint may have; of listed transactions only what is read is looked at.',
