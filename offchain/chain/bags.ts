@@ -18,8 +18,8 @@ const MAX_LISTED = 32_768;
 
 /** Elements of one list in an answer: a page has a hundred transactions at most, and one of them 255 messages. */
 const MAX_ELEMENTS = 256;
-/** Values in one answer: those of fifty transactions with 255 messages each are 150,000. */
-const MAX_VALUES = 1 << 18;
+/** Values in one answer: those of a hundred transactions with 255 messages each are half a million. */
+const MAX_VALUES = 1 << 20;
 
 const SMALLEST = 16; // characters of a bag
 const HEAD = 32; // characters that say how many cells follow

@@ -169,9 +169,30 @@ describe('The client of the chain', () => {
         const large = await answering(given);
         const chain = chainAt({ url: large.url, callsPerSecond: 10 });
 
-        await expect(chain.account(address(1))).rejects.toThrow('more than 262144 values, or 256 in one list');
-        await expect(chain.newest(address(1), 1)).rejects.toThrow('more than 262144 values, or 256 in one list');
+        await expect(chain.account(address(1))).rejects.toThrow('more than 1048576 values, or 256 in one list');
+        await expect(chain.newest(address(1), 1)).rejects.toThrow('more than 1048576 values, or 256 in one list');
         large.close();
+    });
+
+    it('believes a page of a hundred transactions of which each sends 255 messages', async () => {
+        const names = ['@type', 'hash', 'source', 'destination', 'value', 'fwd_fee', 'ihr_fee', 'import_fee', 'opcode'];
+        const more = ['created_lt', 'body_hash', 'comment', 'message', 'bounce', 'bounced', 'ihr_disabled'];
+        const fields = Object.fromEntries([...names, ...more].map((name) => [name, '0']));
+        const message = {
+            ...fields,
+            extra_currencies: [],
+            msg_data: { '@type': 'msg.dataRaw', body: '', init_state: '' },
+        };
+        const listed = {
+            data: chainOfCells(2),
+            transaction_id: { lt: '1', hash: '' },
+            out_msgs: Array(255).fill(message),
+        };
+        const { url, close } = await answering(Array(100).fill(listed));
+
+        const source = new HttpSource({ network: NETWORK, endpoint: [{ url, callsPerSecond: 10 }] });
+        expect(await source.page(address(1))).toHaveLength(100);
+        close();
     });
 
     it('has no more of a page in memory than memory holds, where an index reads large messages of a stranger', async () => {
