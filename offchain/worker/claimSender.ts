@@ -43,6 +43,7 @@ const MESSAGE_FEES = 3_000_000n; // nanoTON that a message costs the wallet, abo
 
 export class ClaimSender {
     private readonly failures = new Map<string, { count: number; notBefore: number }>();
+    private readonly paid = new Map<string, bigint>(); // by job: nanoTON that its channel has paid, after claims
     private cachedValue: { value: bigint; until: number } | undefined;
     private doubts = 0; // values of a claim that the wallet could not pay, or that brought nothing
 
@@ -58,14 +59,15 @@ export class ClaimSender {
         return (this.failures.get(job)?.notBefore ?? -Infinity) <= this.context.steady();
     }
 
-    /** How many claims of a job failed since the last that it paid. */
+    /** How many claims of a job failed, or paid what it had paid before, since the last that paid more. */
     failuresOf(job: string): number {
         return this.failures.get(job)?.count ?? 0;
     }
 
-    /** Forgets the failures of a job that has ended. */
+    /** Forgets what claims of a job that has ended came to. */
     forget(job: string): void {
         this.failures.delete(job);
+        this.paid.delete(job);
     }
 
     /**
@@ -207,6 +209,13 @@ export class ClaimSender {
         const name = claim.job.toString('hex');
         const settle = () => this.book.use(claim.job, (job) => settleClaim(job, claim)).catch(() => false);
         if (await this.tasks.until(settle, { polls, ms: config.chain.pollSeconds * 1000, maxMs: CONFIRM_MS })) {
+            if (!claim.last && claim.paidAfter <= (this.paid.get(name) ?? -1n)) {
+                // No channel takes back what it has paid: an endpoint shows it now as unpaid, now as paid.
+                report.failed++;
+                this.noteFailure(name, claim, 'claims: the channel had paid this before');
+                return true;
+            }
+            this.paid.set(name, claim.paidAfter);
             this.failures.delete(name);
             report.claimed++;
             report.amount += claim.due;
@@ -214,11 +223,11 @@ export class ClaimSender {
             return true;
         }
         report.failed++;
-        this.noteFailure(name, claim);
+        this.noteFailure(name, claim, 'claims: the channel did not pay');
         return false;
     }
 
-    private noteFailure(name: string, { due }: Claim): void {
+    private noteFailure(name: string, { due }: Claim, message: string): void {
         const { config, log, steady } = this.context;
         const count = (this.failures.get(name)?.count ?? 0) + 1;
         // Short enough that a client who leaves meanwhile cannot be refunded first: a notice lasts two margins at
@@ -227,7 +236,7 @@ export class ClaimSender {
         const pause =
             count >= config.claim.attempts ? maxPause : Math.min(maxPause, config.claim.seconds * 2 ** (count - 1));
         this.failures.set(name, { count, notBefore: steady() + Math.ceil(pause) });
-        log.error({ job: name, due: due.toString(), attempts: count, pause }, 'claims: the channel did not pay');
+        log.error({ job: name, due: due.toString(), attempts: count, pause }, message);
     }
 }
 

@@ -1708,4 +1708,13 @@ export const workerAttacks: Attack[] = [
         test: 'An answer that a server sends byte by byte takes about as much memory as it has bytes, such as the vectors of a model server',
         removed: 'process: the room for all pieces of an answer (GrowingBytes)',
     },
+    {
+        source: 'review',
+        attack: 'One of three endpoints shows all vouchers of clients that leave as not paid, and answers nothing once each claim is sent: the wallet pays for claims again and again.',
+        stoppedBy:
+            'A claim after which a channel has paid no more than after an earlier one counts as one that failed.',
+        file: 'tests/offchain/worker/hiddenNotices.spec.ts',
+        test: 'A notice that every endpoint shows has the wallet pay for a few claims only if one of the others shows none as paid, and is silent after each',
+        removed: 'worker: what channels have paid after claims (ClaimSender.confirm)',
+    },
 ];

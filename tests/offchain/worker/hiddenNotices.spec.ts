@@ -1,6 +1,8 @@
 /**
  * A client's notice that the first endpoint hides: vouchers below the threshold are claimed before the refund. And one
  * that it makes up: no job ends by it.
+ *
+ * Longer than 350 lines because what endpoints can do with a notice is best read in one place.
  */
 import { opcodes, Reason } from '@cocoon-market/wrappers';
 import type { Address, Cell } from '@ton/core';
@@ -255,11 +257,31 @@ describe('A notice that every endpoint shows', () => {
         const { client, read } = await leaving(MARGIN);
         const refundAt = fixture.chain.now() + MARGIN / 2;
         const shows = showing(client, read, { refundAt, paid: DUE });
-        endpoints(shows, shows, showing(client, read, { refundAt }));
+        endpoints(shows, shows, showing(client, read, { refundAt, paid: 0n }));
         fixture.chain.change(client.channel, { paid: DUE });
         for (let reading = 0; reading < 10; reading++) await readAgain();
 
         expect(fixture.wallet.orders.length).toBeLessThanOrEqual(5);
+    });
+
+    it('has the wallet pay for a few claims only if one of the others shows none as paid, and is silent after each', async () => {
+        const { client, read } = await leaving(MARGIN);
+        const refundAt = fixture.chain.now() + MARGIN / 2;
+        const [paid, unpaid] = [
+            { refundAt, paid: DUE },
+            { refundAt, paid: 0n },
+        ].map((one) => showing(client, read, one));
+        let ordered = 0; // before this round
+        const silent: Read = () => Promise.reject(new ChainError('It does not answer'));
+        const shifts: Read = (address) => (fixture.wallet.orders.length > ordered ? silent : unpaid)(address);
+        endpoints(paid, paid, shifts);
+        fixture.chain.change(client.channel, { paid: DUE });
+        for (let reading = 0; reading < 20; reading++) {
+            ordered = fixture.wallet.orders.length;
+            await readAgain();
+        }
+
+        expect(fixture.wallet.orders.length).toBeLessThanOrEqual(6);
     });
 });
 
