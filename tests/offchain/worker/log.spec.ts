@@ -2,6 +2,7 @@ import { Writable } from 'node:stream';
 import pino from 'pino';
 import { createLog, logOptions } from '../../../offchain/process/log';
 import { TestClient } from '../support/client';
+import { until } from '../support/until';
 import { startFixture } from '../support/worker';
 
 const SECRET = 'xylophone';
@@ -58,10 +59,12 @@ describe('the log', () => {
         for (const number of [1, 2, 3]) {
             expect((await client.ask(number, 'one')).text).toBe('one');
         }
+        await until(() => unread().length > 0); // it may be read in the background
         expect(unread()).toHaveLength(1);
 
         seconds += 60;
         await client.ask(4, 'one');
+        await until(() => unread().length > 1);
         await fixture.stop();
         expect(unread()).toHaveLength(2);
     });
