@@ -6,15 +6,9 @@ import { type ClaimEvent, type JobEvent, Market, type MarketClient } from '@coco
 import { readAccount } from '@cocoon-market/wrappers/market/chain';
 import { forgetOldest, MAX_REMEMBERED } from '@cocoon-market/wrappers/market/watch';
 import { World, type WorldClient } from '../indexer/support/world';
+import { until } from '../offchain/support/until';
 
 const POLL = { pollMs: 10 };
-
-/** Resolves once the condition holds; the test's own timeout ends a wait that never does. */
-async function until(holds: () => boolean): Promise<void> {
-    while (!holds()) {
-        await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-}
 
 describe('A watcher', () => {
     let world: World;

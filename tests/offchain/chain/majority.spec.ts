@@ -3,8 +3,8 @@ import { type Localnet, startLocalnet } from '@cocoon-market/localnet';
 import { Address } from '@ton/core';
 import { json } from 'node:stream/consumers';
 import { TonHttpChain } from '../../../offchain/chain';
-import { waitUntil } from '../../../offchain/process/tasks';
 import { answerOf, serverOf } from '../support/server';
+import { until } from '../support/until';
 
 const COIN = 1_000_000_000n;
 const ACCOUNT = new Address(0, Buffer.alloc(32, 1));
@@ -103,8 +103,7 @@ describe('An account', () => {
         const chain = await chainOf(shows(5n), honest, failsOnce);
         expect(await chain.account(ACCOUNT)).toMatchObject({ balance: 5n });
 
-        const isRight = async () => (await chain.account(ACCOUNT)).balance === COIN;
-        expect(await waitUntil(isRight, { maxMs: 10_000 })).toBe(true);
+        await until(async () => (await chain.account(ACCOUNT)).balance === COIN);
     });
 
     it('is as the first of three endpoints shows it, if each shows another', async () => {

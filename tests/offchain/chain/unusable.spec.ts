@@ -4,8 +4,8 @@ import { Address } from '@ton/core';
 import type { ServerResponse } from 'node:http';
 import { json } from 'node:stream/consumers';
 import { TonHttpChain } from '../../../offchain/chain';
-import { waitUntil } from '../../../offchain/process/tasks';
 import { answerOf, serverOf } from '../support/server';
+import { until } from '../support/until';
 
 const COIN = 1_000_000_000n;
 const ACCOUNT = new Address(0, Buffer.alloc(32, 1));
@@ -82,7 +82,7 @@ describe('An endpoint', () => {
         await expect(chain.account(ACCOUNT)).rejects.toThrow(`refuses (${status})`);
 
         const serves = () => chain.account(ACCOUNT).then(({ balance }) => balance === COIN);
-        expect(await waitUntil(() => serves().catch(() => false), { maxMs: 10_000 })).toBe(true);
+        await until(() => serves().catch(() => false));
     });
 
     it('that does not say of which network it is, is asked a few times a second where there is no other', async () => {

@@ -1,7 +1,6 @@
-import { waitUntil } from '../../../offchain/process/tasks';
 import type { GatewayStore } from '../../../offchain/store/gateway';
 import { useMarket } from '../../support/market';
-import { ask, type Bench, startBench } from './support';
+import { ask, type Bench, startBench, until } from './support';
 
 describe('A write that the store rejects while it goes on', () => {
     const market = useMarket();
@@ -22,7 +21,6 @@ describe('A write that the store rejects while it goes on', () => {
             spied.mockImplementationOnce(diskFull);
         }
     };
-    const until = async (holds: () => Promise<boolean>) => expect(await waitUntil(holds, { maxMs: 5000 })).toBe(true);
     const firstJob = async () => (await bench.admin('jobs'))[0];
     const phaseOf = async (number: number) => {
         const [{ number: job }] = await bench.gateway.store.jobs();

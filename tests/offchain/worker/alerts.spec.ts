@@ -19,6 +19,7 @@ import type { DisputesView } from '../../../offchain/worker/disputedJobs';
 import { FakeChain } from '../support/chain';
 import { TestClient } from '../support/client';
 import { ExaminedWorker, REGISTRY } from '../support/examined';
+import { until } from '../support/until';
 import { configFor, type Overrides, SEEDS, startFixture } from '../support/worker';
 
 const log = pino({ level: 'silent' });
@@ -122,10 +123,6 @@ describe('A notice', () => {
         rmSync(folder, { recursive: true });
     });
 
-    const until = async (holds: () => boolean) => {
-        for (let i = 0; i < 500 && !holds(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
-        expect(holds()).toBe(true);
-    };
     const written = (path: string): string => {
         try {
             return readFileSync(path, 'utf8');
