@@ -67,6 +67,19 @@ async function replace(
 }
 
 describe('Provider: RegisterNode', () => {
+    it('pays what the account lacks besides stake that stays and stake that leaves', async () => {
+        const market = await joinedMarket();
+        const { blockchain, provider, owner } = market;
+        await provider.sendUnbond(owner.getSender(), { value: VALUE, amount: toNano('3') });
+        const { stake, unbonding, reserve } = await provider.getProviderState();
+        const account = await blockchain.getContract(provider.address);
+        account.balance = stake + unbonding; // rent has eaten the rest
+
+        await registerNode(market);
+
+        expect(account.balance).toBe(stake + unbonding + reserve);
+    });
+
     it('counts node, GPUs and share, and pins the share in the node', async () => {
         const market = await joinedMarket();
 

@@ -1,4 +1,5 @@
 import { beginCell, toNano } from '@ton/core';
+import type { SendMessageResult } from '@ton/sandbox';
 
 import { errors } from '../../wrappers/protocol';
 import { drawnFrom, exitCodeOf, expectConserved, expectRefused, transactionsOn } from '../support/chain';
@@ -276,5 +277,37 @@ describe('Provider: messages it does not know', () => {
             const result = await owner.send({ to: provider.address, value: toNano('1'), body });
             expectRefused(result, { to: provider.address, exitCode });
         }
+    });
+});
+
+describe('Provider: what its owner changes', () => {
+    it.each<[string, (market: JoinedMarket) => Promise<SendMessageResult>]>([
+        ['Unbond', (market) => unbond(market, 1n)],
+        [
+            'CancelUnbonding',
+            async (market) => {
+                await unbond(market, 1n);
+                const value = (await market.provider.getValuesOf(0n, 0n)).stakeStep;
+                return market.provider.sendCancelUnbonding(market.owner.getSender(), { value, slot: 0 });
+            },
+        ],
+        [
+            'SetOperator',
+            ({ provider, owner, stranger }) =>
+                provider.sendSetOperator(owner.getSender(), { value: toNano('1'), operator: stranger.address }),
+        ],
+        [
+            'SetPayout',
+            ({ provider, owner, stranger }) =>
+                provider.sendSetPayout(owner.getSender(), { value: toNano('1'), payout: stranger.address }),
+        ],
+    ])('costs it nothing and brings it nothing, to the nanoTON (%s)', async (_, send) => {
+        const market = await joinedMarket();
+
+        const result = await send(market);
+
+        const [handled] = transactionsOn(result, market.provider.address, market.owner.address);
+        expect(exitCodeOf(handled)).toBe(0);
+        expect(drawnFrom(handled)).toBe(0n);
     });
 });

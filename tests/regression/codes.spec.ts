@@ -193,6 +193,15 @@ describe('A node of a foreign code', () => {
         expect((await market().provider.getProviderState()).stake).toBe(STAKE);
     });
 
+    it('keeps nothing of what it attaches to a fault of another node', async () => {
+        const { blockchain, provider, foreign } = market();
+        const before = (await blockchain.getContract(provider.address)).balance;
+
+        await say(market(), foreign, its().found('A1', 1n, { node: 0 }));
+
+        expect((await blockchain.getContract(provider.address)).balance).toBe(before);
+    });
+
     it('shields no node of another version with a case of its own about the same job', async () => {
         const job = jobOf(1);
         const number = BigInt(`0x${job.hash.toString('hex')}`);
