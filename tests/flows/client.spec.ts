@@ -13,7 +13,11 @@ import { type Seller, Stage } from '../../demo/stage';
 import { isGone } from '../support/stage';
 
 const DEPOSIT = toNano('1');
-const QUESTION = { messages: [{ role: 'user' as const, content: 'What is a voucher?' }], maxTokens: 120 };
+const QUESTION = {
+    messages: [{ role: 'user' as const, content: 'What is a voucher?' }],
+    maxTokens: 120,
+    temperature: 0, // the same answer each time
+};
 
 jest.setTimeout(180_000);
 
