@@ -150,6 +150,17 @@ describe('A slash', () => {
         expect(account.balance).toBe(3n * ((await bare.provider.getProviderState()).reserve / 52n));
     });
 
+    it('takes the same with whatever query id the way to it is begun', async () => {
+        const dispute = await demand(1);
+        market().blockchain.now! += DAY + 1;
+        const value = await dispute.getCloseValue();
+
+        const result = await dispute.sendDecide(via(), { value, queryId: 7n });
+
+        expect(sumOf([result])).toBeGreaterThan(0n);
+        expect((await market().provider.getStanding()).frozen).toBe(0n);
+    });
+
     it('in ten cases at once takes no more than the key’s share, and leaves nothing frozen', async () => {
         const { blockchain, provider } = market();
         const cases = [];
