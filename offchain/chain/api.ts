@@ -188,12 +188,13 @@ export class ChainApi {
 
 /**
  * Listed transactions without their messages, which the transactions themselves have: a TonClient would note each of
- * thousands of wrong ones as an error, which takes seconds.
+ * thousands of wrong ones as an error, which takes seconds. A text is left as it is: it would become an object with a
+ * field for each of its characters.
  */
 function bareTransactions(listed: unknown): unknown {
-    return Array.isArray(listed)
-        ? listed.map((one: unknown) => ({ ...(one as object), in_msg: undefined, out_msgs: [] }))
-        : listed;
+    const bare = (one: unknown) =>
+        typeof one === 'object' && one !== null ? { ...one, in_msg: undefined, out_msgs: [] } : one;
+    return Array.isArray(listed) ? listed.map(bare) : listed;
 }
 
 /** The first endpoint that serves, else the one that may be asked soonest. */

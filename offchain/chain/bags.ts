@@ -21,15 +21,20 @@ const MAX_ELEMENTS = 256;
 /** Values in one answer: those of a hundred transactions with 255 messages each are half a million. */
 const MAX_VALUES = 1 << 20;
 
+/** Characters of a text that is no bag, such as a number, of which millions take seconds to read. */
+const MAX_TEXT = 4096;
+
+const MAX_LT = 1n << 64n; // above every logical time
 const SMALLEST = 16; // characters of a bag
-const HEAD = 32; // characters that say how many cells follow
+const CELL_BYTES = 300; // that a cell takes at most: its content, four references and the hashes of its levels
 // The first bytes of a bag. In a generic one, flags share a byte with the size.
 const GENERIC = 'b5ee9c72';
 const INDEXED = ['68ff65f3', 'acc3a728'];
 
 /**
- * Why an answer is not used: its bags, in base64, have too many cells, or it has more values than any. A list of a
- * million wrong values, on two megabytes, would else become a gigabyte of errors. Undefined if none is too much.
+ * Why an answer is not used: its bags, in base64, have too many cells, it has more values than any, or a number that is
+ * longer than any. A list of a million wrong values, on two megabytes, would else become a gigabyte of errors.
+ * Undefined if none is too much.
  */
 export function excessOf(method: string, answer: unknown): string | undefined {
     const isList = LISTS.includes(method);
@@ -42,9 +47,13 @@ export function excessOf(method: string, answer: unknown): string | undefined {
             return `more than ${MAX_VALUES} values, or ${MAX_ELEMENTS} in one list`;
         }
         if (typeof value === 'string') {
-            cells = (isList ? 0 : cells) + (value.length < SMALLEST ? 0 : cellsOf(Buffer.from(value, 'base64')));
+            const own = value.length < SMALLEST ? 0 : cellsOf(Buffer.from(value, 'base64'));
+            cells = (isList ? 0 : cells) + own;
             if (cells > max) {
                 return `more than ${max} cells`;
+            }
+            if (!isList && own === 0 && value.length > MAX_TEXT) {
+                return `a text of more than ${MAX_TEXT} characters`;
             }
         } else if (typeof value === 'object' && value !== null) {
             for (const one of Object.values(value)) {
@@ -55,9 +64,15 @@ export function excessOf(method: string, answer: unknown): string | undefined {
     return undefined;
 }
 
+/** The logical time that an API names; undefined if it is none, such as a number of millions of digits. */
+export function logicalTimeOf(text: string): bigint | undefined {
+    const lt = /^\d{1,20}$/.test(text) ? BigInt(text) : MAX_LT;
+    return lt < MAX_LT ? lt : undefined;
+}
+
 /** Why a transaction in base64 is not read: a contract of a stranger may send any number of large messages in one. */
 export function excessOfTransaction(bag: string): string | undefined {
-    return cellsOf(Buffer.from(bag.slice(0, HEAD), 'base64')) > MAX_LISTED
+    return cellsOf(Buffer.from(bag, 'base64')) > MAX_LISTED
         ? `more than ${MAX_LISTED} cells in a transaction`
         : undefined;
 }
@@ -70,12 +85,20 @@ export function smallCell(bag: Buffer | null): Cell | undefined {
     return bag === null || cellsOf(bag) > MAX_OWN ? undefined : Cell.fromBoc(bag)[0];
 }
 
-/** The number of cells by the head of a bag; 0 if it is none. */
+/**
+ * The number of cells by the head of a bag; 0 if it is none. As many as it has roots or room for, if these are more:
+ * no real bag has, each root takes a microsecond to read, and a checksum of forty megabytes two seconds.
+ */
 export function cellsOf(bag: Buffer): number {
     const magic = bag.toString('hex', 0, 4);
     if (bag.length < 12 || (magic !== GENERIC && !INDEXED.includes(magic))) {
         return 0;
     }
     const size = magic === GENERIC ? bag[4] & 7 : bag[4];
-    return size === 0 ? 0 : size > 6 ? Infinity : bag.readUIntBE(6, size);
+    if (size === 0) {
+        return 0;
+    }
+    const isRead = size <= 6 && bag.length >= 6 + 2 * size;
+    const numbers = isRead ? [bag.readUIntBE(6, size), bag.readUIntBE(6 + size, size)] : [Infinity];
+    return Math.max(...numbers, Math.floor(bag.length / CELL_BYTES));
 }

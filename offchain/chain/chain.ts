@@ -19,7 +19,7 @@ import { TonClient } from '@ton/ton';
 import { setImmediate } from 'node:timers/promises';
 import { addressText } from '../process/addresses';
 import { ChainApi } from './api';
-import { excessOfTransaction, smallCell } from './bags';
+import { excessOfTransaction, logicalTimeOf, smallCell } from './bags';
 import type { Urgency } from './budget';
 import { type EndpointSettings, paramOf } from './endpoint';
 import { ChainError } from './errors';
@@ -138,7 +138,7 @@ export const LAG_SECONDS = 120;
 const MIN_MAJORITY = 3; // endpoints: of two that differ, none tells which one is wrong
 const PAGE = 50; // transactions in one call
 const MAX_PAGES = 20_000; // of one list: a million transactions
-const MAX_LT = 1n << 64n; // above every logical time
+const MAX_HASH = 64; // characters of a hash in base64 or hex: the next call repeats it
 const MAX_MESSAGES = 256; // that a transaction sends: it has 255 actions
 
 /** A client that returns raw transactions, so that one which cannot be read does not hide the others. */
@@ -350,9 +350,12 @@ async function listedOf({ data, transaction_id: id }: RawTransaction): Promise<L
     if (excess !== undefined) {
         throw new ChainError(`The API answers with ${excess}`);
     }
-    const lt = /^\d{1,20}$/.test(id.lt) ? BigInt(id.lt) : MAX_LT;
-    if (lt >= MAX_LT) {
+    const lt = logicalTimeOf(id.lt);
+    if (lt === undefined) {
         throw new ChainError(`The API lists a transaction of the logical time ${id.lt.slice(0, 30)}`);
+    }
+    if (id.hash.length > MAX_HASH) {
+        throw new ChainError(`The API names a transaction by ${id.hash.length} characters, which is no hash`);
     }
     await setImmediate(); // one may take a tenth of a second, and all else waits meanwhile
     try {

@@ -2,7 +2,7 @@
 import { type Address, Cell } from '@ton/core';
 import { setImmediate } from 'node:timers/promises';
 import { ChainApi, ChainError, type ChainSettings, endpointsOf, type TransactionId } from '../chain';
-import { cellsOf, excessOfTransaction, smallCell } from '../chain/bags';
+import { cellsOf, excessOfTransaction, logicalTimeOf, smallCell } from '../chain/bags';
 
 /** A transaction as an endpoint lists it: its name, and the cell whose hash the name must be. */
 export interface RawTransaction extends TransactionId {
@@ -147,9 +147,13 @@ export class HttpSource implements Source {
         }
     }
 
-    private rawOf({ data, transaction_id: { lt, hash } }: Listed): RawTransaction {
+    private rawOf({ data, transaction_id: { lt: time, hash } }: Listed): RawTransaction {
         try {
-            const id = { lt: BigInt(lt), hash: Buffer.from(hash, 'base64') };
+            const lt = logicalTimeOf(time);
+            if (lt === undefined) {
+                throw new RangeError('It is of no logical time');
+            }
+            const id = { lt, hash: Buffer.from(hash, 'base64') };
             const excess = excessOfTransaction(data);
             if (excess !== undefined) {
                 throw new LargeTransaction(id, excess);
@@ -159,7 +163,7 @@ export class HttpSource implements Source {
             if (cause instanceof LargeTransaction) {
                 throw cause;
             }
-            throw new ChainError(`${this.name} gives a transaction that is no cell`, undefined, { cause });
+            throw new ChainError(`${this.name} gives a transaction that cannot be read`, undefined, { cause });
         }
     }
 

@@ -76,6 +76,27 @@ export const scriptsAttacks: Attack[] = [
         test: 'The client of the chain believes no list of millions of transactions, each of which is an error in memory',
     },
     {
+        attack: 'An endpoint answers with a bag of one cell that names millions of roots, or that has millions of bytes more: the process stands still for seconds with each answer.',
+        source: 'review',
+        stoppedBy: 'A bag counts as many cells as it has roots or room for, and an answer has so many at most.',
+        file: 'tests/offchain/chain/cells.spec.ts',
+        test: 'The client of the chain reads no bag of one cell that has millions of roots, and asks the second endpoint',
+    },
+    {
+        attack: 'An endpoint lists a text of ten megabytes as a transaction: the process stands still for thirteen seconds and takes a gigabyte.',
+        source: 'review',
+        stoppedBy: 'Only an object that is listed is copied without its messages.',
+        file: 'tests/offchain/chain/cells.spec.ts',
+        test: 'The client of the chain makes no field of each character of a text in the place of a transaction',
+    },
+    {
+        attack: 'A getter answers with a number of ten million digits, and the process stands still for seconds.',
+        source: 'review',
+        stoppedBy: 'A text in an answer that is no bag has a few thousand characters at most.',
+        file: 'tests/offchain/chain/cells.spec.ts',
+        test: 'The client of the chain reads no number of a getter that is longer than any',
+    },
+    {
         attack: 'an error of the API repeats its key',
         source: "fault kind: the chain's API",
         stoppedBy: "the chain's client: retries, failover, timeouts of seconds, names without keys",

@@ -38,6 +38,13 @@ function chainOfCells(cells: number): string {
     return bag.toString('base64');
 }
 
+/** A bag of one cell that names so many roots, with so many bytes after it, in base64. */
+function bagOfOneCell({ roots, bytes }: { roots: number; bytes: number }): string {
+    const bag = Buffer.from(chainOfCells(1), 'base64');
+    bag.writeUIntBE(roots, 9, 3);
+    return Buffer.concat([bag, Buffer.alloc(bytes)]).toString('base64');
+}
+
 /** A server that gives every call this result, but names its network. */
 const answering = (given: unknown) =>
     serverOf(async (request, response) => {
@@ -128,6 +135,16 @@ describe('The client of the chain', () => {
         large.close();
     });
 
+    it('reads no such transaction behind spaces either', async () => {
+        const listed = { ...unfoldingTransaction(), data: `${' '.repeat(40)}${chainOfCells(40_000)}` };
+        const large = await answering([listed]);
+
+        const list = chainAt({ url: large.url, callsPerSecond: 10 }).emitted(address(1), 0n).next();
+
+        await expect(list).rejects.toThrow('more than 32768 cells in a transaction');
+        large.close();
+    });
+
     it('does not read code and data of an account that is larger than any contract of this project', async () => {
         const small = chainOfCells(4096);
         const large = chainOfCells(4097);
@@ -174,6 +191,48 @@ describe('The client of the chain', () => {
         large.close();
     });
 
+    it.each([
+        ['roots', () => bagOfOneCell({ roots: 5_000_000, bytes: 15_000_000 })],
+        ['bytes', () => bagOfOneCell({ roots: 1, bytes: 300 * 131_073 })],
+    ])('reads no bag of one cell that has millions of %s, and asks the second endpoint', async (_, bag) => {
+        const large = await answering({ data: bag() });
+
+        await expect(chainAt(large.url).account(address(1))).rejects.toThrow('more than 131072 cells');
+        expect((await chainAt(large.url, network.url).account(address(1))).balance).toBe(1_000_000_000n);
+        large.close();
+    });
+
+    it('makes no field of each character of a text in the place of a transaction', async () => {
+        const { url, close } = await answering(['text']);
+        const chain = chainAt({ url, callsPerSecond: 10 });
+        const data = JSON.stringify({ method: 'getTransactions', params: {} });
+
+        const { data: answer } = (await chain.api.adapter()({ data } as never)) as { data: object };
+
+        expect(answer).toEqual({ ok: true, result: ['text'] });
+        close();
+    });
+
+    it('reads no number of a getter that is longer than any', async () => {
+        const { url, close } = await answering({ gas_used: 1, exit_code: 0, stack: [['num', '7'.repeat(4097)]] });
+        const chain = chainAt({ url, callsPerSecond: 10 });
+
+        const rules = chain.open(Registry.fromAddress(address(1))).getRules();
+
+        await expect(rules).rejects.toThrow('a text of more than 4096 characters');
+        close();
+    });
+
+    it('repeats no hash of a transaction to an endpoint that is longer than any', async () => {
+        const id = { lt: '9', hash: 'a'.repeat(1_000_000) };
+        const { url, close } = await answering([{ ...unfoldingTransaction(), data: 'AAAA', transaction_id: id }]);
+
+        const list = chainAt({ url, callsPerSecond: 10 }).emitted(address(1), 0n).next();
+
+        await expect(list).rejects.toThrow('by 1000000 characters, which is no hash');
+        close();
+    });
+
     it('believes a page of a hundred transactions of which each sends 255 messages', async () => {
         const names = ['@type', 'hash', 'source', 'destination', 'value', 'fwd_fee', 'ihr_fee', 'import_fee', 'opcode'];
         const more = ['created_lt', 'body_hash', 'comment', 'message', 'bounce', 'bounced', 'ihr_disabled'];
@@ -202,6 +261,17 @@ describe('The client of the chain', () => {
         const page = await new HttpSource({ network: NETWORK, endpoint: url }).page(address(1));
 
         expect(page).toHaveLength(3);
+        close();
+    });
+
+    it('reads no logical time of a transaction that is longer than any, for an index either', async () => {
+        const { url, close } = await answering([
+            { data: chainOfCells(2), transaction_id: { lt: '7'.repeat(21), hash: '' } },
+        ]);
+
+        const page = new HttpSource({ network: NETWORK, endpoint: url }).page(address(1));
+
+        await expect(page).rejects.toThrow('gives a transaction that cannot be read');
         close();
     });
 
