@@ -18,11 +18,12 @@ const QUEUE: Record<Urgency, number> = {
 /** Milliseconds that a call is tried again after its first failure. */
 const TROUBLE: Record<Urgency, number> = { urgent: 45_000, routine: 8000, client: 8000, stranger: 2000, idle: 8000 };
 const BACKOFF = 500; // milliseconds before the same call is tried again; doubles
+const MAX_DELAY = 2000; // milliseconds that a call waits for the turn of an endpoint while another has its turn sooner
 const POLL = 250; // milliseconds between two looks for an endpoint that serves again
 const ATTEMPTS = 3; // of a call to which endpoints answer with their own error
 const REFUSED = /cannot apply external message|external message was not accepted/i;
 
-/** Asks the endpoints in their order: the next one while the first does not serve. */
+/** Asks the endpoints in their order: the next one while the first does not serve, or has calls waiting for seconds. */
 export class ChainApi {
     private readonly endpoints: Endpoint[];
     private readonly queued = new Map<string, Promise<unknown>>();
@@ -128,7 +129,7 @@ export class ChainApi {
         let unknown = false; // a copy of the message may be on its way
         let last = new ChainError('No endpoint serves');
         for (let tries = 0; candidates.length > 0 && performance.now() < triesUntil;) {
-            const endpoint = soonest(candidates);
+            const endpoint = soonest(candidates, urgency);
             if (endpoint.isDown) {
                 last = endpoint.error;
                 if (urgency !== 'urgent' && (endpoint.failureCount > 1 || urgency === 'stranger')) {
@@ -145,6 +146,9 @@ export class ChainApi {
                 triesUntil = Math.min(triesUntil, performance.now() + TROUBLE[urgency]);
                 candidates = last.final ? candidates.filter((each) => each !== endpoint) : candidates;
                 continue;
+            }
+            if (endpoint !== soonest(candidates, urgency)) {
+                continue; // other calls took their turns meanwhile
             }
             const patience = Math.min(turnUntil, triesUntil) - performance.now();
             if (!(await endpoint.budget.turn(urgency, Math.max(0, patience)))) {
@@ -197,7 +201,15 @@ function bareTransactions(listed: unknown): unknown {
     return Array.isArray(listed) ? listed.map(bare) : listed;
 }
 
-/** The first endpoint that serves, else the one that may be asked soonest. */
-function soonest(endpoints: readonly Endpoint[]): Endpoint {
-    return endpoints.find(({ pause }) => pause === 0) ?? [...endpoints].sort((a, b) => a.pause - b.pause)[0];
+/**
+ * The first endpoint that serves and has its turn soon, else the one of those that serve that has it soonest: a few
+ * refusals of an endpoint slow its calls down for an hour, and others have some to spare. If none serves, the one that
+ * may be asked soonest.
+ */
+function soonest(endpoints: readonly Endpoint[], urgency: Urgency): Endpoint {
+    const serving = endpoints.filter(({ pause }) => pause === 0);
+    const delay = ({ budget }: Endpoint) => budget.delay(urgency);
+    return serving.length > 0
+        ? (serving.find((one) => delay(one) <= MAX_DELAY) ?? [...serving].sort((a, b) => delay(a) - delay(b))[0])
+        : [...endpoints].sort((a, b) => a.pause - b.pause)[0];
 }

@@ -126,7 +126,7 @@ export interface Chain extends ChainReader, EventReader, HistoryReader {
     prices(): Promise<ChainPrices>;
 }
 
-/** The endpoints of a chain: one or several, of which the first is asked while it serves. */
+/** The endpoints of a chain: one or several, of which the first is asked while it serves and no calls wait for it. */
 export interface ChainSettings {
     network: number; // of every endpoint
     endpoint: string | readonly (string | EndpointSettings)[];

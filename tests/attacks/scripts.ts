@@ -61,6 +61,13 @@ export const scriptsAttacks: Attack[] = [
         test: 'An endpoint that answered its first call with 403 serves once it answers others',
     },
     {
+        attack: 'The first endpoint refuses a dozen calls as too many, and answers all others: its calls are slowed down to one a second, reads wait for forty seconds, most strangers are refused, and no other endpoint is asked.',
+        source: 'review',
+        stoppedBy: 'A call that would wait for seconds goes to an endpoint that has its turn sooner.',
+        file: 'tests/offchain/chain/unusable.spec.ts',
+        test: 'An endpoint that takes one call a second keeps no call waiting for seconds that another has to spare',
+    },
+    {
         attack: 'An endpoint answers with a parameter of the network that has 130,000 cells, and the process stands still for two seconds, whenever its network or prices are asked for.',
         source: 'review',
         stoppedBy: 'A parameter may have as many cells as what a getter returns.',

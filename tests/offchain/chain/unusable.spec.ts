@@ -3,7 +3,7 @@ import { type Localnet, startLocalnet } from '@cocoon-market/localnet';
 import { Address } from '@ton/core';
 import type { ServerResponse } from 'node:http';
 import { json } from 'node:stream/consumers';
-import { TonHttpChain } from '../../../offchain/chain';
+import { type EndpointSettings, TonHttpChain } from '../../../offchain/chain';
 import { answerOf, serverOf } from '../support/server';
 import { until } from '../support/until';
 
@@ -49,7 +49,7 @@ describe('An endpoint', () => {
         return server.url;
     }
 
-    const chainAt = (...endpoint: string[]) => new TonHttpChain({ network: -239, endpoint });
+    const chainAt = (...endpoint: (string | EndpointSettings)[]) => new TonHttpChain({ network: -239, endpoint });
 
     it.each([
         ['0 seconds', '0'],
@@ -83,6 +83,19 @@ describe('An endpoint', () => {
 
         const serves = () => chain.account(ACCOUNT).then(({ balance }) => balance === COIN);
         await until(() => serves().catch(() => false));
+    });
+
+    it('that takes one call a second keeps no call waiting for seconds that another has to spare', async () => {
+        const slow = await endpointThat(() => false);
+        const chain = chainAt({ url: slow, callsPerSecond: 1 }, { url: network.url, callsPerSecond: 100 });
+        const urgencies = ['urgent', 'routine', 'client', 'stranger'] as const;
+        const accounts = Array.from({ length: 5 }, (_, i) => new Address(0, Buffer.alloc(32, i)));
+
+        const readings = urgencies.flatMap((one) => accounts.map((account) => chain.as(one).account(account)));
+        await Promise.all(readings);
+
+        expect(calls).toBeGreaterThan(1);
+        expect(calls).toBeLessThan(readings.length / 2);
     });
 
     it('that does not say of which network it is, is asked a few times a second where there is no other', async () => {
