@@ -81,8 +81,8 @@ export class Budget {
 
     /** Milliseconds that a call would wait for its turn, of all that wait now. */
     delay(urgency: Urgency): number {
-        const before = this.waiting.filter((one) => ORDER[one.urgency] <= ORDER[urgency]).length;
-        return this.due(urgency) + (before / this.rate) * 1000;
+        const earlier = this.waiting.filter((one) => ORDER[one.urgency] <= ORDER[urgency]).length;
+        return this.due(urgency) + (earlier / this.rate) * 1000;
     }
 
     /** True if nothing waits and more than half of a burst is left: an endpoint with one call at a time spares none. */
