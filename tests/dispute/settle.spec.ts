@@ -18,7 +18,7 @@ import {
     useCases,
     votes,
 } from '../support/cases';
-import { expectConserved, expectRefused } from '../support/chain';
+import { expectConserved, expectRefused, transactionsOn } from '../support/chain';
 import { valueSent } from '../support/market';
 import {
     CHANGE_DELAY,
@@ -150,13 +150,17 @@ describe('A slash', () => {
         expect(account.balance).toBe(3n * ((await bare.provider.getProviderState()).reserve / 52n));
     });
 
-    it('takes the same with whatever query id the way to it is begun', async () => {
+    it('takes the same with whatever query id its way is begun, and each message has that', async () => {
         const dispute = await demand(1);
         market().blockchain.now! += DAY + 1;
         const value = await dispute.getCloseValue();
 
         const result = await dispute.sendDecide(via(), { value, queryId: 7n });
 
+        const ids = transactionsOn(result, market().provider.address).map(({ inMessage }) => {
+            return inMessage!.body.beginParse().skip(32).loadUint(64);
+        });
+        expect(ids).toEqual([7, 7]); // of CaseClosed and of ShareSlashed
         expect(sumOf([result])).toBeGreaterThan(0n);
         expect((await market().provider.getStanding()).frozen).toBe(0n);
     });
