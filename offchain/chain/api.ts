@@ -143,8 +143,10 @@ export class ChainApi {
                 await endpoint.requireNetwork(Math.min(turnUntil, triesUntil) - performance.now());
             } catch (error) {
                 last = error as ChainError;
-                triesUntil = Math.min(triesUntil, performance.now() + TROUBLE[urgency]);
                 candidates = last.final ? candidates.filter((each) => each !== endpoint) : candidates;
+                if (!last.final || candidates.length === 0) {
+                    triesUntil = Math.min(triesUntil, performance.now() + TROUBLE[urgency]);
+                }
                 continue;
             }
             if (endpoint !== soonest(candidates, urgency)) {
@@ -159,6 +161,7 @@ export class ChainApi {
                 break;
             }
             onStart();
+            const triesBefore = triesUntil;
             triesUntil = Math.min(triesUntil, performance.now() + TROUBLE[urgency]);
             const answer = await endpoint.post(method, text);
             if (answer.kind === 'answer') {
@@ -176,6 +179,8 @@ export class ChainApi {
             if (answer.kind === 'refusal') {
                 const others = candidates.filter((each) => each !== endpoint);
                 candidates = last.final ? others : [...others, endpoint];
+                // One that refuses whatever it is asked takes no time from the others.
+                triesUntil = last.final && others.length > 0 ? triesBefore : triesUntil;
                 if (++tries === ATTEMPTS) {
                     break;
                 }
@@ -208,8 +213,9 @@ function bareTransactions(listed: unknown): unknown {
  */
 function soonest(endpoints: readonly Endpoint[], urgency: Urgency): Endpoint {
     const serving = endpoints.filter(({ pause }) => pause === 0);
+    const healthy = serving.filter((one) => one === serving[0] || one.failureCount === 0);
     const delay = ({ budget }: Endpoint) => budget.delay(urgency);
     return serving.length > 0
-        ? (serving.find((one) => delay(one) <= MAX_DELAY) ?? [...serving].sort((a, b) => delay(a) - delay(b))[0])
+        ? (healthy.find((one) => delay(one) <= MAX_DELAY) ?? [...healthy].sort((a, b) => delay(a) - delay(b))[0])
         : [...endpoints].sort((a, b) => a.pause - b.pause)[0];
 }

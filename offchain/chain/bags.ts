@@ -39,15 +39,15 @@ const INDEXED = ['68ff65f3', 'acc3a728'];
 export function excessOf(method: string, answer: unknown): string | undefined {
     const isList = LISTS.includes(method);
     const max = OWN.includes(method) ? MAX_OWN : MAX_CELLS;
-    const rest = [answer]; // an answer may have many levels
+    const rest: [name: string, value: unknown][] = [['', answer]]; // an answer may have many levels
     let [cells, values] = [0, 0];
     while (rest.length > 0) {
-        const value = rest.pop();
+        const [name, value] = rest.pop()!;
         if (++values > MAX_VALUES || (Array.isArray(value) && value.length > MAX_ELEMENTS)) {
             return `more than ${MAX_VALUES} values, or ${MAX_ELEMENTS} in one list`;
         }
         if (typeof value === 'string') {
-            const own = value.length < SMALLEST ? 0 : cellsOf(Buffer.from(value, 'base64'));
+            const own = isContent(method, name) ? 0 : sizeOf(value);
             cells = (isList ? 0 : cells) + own;
             if (cells > max) {
                 return `more than ${max} cells`;
@@ -56,13 +56,22 @@ export function excessOf(method: string, answer: unknown): string | undefined {
                 return `a text of more than ${MAX_TEXT} characters`;
             }
         } else if (typeof value === 'object' && value !== null) {
-            for (const one of Object.values(value)) {
+            for (const one of Object.entries(value)) {
                 rest.push(one);
             }
         }
     }
     return undefined;
 }
+
+const sizeOf = (text: string): number => (text.length < SMALLEST ? 0 : cellsOf(Buffer.from(text, 'base64')));
+
+/**
+ * True for a text that nobody reads as a bag: what a message in a list contains, or a cell that a getter returns,
+ * beside the bag itself. A stranger chooses it, so that it may begin as a bag does.
+ */
+const isContent = (method: string, name: string): boolean =>
+    LISTS.includes(method) ? name !== 'data' : method === 'runGetMethod' && name === 'b64';
 
 /** The logical time that an API names; undefined if it is none, such as a number of millions of digits. */
 export function logicalTimeOf(text: string): bigint | undefined {

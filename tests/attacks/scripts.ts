@@ -68,6 +68,14 @@ export const scriptsAttacks: Attack[] = [
         test: 'An endpoint that takes one call a second keeps no call waiting for seconds that another has to spare',
     },
     {
+        source: 'fault kind: readers that stop',
+        attack: 'A stranger sends a message whose text begins as a bag of too many cells does, so that each honest page with it is refused.',
+        stoppedBy: 'Of a page only the bags of its transactions are measured, and not what messages contain.',
+        removed: 'offchain/chain/bags: `isContent`',
+        file: 'tests/offchain/chain/cells.spec.ts',
+        test: 'The client of the chain reads a page of which a message of a stranger says what begins a bag of too many cells',
+    },
+    {
         attack: 'An endpoint answers with a parameter of the network that has 130,000 cells, and the process stands still for two seconds, whenever its network or prices are asked for.',
         source: 'review',
         stoppedBy: 'A parameter may have as many cells as what a getter returns.',

@@ -223,6 +223,29 @@ describe('The client of the chain', () => {
         close();
     });
 
+    it('reads a page of which a message of a stranger says what begins a bag of too many cells', async () => {
+        const text = Buffer.from('b5ee9c720700000000000000', 'hex').toString('base64');
+        const id = { lt: '9', hash: Buffer.alloc(32).toString('base64') };
+        const message = { message: text, msg_data: { '@type': 'msg.dataText', text } };
+        const listed = { ...unfoldingTransaction(), data: 'AAAA', transaction_id: id, in_msg: message };
+        const { url, close } = await answering([listed]);
+
+        const { value } = await chainAt(url).emitted(address(1), 8n).next();
+
+        expect(value).toMatchObject({ lt: 9n });
+        close();
+    });
+
+    it('reads what a getter returns of which a cell contains what begins such a bag', async () => {
+        const b64 = Buffer.from('b5ee9c720700000000000000', 'hex').toString('base64');
+        const cell = { bytes: Cell.EMPTY.toBoc().toString('base64'), object: { data: { b64, len: 96 }, refs: [] } };
+        const result = { gas_used: 1, exit_code: 0, stack: [['cell', cell]] };
+        const { url, close } = await answering(result);
+
+        expect(await chainAt(url).api.call('runGetMethod', {})).toEqual(result);
+        close();
+    });
+
     it('repeats no hash of a transaction to an endpoint that is longer than any', async () => {
         const id = { lt: '9', hash: 'a'.repeat(1_000_000) };
         const { url, close } = await answering([{ ...unfoldingTransaction(), data: 'AAAA', transaction_id: id }]);

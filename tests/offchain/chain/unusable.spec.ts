@@ -98,6 +98,19 @@ describe('An endpoint', () => {
         expect(calls).toBeLessThan(readings.length / 2);
     });
 
+    it('that refuses whatever it is asked takes no time from calls that wait for their turn at another', async () => {
+        const refusing = await endpointThat(
+            (method, response) => !isAboutNetwork(method) && says(response, 401, ERROR),
+        );
+        const chain = chainAt({ url: network.url, callsPerSecond: 1 }, { url: refusing, callsPerSecond: 100 });
+        const accounts = Array.from({ length: 4 }, (_, i) => new Address(0, Buffer.alloc(32, i)));
+
+        const readings = accounts.map((account) => chain.as('stranger').account(account));
+
+        expect(await Promise.all(readings)).toHaveLength(4);
+        expect(calls).toBeGreaterThan(1);
+    });
+
     it('that does not say of which network it is, is asked a few times a second where there is no other', async () => {
         const nameless = await endpointThat((_, response) => says(response, 200, { ok: true, result: {} }));
 
