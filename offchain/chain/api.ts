@@ -23,6 +23,13 @@ const POLL = 250; // milliseconds between two looks for an endpoint that serves 
 const ATTEMPTS = 3; // of a call to which endpoints answer with their own error
 const REFUSED = /cannot apply external message|external message was not accepted/i;
 
+/** How a call is made. */
+export interface CallView {
+    urgency?: Urgency; // default 'routine'
+    only?: number; // the endpoint to ask; by default the first that serves
+    prepaid?: boolean; // {@link ChainApi.takeSpare} took the call of that endpoint: it is made at once, and once
+}
+
 /** Asks the endpoints in their order: the next one while the first does not serve, or has calls waiting for seconds. */
 export class ChainApi {
     private readonly endpoints: Endpoint[];
@@ -44,7 +51,7 @@ export class ChainApi {
 
     /**
      * Takes one call of each endpoint that has some to spare, if these are most of all endpoints, and returns their
-     * numbers; else takes none. Each must then be made, with `prepaid`.
+     * numbers; else takes none. Each must then be made, `prepaid`.
      */
     takeSpare(): number[] {
         const numbers = [...this.endpoints.keys()].filter((i) => this.endpoints[i].hasSpare);
@@ -56,19 +63,12 @@ export class ChainApi {
     }
 
     /**
-     * Makes one call. `only`: the number of the endpoint to ask; by default the first that serves. Equal calls that
-     * wait for their turn become one. `prepaid`: {@link takeSpare} took the call; it is made at once, and once.
+     * Makes one call. Equal calls that wait for their turn become one.
      * @throws ChainError
      */
-    call(
-        method: string,
-        params: unknown,
-        urgency: Urgency = 'routine',
-        only?: number,
-        prepaid = false,
-    ): Promise<unknown> {
+    call(method: string, params: unknown, { urgency = 'routine', only, prepaid }: CallView = {}): Promise<unknown> {
         const text = JSON.stringify({ id: '1', jsonrpc: '2.0', method, params });
-        if (prepaid && only !== undefined) {
+        if (prepaid === true && only !== undefined) {
             return this.askOnce(this.endpoints[only], method, text);
         }
         if (method === 'sendBoc') {
@@ -91,10 +91,10 @@ export class ChainApi {
     }
 
     /** What a TonClient needs to send its calls through this client. */
-    adapter(urgency: Urgency = 'routine', only?: number, prepaid = false): Adapter {
+    adapter(view: CallView = {}): Adapter {
         return async (config) => {
             const { method, params } = JSON.parse(String(config.data)) as { method: string; params: unknown };
-            const answer = await this.call(method, params, urgency, only, prepaid);
+            const answer = await this.call(method, params, view);
             const result = method === 'getTransactions' ? bareTransactions(answer) : answer;
             return { data: { ok: true, result }, status: 200, statusText: 'OK', headers: {}, config };
         };

@@ -24,6 +24,8 @@ const MAX_VALUES = 1 << 20;
 /** Characters of a text that is no bag, such as a number, of which millions take seconds to read. */
 const MAX_TEXT = 4096;
 
+/** Characters of a hash in base64 or hex: the next call may repeat it, or a page show it. */
+export const MAX_HASH = 64;
 const MAX_LT = 1n << 64n; // above every logical time
 const SMALLEST = 16; // characters of a bag
 const CELL_BYTES = 300; // that a cell takes at most: its content, four references and the hashes of its levels

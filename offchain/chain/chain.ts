@@ -18,8 +18,8 @@ import {
 import { TonClient } from '@ton/ton';
 import { setImmediate } from 'node:timers/promises';
 import { addressText } from '../process/addresses';
-import { ChainApi } from './api';
-import { excessOfTransaction, logicalTimeOf, smallCell } from './bags';
+import { type CallView, ChainApi } from './api';
+import { excessOfTransaction, logicalTimeOf, MAX_HASH, smallCell } from './bags';
 import type { Urgency } from './budget';
 import { type EndpointSettings, paramOf } from './endpoint';
 import { ChainError } from './errors';
@@ -138,7 +138,6 @@ export const LAG_SECONDS = 120;
 const MIN_MAJORITY = 3; // endpoints: of two that differ, none tells which one is wrong
 const PAGE = 50; // transactions in one call
 const MAX_PAGES = 20_000; // of one list: a million transactions
-const MAX_HASH = 64; // characters of a hash in base64 or hex: the next call repeats it
 const MAX_MESSAGES = 256; // that a transaction sends: it has 255 actions
 
 /** A client that returns raw transactions, so that one which cannot be read does not hide the others. */
@@ -179,14 +178,14 @@ export class TonHttpChain implements Chain {
 
     constructor(
         private readonly settings: ChainSettings,
-        private readonly view: { api?: ChainApi; urgency?: Urgency; only?: number; prepaid?: boolean } = {},
+        private readonly view: CallView & { api?: ChainApi } = {},
     ) {
         this.network = settings.network;
         const endpoints = endpointsOf(settings);
         this.api = view.api ?? new ChainApi(endpoints, settings.network);
         this.client = new Client({
             endpoint: endpoints[0].url,
-            httpAdapter: this.api.adapter(view.urgency, view.only, view.prepaid),
+            httpAdapter: this.api.adapter(view),
         });
     }
 
@@ -288,7 +287,7 @@ export class TonHttpChain implements Chain {
     }
 
     private async param(id: number): Promise<Cell> {
-        const answer = await this.api.call('getConfigParam', { config_id: id }, this.view.urgency, this.view.only);
+        const answer = await this.api.call('getConfigParam', { config_id: id }, this.view);
         try {
             return paramOf(answer);
         } catch {
@@ -296,7 +295,7 @@ export class TonHttpChain implements Chain {
         }
     }
 
-    private withView(view: { urgency?: Urgency; only?: number; prepaid?: boolean }): TonHttpChain {
+    private withView(view: CallView): TonHttpChain {
         return new TonHttpChain(this.settings, { ...this.view, ...view, api: this.api });
     }
 

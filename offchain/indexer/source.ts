@@ -1,7 +1,7 @@
 /** What the indexer asks of an endpoint of the chain. It believes nothing of an answer that hashes do not confirm. */
 import { type Address, Cell } from '@ton/core';
 import { setImmediate } from 'node:timers/promises';
-import { ChainApi, ChainError, type ChainSettings, endpointsOf, type TransactionId } from '../chain';
+import { type CallView, ChainApi, ChainError, type ChainSettings, endpointsOf, type TransactionId } from '../chain';
 import { cellsOf, excessOfTransaction, logicalTimeOf, smallCell } from '../chain/bags';
 
 /** A transaction as an endpoint lists it: its name, and the cell whose hash the name must be. */
@@ -73,7 +73,7 @@ export class HttpSource implements Source {
 
     constructor(
         settings: ChainSettings,
-        private readonly view: { api?: ChainApi; only?: number } = {},
+        private readonly view: Pick<CallView, 'only'> & { api?: ChainApi } = {},
     ) {
         this.api = view.api ?? new ChainApi(endpointsOf(settings), settings.network);
         this.sources =
@@ -169,6 +169,6 @@ export class HttpSource implements Source {
 
     private call(method: string, params: unknown): Promise<unknown> {
         this.calls++;
-        return this.api.call(method, params, 'routine', this.view.only);
+        return this.api.call(method, params, this.view);
     }
 }

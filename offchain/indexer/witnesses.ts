@@ -1,6 +1,7 @@
 /** What every endpoint says, where there are several: one alone may make a history up. */
 import type { Address } from '@ton/core';
 import { ChainError, type TransactionId } from '../chain';
+import { MAX_HASH } from '../chain/bags';
 import { LargeTransaction, type MasterBlock, type Source } from './source';
 import { HistoryError, isSame, proveTransaction } from './transaction';
 
@@ -90,8 +91,6 @@ export async function requireLarge(witnesses: readonly Source[], { what, account
         }
     }
 }
-
-const MAX_HASH = 64; // characters
 
 /** The newest block of an endpoint, which is stored and shown as it is. @throws HistoryError if it names none */
 async function readTip(source: Source): Promise<MasterBlock> {

@@ -564,6 +564,15 @@ describe('One of three endpoints that makes up what channels hold', () => {
         (chain as { others?: unknown[] }).others = others;
     }
 
+    /** A client whose channel is open, and was not shown to the worker yet. */
+    async function withChannel(config: Parameters<typeof startFixture>[0] = {}, deposit?: bigint): Promise<TestClient> {
+        fixture = await startFixture(config);
+        const client = new TestClient(fixture.worker.url, fixture.chain);
+        await client.draft();
+        await client.open(deposit);
+        return client;
+    }
+
     /** The first of three endpoints shows a channel as it likes. */
     function showFirst(channel: Address, show: (shown: ChainAccount) => Promise<ChainAccount>): void {
         const { chain } = fixture;
@@ -585,10 +594,7 @@ describe('One of three endpoints that makes up what channels hold', () => {
     }
 
     it('has no job begun in a channel that no other shows', async () => {
-        fixture = await startFixture();
-        const client = new TestClient(fixture.worker.url, fixture.chain);
-        await client.draft();
-        await client.open();
+        const client = await withChannel();
         const nothing = { state: 'uninitialized' as const, balance: 0n, code: undefined, data: undefined };
         lie(client.channel, 10n ** 12n, async () => ({ ...nothing, at: fixture.chain.now() }));
 
@@ -597,11 +603,8 @@ describe('One of three endpoints that makes up what channels hold', () => {
     });
 
     it('has no new job refused by hiding its channel, for which its client would leave it', async () => {
-        fixture = await startFixture();
+        const client = await withChannel();
         const { chain } = fixture;
-        const client = new TestClient(fixture.worker.url, chain);
-        await client.draft();
-        await client.open();
         const honest = chain.account.bind(chain);
         const hides = async (address: Address): Promise<ChainAccount> => ({
             ...(await honest(address)),
@@ -641,30 +644,15 @@ describe('One of three endpoints that makes up what channels hold', () => {
         ['has paid before', { paid: 1n }],
         ['is refunded soon', { refundAt: 1 }],
     ])('has no new job refused by saying that its channel %s', async (_, change) => {
-        fixture = await startFixture({ limits: { minDeposit: '1000' } });
-        const { chain } = fixture;
-        const client = new TestClient(fixture.worker.url, chain);
-        await client.draft();
-        await client.open(10n ** 9n);
-        const honest = chain.account.bind(chain);
-        const lying = new FakeChain();
-        const { code, data, balance } = await honest(client.channel);
-        lying.set(client.channel, { code: code!, data: data!, balance });
-        lying.change(client.channel, change);
-        chain.account = async (address) =>
-            address.equals(client.channel) ? { ...(await lying.account(address)), at: chain.now() } : honest(address);
-        const others = [chain.account, honest, honest].map((account) => ({ account }));
-        (chain as { others?: unknown[] }).others = others;
+        const client = await withChannel({ limits: { minDeposit: '1000' } }, 10n ** 9n);
+        showFirst(client.channel, (shown) => changed(shown, client.channel, change));
 
         const { status, body } = await client.register();
         expect([status, body.balance]).toEqual([200, String(10n ** 9n)]);
     });
 
     it('has no new job refused by showing more in its channel than there is, and nothing beyond is answered', async () => {
-        fixture = await startFixture();
-        const client = new TestClient(fixture.worker.url, fixture.chain);
-        await client.draft();
-        await client.open(10n ** 9n);
+        const client = await withChannel({}, 10n ** 9n);
         lie(client.channel, 10n ** 12n, fixture.chain.account.bind(fixture.chain));
 
         expect((await client.register()).status).toBe(200);
@@ -674,10 +662,7 @@ describe('One of three endpoints that makes up what channels hold', () => {
     });
 
     it('has no new job refused by showing another contract where its channel is', async () => {
-        fixture = await startFixture();
-        const client = new TestClient(fixture.worker.url, fixture.chain);
-        await client.draft();
-        await client.open(10n ** 9n);
+        const client = await withChannel({}, 10n ** 9n);
         showFirst(client.channel, async (shown) => ({ ...shown, code: shown.data }));
 
         const { status, body } = await client.register();
@@ -705,17 +690,8 @@ describe('One of three endpoints that makes up what channels hold', () => {
     });
 
     it('has no query of a new job refused by showing less than there is', async () => {
-        fixture = await startFixture({ limits: { minDeposit: '1000' } });
-        const { chain } = fixture;
-        const client = new TestClient(fixture.worker.url, chain);
-        await client.draft();
-        await client.open(10n ** 9n);
-        const honest = chain.account.bind(chain);
-        chain.account = async (address) => {
-            const account = await honest(address);
-            return address.equals(client.channel) ? changed(account, address, { balance: 50_000_000n }) : account;
-        };
-        (chain as { others?: unknown[] }).others = [chain.account, honest, honest].map((account) => ({ account }));
+        const client = await withChannel({ limits: { minDeposit: '1000' } }, 10n ** 9n);
+        showFirst(client.channel, (shown) => changed(shown, client.channel, { balance: 50_000_000n }));
         const { status, body } = await client.register();
 
         expect([status, body.balance]).toEqual([200, String(10n ** 9n)]);
@@ -723,10 +699,7 @@ describe('One of three endpoints that makes up what channels hold', () => {
     });
 
     it('has no job begun while strangers use up the calls to the others', async () => {
-        fixture = await startFixture();
-        const client = new TestClient(fixture.worker.url, fixture.chain);
-        await client.draft();
-        await client.open();
+        const client = await withChannel();
         const busy = () => Promise.reject(new ChainError('it takes no more calls', undefined, { busy: true }));
         const { chain } = fixture;
         const read = chain.account.bind(chain);
@@ -740,11 +713,8 @@ describe('One of three endpoints that makes up what channels hold', () => {
     });
 
     it('has nothing answered in a job that began while the others did not answer', async () => {
-        fixture = await startFixture();
+        const client = await withChannel();
         const { chain } = fixture;
-        const client = new TestClient(fixture.worker.url, chain);
-        await client.draft();
-        await client.open();
         const read = chain.account.bind(chain);
         let isDown = true;
         const honest = async () => {

@@ -61,7 +61,7 @@ describe('A wallet whose API fails', () => {
         await pay();
 
         expect(called.mock.calls.map(([method]) => method)).toContain('sendBoc');
-        expect(new Set(called.mock.calls.map(([, , urgency]) => urgency))).toEqual(new Set(['urgent']));
+        expect(new Set(called.mock.calls.map(([, , view]) => view?.urgency))).toEqual(new Set(['urgent']));
     });
 
     it('says that nothing was sent when the order can be taken no more', async () => {
