@@ -147,6 +147,9 @@ export class ChainApi {
                 if (!last.final || candidates.length === 0) {
                     triesUntil = Math.min(triesUntil, performance.now() + TROUBLE[urgency]);
                 }
+                if (performance.now() >= turnUntil) {
+                    break; // it would ask for a turn without waiting, again and again
+                }
                 continue;
             }
             if (endpoint !== soonest(candidates, urgency)) {
@@ -213,7 +216,7 @@ function bareTransactions(listed: unknown): unknown {
  */
 function soonest(endpoints: readonly Endpoint[], urgency: Urgency): Endpoint {
     const serving = endpoints.filter(({ pause }) => pause === 0);
-    const healthy = serving.filter((one) => one === serving[0] || one.failureCount === 0);
+    const healthy = serving.filter((one) => one === serving[0] || !one.hasFailedLately);
     const delay = ({ budget }: Endpoint) => budget.delay(urgency);
     return serving.length > 0
         ? (healthy.find((one) => delay(one) <= MAX_DELAY) ?? [...healthy].sort((a, b) => delay(a) - delay(b))[0])

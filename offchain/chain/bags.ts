@@ -12,7 +12,7 @@ const MAX_OWN = 4096;
 /** Methods whose answers have no more. */
 const OWN = ['runGetMethod', 'getConfigParam'];
 /** Methods whose answers list transactions: of these the reader takes one at a time, and judges its size. */
-const LISTS = ['getTransactions', 'tryLocateSourceTx'];
+const LISTS = ['getTransactions', 'tryLocateSourceTx', 'tryLocateResultTx'];
 /** Cells that a transaction may have. A message has 8192 at most, and contracts of this project send few of those. */
 const MAX_LISTED = 32_768;
 
@@ -36,7 +36,8 @@ const INDEXED = ['68ff65f3', 'acc3a728'];
 /**
  * Why an answer is not used: its bags, in base64, have too many cells, it has more values than any, or a number that is
  * longer than any. A list of a million wrong values, on two megabytes, would else become a gigabyte of errors.
- * Undefined if none is too much.
+ * So would an object with a length, in the place of a text: a Buffer of it has as many bytes. Undefined if none is too
+ * much.
  */
 export function excessOf(method: string, answer: unknown): string | undefined {
     const isList = LISTS.includes(method);
@@ -58,6 +59,9 @@ export function excessOf(method: string, answer: unknown): string | undefined {
                 return `a text of more than ${MAX_TEXT} characters`;
             }
         } else if (typeof value === 'object' && value !== null) {
+            if (!Array.isArray(value) && Object.hasOwn(value, 'length')) {
+                return 'an object that has a length';
+            }
             for (const one of Object.entries(value)) {
                 rest.push(one);
             }

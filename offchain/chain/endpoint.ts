@@ -19,6 +19,7 @@ export interface EndpointSettings {
 const KEYLESS = 0.95; // calls a second: toncenter allows one, and calls may overtake each other on the way
 const KEYED = 9.5; // calls a second
 const PAUSES = [500, 1000, 2000, 4000, 8000, 15_000]; // milliseconds after the first, second, … failure in a row
+const LATELY_MS = 60_000;
 /** The parameter of a network's configuration that holds its id. */
 export const GLOBAL_ID_PARAM = 19;
 const EXIT_CODE = /exit ?code[=: ]*(-?\d+)/i;
@@ -72,6 +73,11 @@ export class Endpoint {
     /** True while a call to it would only wait in vain. */
     get isDown(): boolean {
         return this.failures > 0 && this.pausedUntil > performance.now();
+    }
+
+    /** True for a minute after the pause of its last failure, unless it has served since. */
+    get hasFailedLately(): boolean {
+        return this.failures > 0 && performance.now() - this.pausedUntil < LATELY_MS;
     }
 
     /** True if it has a call that nothing else needs, and does not pause after failures. */

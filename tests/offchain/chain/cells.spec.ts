@@ -223,6 +223,28 @@ describe('The client of the chain', () => {
         close();
     });
 
+    it.each<[string, (url: string) => Promise<unknown>]>([
+        ['a parameter', (url) => chainAt(url).prices()],
+        [
+            'a getter',
+            (url) =>
+                chainAt(url)
+                    .open(Registry.fromAddress(address(1)))
+                    .getRules(),
+        ],
+        ['a listed transaction', (url) => new HttpSource({ network: NETWORK, endpoint: url }).page(address(1))],
+    ])('makes no bytes of an object in the place of %s, which would be as many as its length says', async (_, read) => {
+        const bytes = { length: 50_000_000 };
+        const stack = [['cell', { bytes }]];
+        const { url, close } = await answering({ config: { bytes }, gas_used: 1, exit_code: 0, stack, data: bytes });
+        const from = jest.spyOn(Buffer, 'from');
+
+        await expect(read(url)).rejects.toThrow('an object that has a length');
+        expect(from.mock.calls.flat()).not.toContainEqual(bytes);
+        from.mockRestore();
+        close();
+    });
+
     it('reads a page of which a message of a stranger says what begins a bag of too many cells', async () => {
         const text = Buffer.from('b5ee9c720700000000000000', 'hex').toString('base64');
         const id = { lt: '9', hash: Buffer.alloc(32).toString('base64') };
