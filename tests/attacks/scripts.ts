@@ -68,6 +68,14 @@ export const scriptsAttacks: Attack[] = [
         test: 'An endpoint that takes one call a second keeps no call waiting for seconds that another has to spare',
     },
     {
+        source: 'review',
+        attack: 'An endpoint puts an object with a length of two billion in the place of a bag, and the process makes as many bytes of it.',
+        stoppedBy: 'No honest answer has such an object, so one that has is a failure of its endpoint.',
+        removed: 'offchain/chain/bags: `Object.hasOwn` of `excessOf`',
+        file: 'tests/offchain/chain/cells.spec.ts',
+        test: 'The client of the chain makes no bytes of an object in the place of a parameter, which would be as many as its length says',
+    },
+    {
         source: 'fault kind: readers that stop',
         attack: 'A stranger sends a message whose text begins as a bag of too many cells does, so that each honest page with it is refused.',
         stoppedBy: 'Of a page only the bags of its transactions are measured, and not what messages contain.',

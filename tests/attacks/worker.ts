@@ -1565,7 +1565,7 @@ export const workerAttacks: Attack[] = [
         test: 'An account is as most of three endpoints show it again, soon after one of them failed once',
     },
     {
-        source: 'fault kind: calls used up',
+        source: 'review',
         attack: 'Readings that compare three endpoints use up the calls for which claims and comparisons wait.',
         stoppedBy: 'Only what is more than half of a burst is spent on that, and nothing of one call a second.',
         file: 'tests/offchain/chain/majority.spec.ts',
