@@ -147,9 +147,6 @@ export class ChainApi {
                 if (!last.final || candidates.length === 0) {
                     triesUntil = Math.min(triesUntil, performance.now() + TROUBLE[urgency]);
                 }
-                if (performance.now() >= turnUntil) {
-                    break; // it would ask for a turn without waiting, again and again
-                }
                 continue;
             }
             if (endpoint !== soonest(candidates, urgency)) {

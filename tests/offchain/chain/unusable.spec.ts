@@ -98,6 +98,15 @@ describe('An endpoint', () => {
         expect(calls).toBeLessThan(readings.length / 2);
     });
 
+    it('that keeps all answers back keeps no call of a stranger from another, which has its turn at once', async () => {
+        const silent = await endpointThat(() => true);
+        const chain = chainAt(silent, network.url);
+        await chain.sources[1].account(ACCOUNT); // of which the network is known now
+
+        expect(await chain.as('stranger').account(ACCOUNT)).toMatchObject({ balance: COIN });
+        expect(calls).toBe(1);
+    });
+
     it('that refuses whatever it is asked takes no time from calls that wait for their turn at another', async () => {
         const refusing = await endpointThat(
             (method, response) => !isAboutNetwork(method) && says(response, 401, ERROR),
