@@ -258,7 +258,7 @@ export class Claims {
         const isDue = due >= config.claim.threshold || this.isOld(job.record, due);
         const isUrgent = scope === 'all' || isLeaving || isEnding || isDue;
         if (!last && !(this.costs.isWorth(due) && isUrgent)) {
-            if (this.isUnsure(key, job, { due, isNearEnd: isLeaving || isEnding })) {
+            if (await this.isUnsure(key, job, { due, isNearEnd: isLeaving || isEnding })) {
                 return this.claimElsewhere(job);
             }
             if (this.costs.isWorth(due)) {
@@ -283,22 +283,25 @@ export class Claims {
 
     /**
      * True once in the time of two confirmations, while the first endpoint says that a channel has paid, or does not
-     * hold, what no other has confirmed, and at once for less if its client leaves. A few claims that fail show that
-     * the first is right.
+     * hold, what no other has confirmed, and at once for less if its client leaves.
      */
-    private isUnsure(
+    private async isUnsure(
         key: string,
-        { unconfirmed }: WorkerJob,
+        { channel, unconfirmed }: WorkerJob,
         { due, isNearEnd }: { due: bigint; isNearEnd: boolean },
-    ): boolean {
-        const { claim } = this.context.config;
+    ): Promise<boolean> {
         const hidden = unconfirmed - due;
-        if (this.sender.failuresOf(key) >= claim.attempts) {
-            this.unsureSince.delete(key);
-            return false;
-        }
         const isHidden = isNearEnd && this.costs.isWorth(hidden);
-        return isHidden || (this.isDoubtOver(key, hidden) && hidden >= claim.threshold);
+        const isLarge = this.isDoubtOver(key, hidden) && hidden >= this.context.config.claim.threshold;
+        return (isHidden || isLarge) && this.mayBelieve(key, channel);
+    }
+
+    /**
+     * True if a claim may be made that the first endpoint calls vain. After a few claims that failed, most endpoints
+     * must show that something is due: any one of them may have made these fail.
+     */
+    private async mayBelieve(key: string, channel: WorkerJob['channel']): Promise<boolean> {
+        return this.sender.failuresOf(key) < this.context.config.claim.attempts || channel.isDueElsewhere();
     }
 
     /** True once in the time of two confirmations while the first endpoint hides so much of a job (nanoTON). */
@@ -324,9 +327,9 @@ export class Claims {
         const { config } = this.context;
         const key = keyOf(record);
         const isWorth = (due: bigint) => this.costs.isWorth(due / BigInt(1 + this.sender.failuresOf(key)));
-        const maxFailures = hasLastClaim ? config.claim.attempts : Infinity; // the channel should be gone
-        const isTried = this.sender.mayTry(key) && this.sender.failuresOf(key) < maxFailures;
-        const snapshot = isTried && isWorth(unconfirmed) ? await channel.readElsewhere() : undefined;
+        const isTried = this.sender.mayTry(key) && isWorth(unconfirmed);
+        const isBelieved = !hasLastClaim || (isTried && (await this.mayBelieve(key, channel))); // it should be gone
+        const snapshot = isTried && isBelieved ? await channel.readElsewhere() : undefined;
         const due = snapshot === undefined ? 0n : unclaimedOf({ voucher: job.voucher, snapshot });
         if (snapshot === undefined || !isWorth(due)) {
             return undefined;

@@ -406,6 +406,16 @@ export class ServedChannel {
         return verdict === 'denied';
     }
 
+    /** True if most of all endpoints, of two or more, show that something is left to claim. */
+    async isDueElsewhere(): Promise<boolean> {
+        const { voucher } = this.entry.record;
+        const vote = await this.vote(
+            (snapshot) => snapshot === undefined || unclaimedOf({ voucher, snapshot }) === 0n,
+            'routine',
+        );
+        return this.channels.isMajority(yesesIn(vote));
+    }
+
     /** `says`: no, by how an endpoint shows the channel. */
     private async vote(says: SaysNo, urgency: ReadingCause): Promise<ChannelVote> {
         const { falls } = this;

@@ -1717,4 +1717,21 @@ export const workerAttacks: Attack[] = [
         test: 'A notice that every endpoint shows has the wallet pay for a few claims only if one of the others shows none as paid, and is silent after each',
         removed: 'worker: what channels have paid after claims (ClaimSender.confirm)',
     },
+    {
+        source: 'review',
+        attack: 'The first of three endpoints has a few claims of a channel fail by showing it as not paid, and then shows all later vouchers of it as paid: none of them is claimed any more.',
+        stoppedBy:
+            'After a few claims that failed, most endpoints say whether something is due, and not the first one.',
+        file: 'tests/regression/offchain-worker.spec.ts',
+        test: 'One of three endpoints that makes up what channels hold keeps no later vouchers from being claimed by claims that failed, and a channel that is paid',
+        removed: 'worker: what most endpoints show after claims that failed (Claims.mayBelieve)',
+    },
+    {
+        source: 'review',
+        attack: 'The first of three endpoints has a few claims of a channel fail, then the last one, and shows the channel as gone until its client has the rest back.',
+        stoppedBy: 'The same.',
+        file: 'tests/regression/offchain-worker.spec.ts',
+        test: 'One of three endpoints that makes up what channels hold keeps no vouchers from being claimed by claims that failed, and a channel that is gone after a last one',
+        removed: 'worker: what most endpoints show after claims that failed (Claims.mayBelieve)',
+    },
 ];

@@ -941,6 +941,71 @@ describe('One of three endpoints that makes up what channels hold', () => {
         expect(fixture.wallet.orders).toHaveLength(5);
     });
 
+    it.each([
+        ['paid', { paid: 50_000n }],
+        ['empty', { balance: 0n }],
+    ])(
+        'keeps no later vouchers from being claimed by claims that failed, and a channel that is %s',
+        async (_, change) => {
+            let seconds = 0;
+            const settings = { claim: { threshold: '1000' }, chain: { pollSeconds: 0.001, confirmSeconds: 600 } };
+            fixture = await startFixture(settings, { steady: () => seconds });
+            const client = await withJob();
+            const rounds = async (count: number) => {
+                for (let round = 0; round < count; round++) {
+                    seconds += 1300;
+                    await fixture.worker.claimNow();
+                }
+            };
+            await client.pay(client.voucher(5000n, 0));
+            await rounds(1);
+            let shown: Parameters<FakeChain['change']>[1] = { paid: 0n };
+            showFirst(client.channel, (account) => changed(account, client.channel, shown));
+            await rounds(8);
+            expect(fixture.wallet.orders).toHaveLength(6);
+
+            shown = change;
+            await client.pay(client.voucher(50_000n, 0));
+            await rounds(4);
+            expect(fixture.chain.paidBy(client.channel)).toBe(50_000n);
+            expect(fixture.wallet.orders).toHaveLength(7);
+        },
+    );
+
+    it('keeps no vouchers from being claimed by claims that failed, and a channel that is gone after a last one', async () => {
+        let seconds = 0;
+        const settings = { claim: { threshold: '1000' }, chain: { pollSeconds: 0.001, confirmSeconds: 600 } };
+        fixture = await startFixture(settings, { steady: () => seconds });
+        const client = await withJob();
+        const { chain, wallet } = fixture;
+        const gone = { state: 'uninitialized' as const, balance: 0n, code: undefined, data: undefined };
+        let show = async (account: ChainAccount) => account;
+        showFirst(client.channel, (account) => show(account));
+        const rounds = async (count: number) => {
+            for (let round = 0; round < count; round++) {
+                seconds += 1300;
+                chain.advance(1300);
+                await fixture.worker.claimNow();
+            }
+        };
+        await client.pay(client.voucher(5000n, 0));
+        await rounds(1);
+        show = (account) => changed(account, client.channel, { paid: 0n });
+        await rounds(8);
+
+        show = async (account) => account;
+        await client.pay(client.voucher(50_000n, 0));
+        await client.end();
+        const sent = jest.spyOn(wallet, 'send').mockResolvedValue(); // the order carries what it calls enough
+        await rounds(1);
+        expect(sent).toHaveBeenCalled();
+        sent.mockRestore();
+        show = async (account) => ({ ...account, ...gone });
+        await rounds(4);
+
+        expect(chain.paidBy(client.channel)).toBe(50_000n);
+    });
+
     it('stops no job whose vouchers two others cover', async () => {
         fixture = await startFixture({ claim: { threshold: '1000' } });
         const client = await withJob({}, 10n ** 9n);
