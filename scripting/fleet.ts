@@ -1,7 +1,5 @@
 /** From a manifest to messages. A second run registers nothing twice. */
 import { addStake, Node, parseRules } from '@cocoon-market/wrappers';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import {
     applyFleet,
     type FleetPlan,
@@ -16,12 +14,13 @@ import {
 import { forTerminal } from '../offchain/process/terminal';
 import { sendingFee } from './fees';
 import { file, formatDuration, toggle } from './flags';
+import { keepRegistrations, waitForRegistrations } from './fleetOrders';
 import { type Row, ton } from './output';
 import { readCatalogue } from './profile';
 import { type OpenedProvider, openProvider, providerFlags } from './provider';
 import { ScriptError } from './scriptError';
 import type { ScriptSession } from './session';
-import { type Outgoing, waitUntil } from './wallet';
+import type { Outgoing } from './wallet';
 
 export const fleetFlags = {
     ...providerFlags,
@@ -38,7 +37,6 @@ interface FleetFlags {
 
 const KEY_OVERLAP = 14 * 86_400; // seconds that a rotated receipt key still signs, for the jobs that run
 const ORDER_SECONDS = 20; // until the next order can follow
-const IN_FLIGHT = 300_000; // milliseconds after which an order that has not arrived will not arrive
 
 /** A fleet as its manifest and as the chain have it. */
 export interface Fleet {
@@ -59,7 +57,7 @@ export async function openFleet(session: ScriptSession, flags: FleetFlags): Prom
     if (session.wallet === undefined) {
         session.actsAs ??= opened.state.owner; // a plan needs no wallet
     }
-    await waitForOrders(session, opened);
+    await waitForRegistrations(session, opened);
     const { rules } = await opened.provider.getMembershipNow();
     if (rules === null) {
         throw new ScriptError('This Provider has not joined yet', 'run joinMarket');
@@ -161,10 +159,9 @@ export function planLines({ plan, close }: Fleet, max = 10): string[] {
 
 /** True once the first `sent` messages of a fleet have arrived. */
 export async function fleetArrived(session: ScriptSession, fleet: Fleet, sent: number): Promise<boolean> {
-    const { opened, plan, close, stakeDue, messages } = fleet;
-    const registered = Math.max(0, Math.min(sent - (stakeDue > 0n ? 1 : 0), plan.register.length));
+    const { opened, plan, close, messages } = fleet;
     const { nextNumber } = await opened.provider.getProviderState();
-    if (nextNumber < opened.state.nextNumber + BigInt(registered)) {
+    if (nextNumber < opened.state.nextNumber + BigInt(registrationsIn(fleet, sent))) {
         return false;
     }
     if (sent < messages.length) {
@@ -181,37 +178,11 @@ export async function fleetArrived(session: ScriptSession, fleet: Fleet, sent: n
     );
 }
 
-/** Stores that an order is on its way. A run after an interruption waits for it and does not send it again. */
-export function rememberOrder({ network }: ScriptSession, { opened, plan, stakeDue }: Fleet, sent: number): void {
-    const registered = Math.max(0, Math.min(sent - (stakeDue > 0n ? 1 : 0), plan.register.length));
-    const note = { nextNumber: Number(opened.state.nextNumber) + registered, until: Date.now() + IN_FLIGHT };
-    const path = noteFile(network.name, opened);
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, JSON.stringify(note));
-}
+/** The number of registrations among the first `sent` messages. */
+const registrationsIn = ({ plan, stakeDue }: Fleet, sent: number) =>
+    Math.max(0, Math.min(sent - (stakeDue > 0n ? 1 : 0), plan.register.length));
 
-/** Forgets it: everything has arrived. */
-export function forgetOrders({ network }: ScriptSession, { opened }: Fleet): void {
-    rmSync(noteFile(network.name, opened), { force: true });
-}
-
-async function waitForOrders(session: ScriptSession, opened: OpenedProvider): Promise<void> {
-    const path = noteFile(session.network.name, opened);
-    let note: { nextNumber: number; until: number };
-    try {
-        note = JSON.parse(readFileSync(path, 'utf8')) as typeof note;
-    } catch {
-        return; // no order is on its way
-    }
-    // On a local network a chain of messages ends before the wallet returns, so no order is ever on its way.
-    const until = session.network.name === 'local' ? 0 : note.until;
-    const { every } = session.patience;
-    await waitUntil({ every, within: IN_FLIGHT }, async () => {
-        opened.state = await opened.provider.getProviderState();
-        return opened.state.nextNumber >= note.nextNumber || Date.now() > until;
-    });
-}
-
-function noteFile(network: string, { at }: OpenedProvider): string {
-    return join('temp', network, `fleet-${at.hash.toString('hex')}.json`);
+/** Stores that an order is on its way, after which `sent` messages are. */
+export function rememberOrder(session: ScriptSession, fleet: Fleet, sent: number): void {
+    keepRegistrations(session, fleet.opened, registrationsIn(fleet, sent));
 }

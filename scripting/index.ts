@@ -8,6 +8,7 @@ export * from './deployments';
 export * from './escrow';
 export * as flag from './flags';
 export * from './fleet';
+export { forgetOrders } from './fleetOrders';
 export * from './governor';
 export * from './job';
 export * from './library';
