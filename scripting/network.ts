@@ -31,8 +31,7 @@ export interface Network {
 export async function identify(provider: NetworkProvider, within = ANSWER_WITHIN): Promise<Network> {
     const called = provider.network();
     const endpoint = endpointOf(provider);
-    const local = endpoint !== undefined && isOnThisMachine(endpoint);
-    if (called === 'tetra' || (called === 'custom' && !local)) {
+    if (called === 'tetra' || called === 'custom') {
         throw new ScriptError(
             'The network has no name',
             'give --testnet or --mainnet, or --custom-type testnet (or mainnet) beside --custom',
@@ -51,7 +50,9 @@ export async function identify(provider: NetworkProvider, within = ANSWER_WITHIN
         );
     }
     const chain = chainOf(provider, globalId);
-    return { name: local ? 'local' : (called as NetworkName), globalId, testOnly: called === 'testnet', chain };
+    // At mainnet's id stands a node of one's own, whose market, orders and profile are mainnet's.
+    const isLocal = called === 'testnet' && endpoint !== undefined && isOnThisMachine(endpoint);
+    return { name: isLocal ? 'local' : called, globalId, testOnly: called === 'testnet', chain };
 }
 
 const clients = new WeakMap<NetworkProvider, ChainApi>();

@@ -180,6 +180,21 @@ describe('Scripts refuse, and send nothing:', () => {
     });
 });
 
+describe("A node of one's own on this machine, at mainnet's id", () => {
+    it('is mainnet: a market is not deployed with the rules of a rehearsal, which it would have for ever', async () => {
+        const mainnet = await ScriptStage.open({ networkId: -239, type: 'mainnet', version: 'v4' });
+        process.env.COCOON_DEPLOYMENTS = join(folder, 'own');
+
+        const said = await mainnet.run(deployMarket, ['--committee', KEYS, '--dry-run']);
+        process.env.COCOON_DEPLOYMENTS = folder;
+
+        expect(said).toMatch(/^\s*Network mainnet, wallet/);
+        expect(said).toMatch(/profile +params\/mainnet\.json\n/);
+        expect(said).toMatch(/changes wait +7d\n/);
+        await mainnet.close();
+    });
+});
+
 describe('A half-finished deployment', () => {
     it('is launched by the next run, at the same address, and the record written', async () => {
         const half = await ScriptStage.open();

@@ -37,18 +37,20 @@ export class ScriptStage {
     private constructor(
         readonly network: Localnet,
         readonly wallet: FreshWallet,
+        private readonly type: string,
     ) {}
 
+    /** `type`: what stands after --custom-type. */
     static async open(
-        options: { version?: WalletVersion; coins?: string; networkId?: number } = {},
+        options: { version?: WalletVersion; coins?: string; networkId?: number; type?: string } = {},
     ): Promise<ScriptStage> {
-        const { version = 'v5r1', coins = '50', networkId = -3 } = options;
+        const { version = 'v5r1', coins = '50', networkId = -3, type = 'testnet' } = options;
         const network = await startLocalnet({ networkId });
         const wallet = await freshWallet(version);
         if (coins !== '0') {
             await network.faucet(wallet.address, toNano(coins));
         }
-        return new ScriptStage(network, wallet);
+        return new ScriptStage(network, wallet, type);
     }
 
     /** Runs a script to its end and returns what it printed. */
@@ -67,7 +69,7 @@ export class ScriptStage {
             .spyOn(console, 'log')
             .mockImplementation((...said: unknown[]) => void lines.push(said.join(' ')));
         try {
-            await script(await providerOf(this.network.url, wallet), args);
+            await script(await providerOf(this.network.url, wallet, this.type), args);
             return lines.join('\n');
         } finally {
             print.mockRestore();
