@@ -1,5 +1,6 @@
 /** Why a script stops: one line for what is wrong, one for what to do. */
 import { inspect } from 'node:util';
+import { forTerminal } from '../offchain/process/terminal';
 
 export class ScriptError extends Error {
     /** `remedy`: what to do about it, as a sentence without a full stop. */
@@ -11,8 +12,11 @@ export class ScriptError extends Error {
         this.name = 'ScriptError';
     }
 
-    /** Blueprint prints what a script throws and exits with code 1: let it print the sentence, not the stack. */
+    /**
+     * Blueprint prints what a script throws and exits with code 1: let it print the sentence, not the stack. Of some
+     * sentences an endpoint wrote a part.
+     */
     [inspect.custom](): string {
-        return `✗ ${this.message}`;
+        return forTerminal(`✗ ${this.message}`);
     }
 }

@@ -2,6 +2,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { Escrow, formatTon } from '@cocoon-market/wrappers';
 import { Address, beginCell, Cell, contractAddress, Dictionary, loadMessageRelaxed, toNano } from '@ton/core';
 import { createShardAccount } from '@ton/sandbox';
@@ -10,6 +11,7 @@ import { moment } from '../../scripting/flags';
 import { allScripts, scriptLines } from '../../scripting/list';
 import { exported, multisigOrder, table } from '../../scripting/output';
 import { GROUPS } from '../../scripting/script';
+import { ScriptError } from '../../scripting/scriptError';
 import type { ScriptSession } from '../../scripting/session';
 import { run as addStake } from '../../scripts/addStake';
 import { run as checkProvider } from '../../scripts/checkProvider';
@@ -343,6 +345,14 @@ describe('Each script', () => {
 describe('A table that is printed', () => {
     it('moves no cursor and hides nothing, whatever a stranger wrote on chain', () => {
         expect(table([['node 0', 'http://a/\u001b[2J\u202e']])).toBe('  node 0  http://a/\\u001b[2J\\u202e');
+    });
+});
+
+describe('A refusal that is printed', () => {
+    it('moves no cursor and hides nothing, whatever an endpoint says of its failure', () => {
+        const refusal = new ScriptError('http://a refuses (422): \u001b[2J\u009b31m', 'use another');
+
+        expect(inspect(refusal)).toBe('✗ http://a refuses (422): \\u001b[2J\\u009b31m\n  → use another');
     });
 });
 
