@@ -840,4 +840,28 @@ export const scriptsAttacks: Attack[] = [
         test: 'a payment from the masterchain, where no channel is, is asked for by no pass',
         removed: 'offchain/indexer/senders: `LIKE`',
     },
+    {
+        attack: 'a fleet is applied again while nodes are being registered, and they are registered twice, each with a share of the stake',
+        source: 'review: scripts',
+        stoppedBy: 'a second run waits for the accounts of these nodes, not only for the count of the provider',
+        file: 'tests/deploy/fleetOrders.spec.ts',
+        test: 'A fleet that is applied again after an interruption is compared only once the accounts of all nodes that were being registered are there',
+        removed: 'scripting/fleetOrders: `active`',
+    },
+    {
+        attack: 'a governor deploys on mainnet by a node of their own, and gets the rules and the delay of a rehearsal for ever',
+        source: 'review: scripts',
+        stoppedBy: "an endpoint on this machine is a rehearsal only at testnet's id",
+        file: 'tests/deploy/refusals.spec.ts',
+        test: "A node of one's own on this machine, at mainnet's id is mainnet: a market is not deployed with the rules of a rehearsal, which it would have for ever",
+        removed: 'scripting/network: `isLocal`',
+    },
+    {
+        attack: 'an endpoint steers the terminal of whoever runs a script, by what it says of its failure',
+        source: 'review: scripts',
+        stoppedBy: 'characters that move the cursor, show nothing or change the order stand as their codes',
+        file: 'tests/deploy/trust.spec.ts',
+        test: 'A refusal that is printed moves no cursor and hides nothing, whatever an endpoint says of its failure',
+        removed: 'scripting/scriptError: `forTerminal`',
+    },
 ];
