@@ -175,10 +175,10 @@ export interface ProviderAccount {
 /** Reads the data of a Provider. Throws if the cell is not a Provider's. */
 export function parseProviderData(data: Cell): ProviderAccount {
     const state = withFewEntries(() => tact.loadProvider$Data(data.beginParse()));
-    const membership = state.membership === null ? undefined : tact.loadMembership(state.membership.beginParse());
-    const { record: stored } = membership ?? {};
-    const record = stored ? withFewEntries(() => tact.loadProviderRecord(stored.beginParse())) : undefined;
-    const base = membership?.rules ? parseRules(membership.rules).baseStake : 0n;
+    // By the references of a Membership: its loader throws at payouts that are no accounts, which the contract takes.
+    const [rules, stored] = (state.membership?.refs ?? []) as (Cell | undefined)[];
+    const record = stored && withFewEntries(() => tact.loadProviderRecord(stored.beginParse()));
+    const base = rules === undefined ? 0n : parseRules(rules).baseStake;
     return {
         ...{ registry: state.registry, owner: state.owner, stake: state.stake, unbonding: state.unbonding },
         requiredStake: state.nodes === 0n ? 0n : base + state.shares,

@@ -745,6 +745,14 @@ export const scriptsAttacks: Attack[] = [
         removed: 'offchain/indexer/readings: `every`',
     },
     {
+        attack: 'a provider names no account as its payout, and no reading of an index comes to its end',
+        source: 'review: index and market',
+        stoppedBy: 'what an index reads of a provider has no payout in it',
+        file: 'tests/indexer/strangers.spec.ts',
+        test: 'a provider that names nothing as its payout keeps no pass from its end',
+        removed: 'wrappers/history: `refs` of the Membership',
+    },
+    {
         attack: 'an ended channel leaves no account, so an endpoint lists nothing of it, and an index undoes the job or reads no more',
         source: 'review: index and market',
         stoppedBy: 'what the endpoint still has when it is asked for it by name is not undone',

@@ -3,18 +3,19 @@ import {
     Address,
     beginCell,
     Cell,
+    ExternalAddress,
     internal,
     type MessageRelaxed,
     type SenderArguments,
     storeMessageRelaxed,
     toNano,
 } from '@ton/core';
-import { Channel, claimBody, Provider, Voucher, voucherFor } from '@cocoon-market/wrappers';
+import { Channel, claimBody, opcodes, Provider, Voucher, voucherFor } from '@cocoon-market/wrappers';
 import { createShardAccount, internal as paid } from '@ton/sandbox';
 import { ChainError } from '../../offchain/chain';
 import { HttpSource, LargeTransaction, type MessageId, type RawTransaction } from '../../offchain/indexer/source';
 import { voucherKey } from '../support/market';
-import type { JoinedMarket } from '../support/stake';
+import { type JoinedMarket, STAKE } from '../support/stake';
 import { rebuilt, TestIndex } from './support';
 import { ChangedSource } from './support/lying';
 import { World } from './support/world';
@@ -152,6 +153,23 @@ it('a provider whose account has ended, although the Registry announced it, keep
     expect(providers.find((each) => each.provider === ended.toRawString())).toMatchObject({ account: null, jobs: 0 });
     await index.close();
 }, 30_000);
+
+it.each([
+    ['nothing', null],
+    ['an account outside of the network', new ExternalAddress(5n, 100)],
+])('a provider that names %s as its payout keeps no pass from its end', async (_, payout) => {
+    const { address } = provider.provider;
+    const body = beginCell().storeUint(opcodes.SetPayout, 32).storeUint(0, 64).storeAddress(payout).endCell();
+    await provider.owner.send({ to: address, value: toNano('1'), body, bounce: true });
+    await expect(provider.provider.getMembershipNow()).rejects.toThrow('Invalid address');
+    const index = await TestIndex.open(world);
+    await index.pass();
+    const { providers } = await index.view();
+
+    expect(await index.store.mark('block')).toBeDefined();
+    expect(providers).toMatchObject([{ provider: address.toRawString(), account: { stake: STAKE, rulesVersion: 1 } }]);
+    await index.close();
+});
 
 it('an account of a provider that can be read no more leaves what it had been in no index', async () => {
     const index = await TestIndex.open(world);
