@@ -123,6 +123,7 @@ export class ChainApi {
         only: number | undefined,
         onStart: () => void,
     ): Promise<unknown> {
+        const isMessage = method === 'sendBoc'; // what is read has no exit code, whatever an endpoint says
         let candidates = only === undefined ? this.endpoints : [this.endpoints[only]];
         const turnUntil = performance.now() + QUEUE[urgency];
         let triesUntil = Infinity;
@@ -172,10 +173,10 @@ export class ChainApi {
                 triesUntil = Infinity; // the endpoint serves, only not so fast: the call waits for its turn again
                 continue;
             }
-            if (last.exitCode !== undefined || REFUSED.test(answer.message)) {
+            if (isMessage && (last.exitCode !== undefined || REFUSED.test(answer.message))) {
                 break; // the chain refused it, not the endpoint
             }
-            unknown ||= method === 'sendBoc' && !last.final;
+            unknown ||= isMessage && !last.final;
             if (answer.kind === 'refusal') {
                 const others = candidates.filter((each) => each !== endpoint);
                 candidates = last.final ? others : [...others, endpoint];

@@ -16,6 +16,9 @@ const MAX_PASSED = 2; // calls of clients and routine that go before one that wa
 const MIN_RATE = 0.95; // calls a second: the slowest public API takes one
 const FIRST_RATE = 4; // calls a second after the first refusal of an endpoint without a limit
 const GROWTH = 0.005; // calls a second more after each call that was served
+/** Bytes of answers in a millisecond, and milliseconds of these at once: to read a million takes six milliseconds. */
+const BYTES = 16_000;
+const BYTES_BURST = 4000;
 
 interface Waiting {
     urgency: Urgency;
@@ -29,6 +32,7 @@ export class Budget {
     private tokens: number;
     private at = performance.now();
     private pausedUntil = 0;
+    private bytesUntil = 0; // when the bytes of its answers so far have come at their rate
     private waiting: Waiting[] = [];
     private wake: NodeJS.Timeout | undefined;
     private wasClient = true; // the last call of clients and routine together
@@ -112,6 +116,12 @@ export class Budget {
             this.refill();
             this.rate = Math.min(this.maxRate, this.rate + GROWTH);
         }
+    }
+
+    /** Notes bytes of an answer. One that sends too many too fast rests, or reading them would leave time for nothing. */
+    noteBytes(bytes: number): void {
+        this.bytesUntil = Math.max(this.bytesUntil, performance.now()) + bytes / BYTES;
+        this.pausedUntil = Math.max(this.pausedUntil, this.bytesUntil - BYTES_BURST);
     }
 
     private get burst(): number {

@@ -1,9 +1,9 @@
 /** One endpoint of TON HTTP API v2: its address, its budget of calls, its availability and its network. */
 import { Cell } from '@ton/core';
 import { type Dispatcher, request } from 'undici';
-import { wholeAnswer } from '../process/bytes';
 import { isOnThisMachine } from '../process/publicAddress';
 import { retryAfterOf } from '../process/retryAfter';
+import { AnswerBytes } from './answerBytes';
 import { excessOf } from './bags';
 import { Budget } from './budget';
 import { ChainError } from './errors';
@@ -25,7 +25,6 @@ export const GLOBAL_ID_PARAM = 19;
 const EXIT_CODE = /exit ?code[=: ]*(-?\d+)/i;
 const ANSWER_SECONDS = 5;
 const MAX_MESSAGE = 1000; // characters of an error of its own, which logs repeat
-const MAX_ANSWER = 64 << 20; // bytes; a page of transactions has a few million at most
 /** Seconds for which an endpoint may report the same time of the chain; after that its answers are not used. */
 const FROZEN_SECONDS = 120;
 const TIMED_METHOD = 'getAddressInformation'; // its answers carry the time of the chain
@@ -48,6 +47,7 @@ export class Endpoint {
     /** Its name in errors, without keys: a URL may carry one in its query, user or path. */
     readonly name: string;
     private readonly headers: Record<string, string>;
+    private readonly bytes: AnswerBytes;
     private failures = 0;
     private pausedUntil = 0;
     private trouble: Extract<EndpointAnswer, { message: string }> = { kind: 'failure', message: BUSY }; // the last one
@@ -62,6 +62,7 @@ export class Endpoint {
         const { url, apiKey, callsPerSecond } = settings;
         this.name = endpointName(url);
         this.budget = new Budget(callsPerSecond ?? (apiKey ? KEYED : isOnThisMachine(url) ? Infinity : KEYLESS));
+        this.bytes = new AnswerBytes(this.budget);
         this.headers = { 'content-type': 'application/json', ...(apiKey ? { 'x-api-key': apiKey } : {}) };
     }
 
@@ -198,7 +199,7 @@ export class Endpoint {
         const posted = { method: 'POST', headers: this.headers, body: call } as const;
         try {
             const response = await request(this.settings.url, { ...posted, signal: AbortSignal.timeout(within) });
-            return this.understand(method, response, await textOf(response.body));
+            return this.understand(method, response, await this.bytes.textOf(response.body));
         } catch (error) {
             return { kind: 'failure', message: failureText(error as Error, within), silent: true };
         }
@@ -235,15 +236,6 @@ export class Endpoint {
         const { apiKey } = this.settings;
         return apiKey ? text.replaceAll(apiKey, '…') : text;
     }
-}
-
-/** A body as text. Throws if it is longer than any answer, before it fills the memory. */
-async function textOf(body: Dispatcher.ResponseData['body']): Promise<string> {
-    const bytes = await wholeAnswer(body, MAX_ANSWER);
-    if (bytes === undefined) {
-        throw new Error(`its answer has more than ${MAX_ANSWER >> 20} MiB`);
-    }
-    return bytes.toString('utf8');
 }
 
 /** True for a time of the chain, which has 32 bits. */

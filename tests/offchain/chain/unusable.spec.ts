@@ -76,6 +76,18 @@ describe('An endpoint', () => {
         expect(calls).toBeLessThan(10);
     });
 
+    it.each(['exit code 11', 'cannot apply external message to current state'])(
+        'that says of each account that it refused the message (%s) is passed over',
+        async (error) => {
+            const refusal = { ok: false, error, code: 500 };
+            const refusing = await endpointThat(
+                (method, response) => !isAboutNetwork(method) && says(response, 500, refusal),
+            );
+
+            expect(await chainAt(refusing, network.url).account(ACCOUNT)).toMatchObject({ balance: COIN });
+        },
+    );
+
     it.each([401, 403, 404])('that answered its first call with %s serves once it answers others', async (status) => {
         const late = await endpointThat((_, response) => calls === 1 && says(response, status, ERROR));
         const chain = chainAt(late);

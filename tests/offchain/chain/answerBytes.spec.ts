@@ -1,0 +1,91 @@
+/** Endpoints that send as many bytes as they can. */
+import { type Localnet, startLocalnet } from '@cocoon-market/localnet';
+import { Address } from '@ton/core';
+import type { ServerResponse } from 'node:http';
+import { json } from 'node:stream/consumers';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type EndpointSettings, TonHttpChain } from '../../../offchain/chain';
+import { answerOf, serverOf } from '../support/server';
+import { until } from '../support/until';
+
+const COIN = 1_000_000_000n;
+const MIB = 1 << 20;
+const ACCOUNT = new Address(0, Buffer.alloc(32, 1));
+const SPEED = { callsPerSecond: 1000 };
+
+describe('An endpoint that sends as many bytes as it can', () => {
+    let network: Localnet;
+    let calls: number; // of the method that it answers so
+    const closes: (() => unknown)[] = [];
+
+    beforeAll(async () => {
+        network = await startLocalnet({});
+        await network.faucet(ACCOUNT, COIN);
+    });
+
+    beforeEach(() => {
+        calls = 0;
+    });
+
+    afterEach(() => {
+        for (const close of closes.splice(0)) close();
+    });
+
+    afterAll(() => network.close());
+
+    /** An endpoint that answers one method itself, and the others as a network does. */
+    async function endpointThat(method: string, answer: (response: ServerResponse) => unknown): Promise<string> {
+        const server = await serverOf(async (request, response) => {
+            const call = (await json(request)) as { method: string };
+            if (call.method === method) {
+                calls++;
+                answer(response);
+            } else {
+                response.end(JSON.stringify(await answerOf(network.url, call)));
+            }
+        });
+        closes.push(server.close);
+        return server.url;
+    }
+
+    const chainAt = (...endpoint: EndpointSettings[]) => new TonHttpChain({ network: -239, endpoint });
+
+    /** What an endpoint says of the account, with data of so many bytes that are no more cells than an account has. */
+    async function accountOf(bytes: number): Promise<Buffer> {
+        const params = { address: ACCOUNT.toString() };
+        const call = { id: '1', jsonrpc: '2.0', method: 'getAddressInformation', params };
+        const { result } = await answerOf<object>(network.url, call);
+        const data = Buffer.alloc(bytes);
+        data.write('b5ee9c720404', 'hex');
+        data.writeUInt32BE(60_000, 6);
+        data.writeUInt32BE(1, 10);
+        return Buffer.from(JSON.stringify({ ok: true, result: { ...result, data: data.toString('base64') } }));
+    }
+
+    it('is asked no more than is read in passing, though accounts are compared', async () => {
+        const account = await accountOf(9_000_000);
+        const url = await endpointThat('getAddressInformation', (response) => response.end(account));
+        const honest = { url: network.url, ...SPEED };
+        const chain = chainAt(honest, honest, { url, ...SPEED });
+
+        await until(async () => {
+            const before = calls;
+            expect(await chain.account(ACCOUNT)).toMatchObject({ balance: COIN });
+            await sleep(100); // a call that nobody waits for may still be on its way
+            return before > 0 && calls === before;
+        });
+    });
+
+    it('fills the memory with no more answers at once than with one', async () => {
+        const piece = Buffer.alloc(12 * MIB, ' ');
+        const url = await endpointThat('getAddressInformation', (response) => response.write(piece)); // has no end
+        const [chain] = chainAt({ url, ...SPEED, answerSeconds: 20 }, { url: network.url }).sources;
+        await chain.prices(); // of which the network is known now
+
+        const readings = Array.from({ length: 6 }, (_, i) => chain.account(new Address(0, Buffer.alloc(32, i))));
+
+        await expect(Promise.race(readings)).rejects.toThrow('more than 64 MiB at once');
+        for (const close of closes.splice(0)) close();
+        await Promise.allSettled(readings);
+    });
+});
