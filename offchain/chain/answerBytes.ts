@@ -16,14 +16,14 @@ export class AnswerBytes {
 
     /** A body as text. Throws if it is longer than any answer, or all that come are, before they fill the memory. */
     async textOf(body: Dispatcher.ResponseData['body']): Promise<string> {
-        const bytes = await wholeAnswer(this.counted(body), MAX_AT_ONCE);
+        const bytes = await wholeAnswer(this.countPieces(body), MAX_AT_ONCE);
         if (bytes === undefined) {
             throw new Error(`its answer has more than ${MAX_AT_ONCE / MIB} MiB`);
         }
         return bytes.toString('utf8');
     }
 
-    private async *counted(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    private async *countPieces(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
         let own = 0;
         try {
             for await (const piece of body) {

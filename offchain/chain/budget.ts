@@ -118,7 +118,7 @@ export class Budget {
         }
     }
 
-    /** Notes bytes of an answer. One that sends too many too fast rests, or reading them would leave time for nothing. */
+    /** Notes bytes of an answer. An endpoint that sends too many rests: reading them would leave time for nothing. */
     noteBytes(bytes: number): void {
         this.bytesUntil = Math.max(this.bytesUntil, performance.now()) + bytes / BYTES;
         this.pausedUntil = Math.max(this.pausedUntil, this.bytesUntil - BYTES_BURST);
