@@ -1,7 +1,9 @@
-/** What a request needs of a node: features, and a context that is long enough. */
-import { choicesOf, type ModelRequest, type NeededFeature, neededFeatures, textOf } from '../link';
-import { counterOf, MAX_TOKENIZED } from '../tokens';
-import { badRequest, type GatewayError } from './errors';
+/** What a request needs of a node: features, a context that is long enough, and a step that pays for the prompt. */
+import { type Rates, Reason } from '@cocoon-market/wrappers';
+import { causeOf, choicesOf, maxPrompt, type ModelRequest, type NeededFeature, neededFeatures, textOf } from '../link';
+import { costBound, type QueryBounds } from '../payer/bounds';
+import { BYTES, counterOf, MAX_TOKENIZED } from '../tokens';
+import { badRequest, GatewayError } from './errors';
 
 /** A context that holds a request. The count is never above what a node needs, so no fitting request is refused. */
 export interface NeededContext {
@@ -106,4 +108,24 @@ export function lackError(model: string, lacks: readonly Lack[]): GatewayError {
         'messages',
         'context_length_exceeded',
     );
+}
+
+/**
+ * True if a node would decline a prompt for its price, so that it needs no job and is not asked: it signs few declines
+ * for a job, whichever app asks. By a tokenizer that is not known here, only the node can say it. `bounds`: of the
+ * request.
+ */
+export function isTooDear(
+    { rates, step }: { rates: Rates; step: bigint }, // nanoTON
+    tokenizer: string,
+    bounds: (tokenizer: string) => QueryBounds,
+): boolean {
+    const isKnown = tokenizer === BYTES || counterOf(tokenizer).isExact;
+    return isKnown && costBound(rates, { ...bounds(tokenizer), maxTokens: 0 }) > maxPrompt(step);
+}
+
+/** The error of a prompt that is too dear for a step of every node. */
+export function tooDearError(): GatewayError {
+    const { status, code, message, param } = causeOf(Reason.StepTooSmall);
+    return new GatewayError(status, code, message, { param });
 }

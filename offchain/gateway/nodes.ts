@@ -11,7 +11,7 @@ import { steadySeconds } from '../process/clock';
 import { SingleFlight } from '../process/tasks';
 import { BYTES } from '../tokens';
 import { allowsPrivate, findsNodes, type GatewayConfig } from './config';
-import { type Lack, lackError, lackOf, lackText, type OfferFacts, type Needs } from './needs';
+import { isTooDear, type Lack, lackError, lackOf, lackText, type OfferFacts, type Needs, tooDearError } from './needs';
 import type { NodeSource } from './nodeSource';
 import { NodeStats } from './nodeStats';
 import { noneWanted, type Preferences, type RoutedNode, unwanted } from './preferences';
@@ -21,6 +21,7 @@ import { unavailable } from './errors';
 import { blend } from '../market/order';
 import type { AnnouncedNode } from '../market/directory';
 import type { NodeChecks, NodeStanding } from './nodeChecks';
+import type { QueryBounds } from '../payer/bounds';
 import { JobLink } from '../payer/jobLink';
 import type { Setbacks } from './setbacks';
 import { Bans } from './bans';
@@ -56,6 +57,8 @@ export interface Need {
     payer?: { readonly name: string }; // the API key that asks
     /** Only nodes whose listing has room for the request; left out: also those that may have it. */
     hasRoom?: (listing: OfferFacts) => boolean;
+    /** The maximal counts by the tokenizer that a node lists; left out: of no request in particular. */
+    bounds?(tokenizer: string): QueryBounds;
     /** Counts a long prompt in several turns of the event loop, before a node's listing is compared with it. */
     count?(tokenizers: () => readonly string[]): Promise<void>;
 }
@@ -73,6 +76,7 @@ interface CheckedWorker {
     candidate?: Candidate;
     reason?: string;
     missing?: Lack; // the only thing that is against it
+    isTooDear?: boolean; // the prompt for its step, and nothing else is against it
     isUnwanted?: boolean; // by the request, and nothing else is against it
 }
 
@@ -308,8 +312,9 @@ export class Nodes {
         }
         const reasons = all.map(({ url, reason }) => `${url}: ${reason}`).sort();
         const lacking = all.flatMap(({ missing }) => missing ?? []);
-        if (lacking.length > 0 && lacking.length === all.length) {
-            throw lackError(model, lacking);
+        const tooDear = all.filter((one) => one.isTooDear);
+        if (all.length > 0 && lacking.length + tooDear.length === all.length) {
+            throw tooDear.length > 0 ? tooDearError() : lackError(model, lacking);
         }
         if (all.some(({ isUnwanted }) => isUnwanted) && excluded.size === 0) {
             throw noneWanted(model, reasons.slice(0, MAX_REASONS));
@@ -347,7 +352,7 @@ export class Nodes {
     }
 
     private async checkFor(url: string, model: string, need: Need): Promise<CheckedWorker> {
-        const { needed, preferences, hasRoom } = need;
+        const { needed, preferences, hasRoom, bounds } = need;
         const candidate = await this.check(url, model);
         if (typeof candidate === 'string') {
             return { url, reason: candidate };
@@ -359,6 +364,13 @@ export class Nodes {
         }
         if (hasRoom?.(candidate.listing) === false) {
             return { url, reason: 'lists no context that surely holds the request' };
+        }
+        if (bounds !== undefined && isTooDear(candidate, candidate.listing.tokenizer, bounds)) {
+            return {
+                url,
+                isTooDear: true,
+                reason: `takes steps of ${candidate.step} nanoTON, too small for the prompt`,
+            };
         }
         const objection = unwanted(preferences, routedNode(candidate));
         return objection === undefined ? { url, candidate } : { url, isUnwanted: true, reason: objection };

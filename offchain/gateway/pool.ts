@@ -10,7 +10,7 @@ import type { GatewayContext } from './context';
 import { badRequest, GatewayError, unavailable } from './errors';
 import type { GatewayJob, Lease } from './job';
 import type { JobRules } from './jobRules';
-import { NO_NEEDS, type OfferFacts } from './needs';
+import { isTooDear, NO_NEEDS, type OfferFacts } from './needs';
 import { type Candidate, keyOf, type Need } from './nodes';
 import { ShareUsed } from './openings';
 import type { JobOpener } from './opener';
@@ -275,7 +275,7 @@ export class JobPool {
     }
 
     /** A query ended: another one gets its place, and the next job is opened if use is about to need it. */
-    release(job: GatewayJob, { payer }: Pick<Need, 'payer'>): void {
+    release(job: GatewayJob, question: Asked): void {
         const { total } = job.ledger;
         const cost = total - (this.totals.get(job) ?? 0n);
         this.totals.set(job, total);
@@ -284,8 +284,8 @@ export class JobPool {
         }
         this.noteUse(job.stored.model);
         this.wake();
-        this.openAhead(job, payer);
-        this.openElsewhere(job, payer);
+        this.openAhead(job, question);
+        this.openElsewhere(job, question);
     }
 
     private fitting(question: Question, excluded: Excluded): GatewayJob[] {
@@ -396,7 +396,7 @@ export class JobPool {
     }
 
     // False if no other job may be opened now.
-    private openAnother(model: string, queue: ModelQueue, workers: ReadonlySet<string>, need: Need = ANY): boolean {
+    private openAnother(model: string, queue: ModelQueue, workers: ReadonlySet<string>, need: Need): boolean {
         const { log } = this.context;
         const key = keyOf(need.payer);
         if (
@@ -444,14 +444,14 @@ export class JobPool {
      * Opens a job elsewhere, once in a while, if every job of a model is at a node that became slow or fails often, or
      * refuses most queries of the API key that asked it. The job is opened for this key, which may be what is wrong.
      */
-    openElsewhere({ stored: { model }, phase }: GatewayJob, payer: Need['payer']): void {
+    openElsewhere({ stored: { model }, phase }: GatewayJob, question: Asked): void {
         const { nodes, log } = this.context;
         const workers = new Set(this.book.open(model).map(({ stored }) => stored.worker));
         const queue = this.queueOf(model);
-        const key = keyOf(payer);
+        const key = keyOf(question.payer);
         const isPoor = [...workers].every((worker) => nodes.stats.isPoor(worker) || nodes.stats.refuses(worker, key));
         if (phase === 'open' && isPoor && queue.coming === 0 && Date.now() >= queue.elsewhereFrom) {
-            if (this.openAnother(model, queue, workers, { ...ANY, payer })) {
+            if (this.openAnother(model, queue, workers, alike(question))) {
                 queue.elsewhereFrom = Date.now() + ELSEWHERE_MS;
                 log.info(
                     { model },
@@ -462,7 +462,7 @@ export class JobPool {
     }
 
     // Below the configured part of its deposit, or when the use of the model will soon need more than its jobs have.
-    private openAhead(job: GatewayJob, payer: Need['payer']): void {
+    private openAhead(job: GatewayJob, question: Asked): void {
         const { config, log } = this.context;
         const { model } = job.stored;
         const low = (other: GatewayJob) => other.unspent < this.threshold(other);
@@ -474,7 +474,9 @@ export class JobPool {
         if (lasting.length === 0) {
             if (low(job)) {
                 const failed = reporting(log, 'warn', 'no job opened ahead', { model });
-                this.opener.open(model, this.stuckWorkers(model)).catch(failed);
+                this.opener
+                    .open(model, this.stuckWorkers(model), alike({ ...question, payer: undefined }))
+                    .catch(failed);
             }
             return;
         }
@@ -485,8 +487,8 @@ export class JobPool {
         const shortage = queue.usage.shortage(room, config.job.aheadSeconds, seconds());
         if (shortage !== undefined && queue.coming === 0) {
             log.info({ model, shortage }, 'the next job is opened ahead');
-            const opensFor = shortage === 'slots' ? busiest(queue, payer) : payer;
-            this.openAnother(model, queue, new Set(), { ...ANY, payer: opensFor });
+            const payer = shortage === 'slots' ? busiest(queue, question.payer) : question.payer;
+            this.openAnother(model, queue, new Set(), alike({ ...question, payer }));
         }
     }
 
@@ -736,7 +738,16 @@ export class JobPool {
     }
 }
 
-const ANY: Need = { needed: NO_NEEDS };
+/** A question that was asked: jobs are opened for others like it. */
+type Asked = Pick<Need, 'payer' | 'bounds' | 'count'>;
+
+/** The need of another question with a prompt as dear, and of the same API key. */
+const alike = ({ payer, bounds, count }: Asked): Need => ({
+    needed: NO_NEEDS,
+    ...(payer && { payer }),
+    ...(bounds && { bounds }),
+    ...(count && { count }),
+});
 
 const seconds = () => performance.now() / 1000;
 
@@ -782,9 +793,11 @@ async function firstTrue(promises: readonly Promise<boolean>[]): Promise<void> {
     await Promise.any(holds).catch(() => undefined);
 }
 
-/** True if the node of a job does what a question needs, and the question wants that node. */
-const suits = (job: GatewayJob, { needed, preferences }: Question): boolean =>
-    job.serves(needed) && unwanted(preferences, routedJob(job)) === undefined;
+/** True if the node of a job does what a question needs, also for its price, and the question wants that node. */
+const suits = (job: GatewayJob, { needed, preferences, bounds }: Question): boolean =>
+    job.serves(needed) &&
+    unwanted(preferences, routedJob(job)) === undefined &&
+    !isTooDear(job.terms, job.tokenizer, bounds);
 
 /** True if a job is the only one of several at its node. */
 const isOnlyOf = (job: GatewayJob, jobs: readonly GatewayJob[]): boolean =>

@@ -3,9 +3,7 @@
 import { isTestOnly, Reason, Refusal, Result } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { causeOf, Frame, maxPrompt, noteFeatures } from '../link';
-import { costBound } from '../payer/bounds';
-import { BYTES, counterOf } from '../tokens';
+import { causeOf, Frame, noteFeatures } from '../link';
 import { ClientGone, GatewayError, unavailable } from './errors';
 import { Breach, ClockInDoubt } from '../payer/incoming';
 import type { Closing } from './closing';
@@ -14,7 +12,7 @@ import type { Endings } from './endings';
 import type { GatewayJob, Lease } from './job';
 import type { NotStored } from './notStored';
 import { isCut } from '../payer/check';
-import { featuresOf, keyOf, type Need } from './nodes';
+import { featuresOf, keyOf } from './nodes';
 import type { AnswerTimes } from './nodeStats';
 import { requireThere, whileThere } from './patience';
 import { Excluded, JobPool } from './pool';
@@ -141,12 +139,6 @@ export class Router {
                 failure = this.exclude(next, job, question, excluded);
             };
             try {
-                if (isTooDear(job, question)) {
-                    lease.drop();
-                    job.end();
-                    noteRefusal(Reason.StepTooSmall);
-                    continue;
-                }
                 const keep = config.keepHours > 0;
                 const onNotStored = (ending: NotStored) => void this.parts.endings.store(ending);
                 const onSilent = () => this.noteSilent(job, question);
@@ -229,12 +221,12 @@ export class Router {
         this.parts.pool.release(job, question);
     }
 
-    private noteSilent(job: GatewayJob, { payer }: Question): void {
+    private noteSilent(job: GatewayJob, question: Question): void {
         const { nodes } = this.context;
         const { worker } = job.stored;
         nodes.stats.addFailure(worker);
         nodes.cool(worker);
-        this.parts.pool.openElsewhere(job, payer); // the query may go on for minutes
+        this.parts.pool.openElsewhere(job, question); // the query may go on for minutes
     }
 
     private notePaid(counts: VainCounts | undefined, { stored }: GatewayJob, { price }: Result): void {
@@ -473,13 +465,13 @@ export class Router {
 
     // True if it refuses most queries of a key. Two such nodes would use up both attempts of every query, and no other
     // node would be asked and prove them wrong. It counts for this key only, whose requests may be what is wrong.
-    private noteRefused(job: GatewayJob, question: Pick<Need, 'payer'>): boolean {
+    private noteRefused(job: GatewayJob, question: Question): boolean {
         const { stats } = this.context.nodes;
         const key = keyOf(question.payer);
         stats.addRefused(job.stored.worker, key);
         const refuses = stats.refuses(job.stored.worker, key);
         if (refuses) {
-            this.parts.pool.openElsewhere(job, question.payer);
+            this.parts.pool.openElsewhere(job, question);
         }
         return refuses;
     }
@@ -505,12 +497,4 @@ export class Router {
         const final = origin === 'request' && !isTooLong;
         return { error, avoid: same ? 'job' : 'worker', final, reuse: isTooLong, isRefusal };
     }
-}
-
-// True if the job's node would decline a prompt for its price. A node signs few declines for a job, whichever app asks,
-// so it is not asked. By a tokenizer that is not known here, only the node can say it.
-function isTooDear({ terms, tokenizer }: GatewayJob, { bounds }: Question): boolean {
-    const { promptBound } = bounds(tokenizer);
-    const isKnown = tokenizer === BYTES || counterOf(tokenizer).isExact;
-    return isKnown && costBound(terms.rates, { promptBound, maxTokens: 0 }) > maxPrompt(terms.step);
 }

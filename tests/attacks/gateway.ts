@@ -901,7 +901,15 @@ export const gatewayAttacks: Attack[] = [
         stoppedBy: 'The gateway declines such a prompt itself where it knows the tokenizer of the node.',
         file: 'tests/offchain/gateway/keys.spec.ts',
         test: 'A gateway with API keys sends no node a prompt that costs more than half a step, which it would decline (qwen)',
-        removed: 'offchain/gateway/router: `isTooDear`',
+        removed: 'offchain/gateway/needs: `isTooDear`',
+    },
+    {
+        source: 'review',
+        attack: 'Cheap nodes take only steps that are too small for any prompt: each gets a job, is never asked or blamed, and all requests get a 400 until another job is opened elsewhere, or for ever if there are many such nodes.',
+        stoppedBy: 'A node gets no job for a prompt that is too dear for its step, and a job no such request.',
+        file: 'tests/offchain/gateway/refusals.spec.ts',
+        test: 'Cheap nodes that take only steps too small for any prompt get no job and no request, and keep none from another node (bytes)',
+        removed: 'offchain/gateway/needs: `isTooDear`',
     },
     {
         source: 'review',

@@ -260,3 +260,38 @@ describe('Cheap nodes that refuse whatever they are asked, and blame the request
         expect(honest.asked.length).toBe(before + 5);
     });
 });
+
+describe('Cheap nodes that take only steps too small for any prompt', () => {
+    const market = useMarket();
+    let bench: Bench;
+
+    afterEach(() => bench.close());
+
+    it.each(['bytes', 'qwen'])('get no job and no request, and keep none from another node (%s)', async (tokenizer) => {
+        const cheap = 3;
+        bench = await startBench(market(), {
+            workers: cheap + 1,
+            config: { job: { deposit: '1000000000', step: '100000000', maxOpen: 1 } },
+            before: ({ workers }) =>
+                workers.forEach((worker, i) => {
+                    const node = new Address(0, Buffer.alloc(32, 9 + i)).toRawString();
+                    const rates = i < cheap ? { ...RATES, prompt: 10_000n, completion: 10_000n } : RATES;
+                    worker.info = (info) => ({
+                        ...info,
+                        node,
+                        offers: [{ ...info.offers[0], rates, tokenizer }],
+                        limits: { ...info.limits, ...(i < cheap && { maxStep: 1n }) },
+                    });
+                }),
+        });
+
+        expect((await bench.post(ask)).status).toBe(200);
+        expect(bench.gateway.book.all.map(({ stored }) => stored.worker)).toEqual([bench.workers[cheap].url]);
+
+        const [only] = bench.workers;
+        const { status, body } = await bench.post({ ...ask, provider: { only: [only.url] } });
+        expect([status, body.error.code]).toEqual([400, 'no_allowed_provider']);
+        expect(body.error.message).toContain('takes steps of 1 nanoTON, too small for the prompt');
+        expect(bench.gateway.book.all).toHaveLength(1);
+    });
+});
