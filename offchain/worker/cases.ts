@@ -17,6 +17,7 @@ import {
 import { ANSWER_SECONDS, EVIDENCE_SECONDS } from '../link';
 import type { CaseRecord, CaseStanding, NewCase } from '../store/worker';
 import { inParallel } from '../process/parallel';
+import { eventLoop } from '../process/loopShare';
 import { PollLoop, Tasks } from '../process/tasks';
 import { AnswerSender } from './answerSender';
 import { accountAddress } from './channels';
@@ -37,6 +38,7 @@ const UNSURE_MS = 60_000; // in each round for cases that one endpoint alone may
 const READING_MS = 2000; // for new messages of an endpoint, before what is known is looked after
 const MAX_SKIPPED = 10_000; // messages that could not be read and are counted
 const MAX_PAUSE = 900; // seconds between two answers to one demand; a response window is an hour at least
+const DISPUTE_UNITS = 2048; // of work in the event loop, to compute the account of a case
 const MAX_DENIED = 8; // answers that close nothing to a demand that not every endpoint shows
 
 /** The cases about one worker's node. */
@@ -175,6 +177,7 @@ export class Cases {
             const { class: faultClass, job, query: number, dispute } = value;
             const isTaken = this.tellers.note(keyOf({ dispute: dispute.hash }), endpoint);
             if (isTaken && isJudged(faultClass)) {
+                await eventLoop.take(DISPUTE_UNITS); // an endpoint may tell of a thousand at once
                 const about = { dispute: dispute.hash, class: faultClass, job, number };
                 cases.push({ ...about, reportedAt: message.at, follows: await isDispute(this.context, about) });
             }
@@ -358,13 +361,21 @@ export class Cases {
     }
 }
 
-/** What an endpoint has told, each with the number of the endpoint; the newest first, because those are taken. */
+/**
+ * What an endpoint has told, each with the number of the endpoint; the newest first, because those are taken. Of each
+ * account only the newest: an endpoint may tell of one case thousands of times.
+ */
 function announcedIn(
     reading: PromiseSettledResult<AnnouncedCase[] | undefined>,
     endpoint: number,
 ): [number, AnnouncedCase][] {
     const announced = reading.status === 'fulfilled' ? (reading.value ?? []) : [];
-    return announced.map((one): [number, AnnouncedCase] => [endpoint, one]).reverse();
+    const newest = new Map<string, AnnouncedCase>();
+    for (const one of [...announced].reverse()) {
+        const key = keyOf({ dispute: one.value.dispute.hash });
+        newest.set(key, newest.get(key) ?? one);
+    }
+    return [...newest.values()].map((one) => [endpoint, one]);
 }
 
 /** Unix seconds before which a case is not late: a response window is an hour at least. */

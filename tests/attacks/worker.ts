@@ -1734,4 +1734,20 @@ export const workerAttacks: Attack[] = [
         test: 'One of three endpoints that makes up what channels hold keeps no vouchers from being claimed by claims that failed, and a channel that is gone after a last one',
         removed: 'worker: what most endpoints show after claims that failed (Claims.mayBelieve)',
     },
+    {
+        source: 'review',
+        attack: 'One of several endpoints tells of the same case thousands of times in each round, and the worker computes its account each time: it stands still for seconds.',
+        stoppedBy: 'Of each account only the newest message of a reading counts.',
+        file: 'tests/offchain/worker/madeUpCases.spec.ts',
+        test: 'Cases that one endpoint makes up are computed once in a reading that tells of them hundreds of times',
+        removed: 'worker: the newest message of each account (announcedIn)',
+    },
+    {
+        source: 'review',
+        attack: 'One of several endpoints tells of a thousand cases at once, and no client is served while their accounts are computed.',
+        stoppedBy: 'They are computed a few in each turn of the event loop.',
+        file: 'tests/offchain/worker/madeUpCases.spec.ts',
+        test: 'Cases that one endpoint makes up are computed a few at a time, so that clients are served meanwhile',
+        removed: 'worker: the turns of the event loop for cases (Cases.collect)',
+    },
 ];

@@ -71,7 +71,10 @@ beforeEach(async () => {
     await fixture.restart();
 });
 
-afterEach(() => fixture.stop());
+afterEach(async () => {
+    jest.restoreAllMocks();
+    await fixture.stop();
+});
 
 describe('An endpoint that lists messages without an end', () => {
     beforeEach(() => {
@@ -114,6 +117,38 @@ describe('Cases that one endpoint makes up', () => {
         await until(async () => (await numbers()).length > 0);
 
         expect(await numbers()).toHaveLength(1000);
+    });
+
+    it('are computed once in a reading that tells of them hundreds of times', async () => {
+        const dispute = await disputeOf(9);
+        for (let i = 0; i < 300; i++) tell(liar, dispute, 9, 1000);
+        const computed = jest.spyOn(Dispute, 'ofFault');
+        await fixture.restart();
+        await until(async () => (await numbers()).length > 0);
+
+        expect(computed.mock.calls.length).toBeLessThan(300);
+    });
+
+    it('are computed a few at a time, so that clients are served meanwhile', async () => {
+        const disputes = await Promise.all(range(100, 200).map((query) => disputeOf(query)));
+        disputes.forEach((dispute, i) => tell(liar, dispute, 100 + i, 1000));
+        let turns = 0;
+        const turnsAt: number[] = []; // by account that is computed
+        const note = () => {
+            turns++;
+            immediate = setImmediate(note);
+        };
+        let immediate = setImmediate(note);
+        const compute = Dispute.ofFault.bind(Dispute);
+        jest.spyOn(Dispute, 'ofFault').mockImplementation((...fault) => {
+            turnsAt.push(turns);
+            return compute(...fault);
+        });
+        await fixture.restart();
+        await until(async () => (await numbers()).length === 200);
+        clearImmediate(immediate);
+
+        expect(new Set(turnsAt).size).toBeGreaterThan(8);
     });
 
     it('use up no numbers of a job', async () => {
