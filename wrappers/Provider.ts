@@ -213,6 +213,13 @@ export class Provider extends stateless(tact.Provider) {
         return (await this.valuesFor(provider, body)).replaceHardware;
     }
 
+    /** The payout that counts now; undefined if the owner named no account, at which `getMembershipNow` throws. */
+    async getPayoutNow(provider: ContractProvider): Promise<Address | undefined> {
+        const { stack } = await provider.get('membershipNow', []);
+        const payout = stack.readCell().beginParse().loadAddressAny();
+        return Address.isAddress(payout) ? payout : undefined;
+    }
+
     private valuesFor(provider: ContractProvider, body: Parameters<typeof toCell>[0]) {
         const { cells, bits } = sizeOf(toCell(body));
         return this.getValuesOf(provider, cells, bits);

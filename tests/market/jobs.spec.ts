@@ -1,5 +1,5 @@
 /** Jobs are opened by a wallet, by a spend key, and as messages for other wallets; and cost what was quoted. */
-import { Address, Cell, toNano } from '@ton/core';
+import { Address, beginCell, Cell, ExternalAddress, toNano } from '@ton/core';
 import { keyPairFromSeed } from '@ton/crypto';
 import { TonClient, WalletContractV4 } from '@ton/ton';
 import {
@@ -13,6 +13,7 @@ import {
     modelKey,
     nodeChanges,
     numberToBytes,
+    opcodes,
     openJob,
     parseMessage,
     priceOf,
@@ -158,6 +159,23 @@ describe('A job', () => {
         const keys = { receiptKey: keyOf('receipt 2'), encryptionKey: 3n, oldEndsAt: world.net.now() + 60 };
         await world.change(seller, 0, nodeChanges.keys(keys));
         expect((await market.openJob(payer, request)).terms.receiptKey).toEqual(numberToBytes(keys.receiptKey));
+    });
+
+    it.each([
+        ['nothing', null],
+        ['an account outside of the network', new ExternalAddress(5n, 100)],
+        ['an account of the masterchain', new Address(-1, Buffer.alloc(32, 1))],
+    ])('is refused at a node whose provider names %s as its payout', async (_, payout) => {
+        const goBack = await world.snapshot();
+        const body = beginCell().storeUint(opcodes.SetPayout, 32).storeUint(0, 64).storeAddress(payout).endCell();
+        await seller.owner.send({ to: seller.provider.address, value: toNano('1'), body, bounce: true });
+        world.net.advance(86_400);
+
+        const error = await market.openJob(payer, request).catch((reason: unknown) => reason);
+
+        expect(error).toMatchObject({ code: 'unfit-node', message: expect.stringContaining('payout') });
+        expect(error).toBeInstanceOf(MarketError);
+        await goBack();
     });
 
     it('has vouchers by its own key only, within its deposit', async () => {

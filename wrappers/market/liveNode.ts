@@ -36,7 +36,8 @@ const ANOTHER = 'Take another node.';
 
 /**
  * Reads an open node of a registry.
- * @throws {MarketError} `unfit-node` if it is closed, or no node of the market; `foreign-code`
+ * @throws {MarketError} `unfit-node` if it is closed, no node of the market, or its jobs would pay no account;
+ * `foreign-code`
  */
 export async function readLiveNode(client: MarketClient, registry: Address, address: Address): Promise<LiveNode> {
     const name = address.toString();
@@ -72,7 +73,11 @@ async function readProvider(client: MarketClient, registry: Address, address: Ad
     if (owner === undefined || !(await Provider.ofOwner(registry, owner, code)).address.equals(address)) {
         throw new MarketError('unfit-node', `${address.toString()} is no provider of this market`, ANOTHER);
     }
-    const [{ payout }, { jailed: isJailed }] = [await provider.getMembershipNow(), await provider.getStanding()];
+    const [payout, { jailed: isJailed }] = [await provider.getPayoutNow(), await provider.getStanding()];
+    if (payout?.workChain !== 0) {
+        const reason = `The provider ${address.toString()} names no account of the basechain as its payout`;
+        throw new MarketError('unfit-node', reason, ANOTHER);
+    }
     return { payout, isJailed };
 }
 
