@@ -19,3 +19,4 @@ export * from './record';
 export * from './script';
 export * from './scriptError';
 export * from './session';
+export { waitUntil } from './wallet';

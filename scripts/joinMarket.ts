@@ -1,4 +1,5 @@
 import { codeName, joinMarket, Provider, readMarket, Registry } from '@cocoon-market/wrappers';
+import type { Address } from '@ton/core';
 import {
     anyCodeFlag,
     findProvider,
@@ -9,7 +10,9 @@ import {
     requireKnownCodes,
     script,
     ScriptError,
+    type ScriptSession,
     ton,
+    waitUntil,
 } from '../scripting';
 
 export const run = script({
@@ -28,6 +31,7 @@ export const run = script({
     prepare: async (session, { registry: flag, stake, payout: payoutFlag, operator, anyCode }) => {
         const payout = payoutFlag ?? session.actor;
         const registry = await registryOf(session, flag);
+        await waitForJoin(session, registry);
         const account = await findProvider(session, registry, session.actor);
         if (account !== undefined) {
             const provider = session.openContract(Provider.fromAddress(account));
@@ -93,3 +97,15 @@ export const run = script({
         };
     },
 });
+
+/** Waits until the Registry has answered a Join of an earlier run, which another one would add its stake to. */
+async function waitForJoin(session: ScriptSession, registry: Address): Promise<void> {
+    await waitUntil(session.patience, async () => {
+        const account = await findProvider(session, registry, session.actor);
+        if (account === undefined) {
+            return true; // none was sent, or it was refused
+        }
+        const { rulesVersion, stake } = await session.openContract(Provider.fromAddress(account)).getProviderState();
+        return rulesVersion > 0n || stake === 0n;
+    });
+}
