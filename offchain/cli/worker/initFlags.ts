@@ -1,7 +1,8 @@
 /** The flags of `cocoon worker init`, as they were typed, and how those that several parts need are read. */
-import { GLOBAL_IDS, parseTon } from '@cocoon-market/wrappers';
+import { GLOBAL_IDS, parseTon, readAddress } from '@cocoon-market/wrappers';
 import { Remedied } from '../../process/errors';
 import { isOnThisMachine, mayBePublic } from '../../process/publicAddress';
+import type { WorkerConfig } from '../../worker/config';
 
 /** The flags about the machine. */
 export interface MachineFlags {
@@ -104,4 +105,22 @@ export function reachableUrl(text: string, endpoint: string): string {
         );
     }
     return url;
+}
+
+/** Throws if flags name another network or market than a configuration: the owner's coins would go to that one. */
+export function assertSameMarket(
+    flags: InitFlags,
+    { network, registry }: Pick<WorkerConfig, 'network' | 'registry'>,
+    file: string,
+): void {
+    const other =
+        flags.network !== undefined && readFlag('--network', flags.network, networkNamed) !== network
+            ? `--network ${flags.network}`
+            : flags.registry !== undefined &&
+                registry?.equals(readFlag('--registry', flags.registry, readAddress)) !== true
+              ? `--registry ${flags.registry}`
+              : undefined;
+    if (other !== undefined) {
+        throw new Remedied(`${other} is not what ${file} says: leave the flag out, or name another folder with --dir`);
+    }
 }

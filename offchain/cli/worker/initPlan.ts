@@ -19,7 +19,16 @@ import { readKeys, readWorkerConfig, type WorkerConfigInput, type WorkerSeeds, w
 import { pricesInManifest } from '../../worker/manifestOffers';
 import { walletOf } from '../actor';
 import type { Questions } from '../question';
-import { endpointOf, type InitFlags, networkNamed, reachableUrl, readFlag, tonFlag, urlOf } from './initFlags';
+import {
+    assertSameMarket,
+    endpointOf,
+    type InitFlags,
+    networkNamed,
+    reachableUrl,
+    readFlag,
+    tonFlag,
+    urlOf,
+} from './initFlags';
 import { assertSells, askGpus, askModels, askRates, modelIn, type Served, speedOf } from './initMachine';
 
 /** What is known of a node before it is on chain. */
@@ -70,6 +79,7 @@ async function resumed(
     if (config.manifest === undefined || config.registry === undefined) {
         throw new Remedied(`${files.config} names no manifest and registry: init goes on only with files of its own`);
     }
+    assertSameMarket(flags, config, files.config);
     say(`Going on with ${files.config}. Settings and prices of the node stand in it and in ${config.manifest}`);
     const chain = new TonHttpChain(config);
     const rules = await readRules(chain, config.registry);

@@ -341,6 +341,9 @@ describe('cocoon worker init', () => {
         await expect(init({ prompt: '0.3' })).rejects.toThrow('--prompt 0.3 is not what');
         await expect(init({ url: 'http://127.0.0.1:1' })).rejects.toThrow('--url http://127.0.0.1:1 is not what');
         await expect(init({ model: 'qwen3:70b' })).rejects.toThrow('--model qwen3:70b is not what');
+        await expect(init({ network: 'mainnet' })).rejects.toThrow('--network mainnet is not what');
+        const elsewhere = `0:${'1'.repeat(64)}`;
+        await expect(init({ registry: elsewhere })).rejects.toThrow(`--registry ${elsewhere} is not what`);
         expect(stage.network.transactions).toHaveLength(sent);
     });
 });
