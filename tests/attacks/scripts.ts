@@ -896,4 +896,20 @@ export const scriptsAttacks: Attack[] = [
         test: 'A refusal that is printed moves no cursor and hides nothing, whatever an endpoint says of its failure',
         removed: 'scripting/scriptError: `forTerminal`',
     },
+    {
+        attack: 'joinMarket is run again while the registry has not answered the Join of the first run, and the stake is sent a second time',
+        source: 'review: scripts',
+        stoppedBy: 'a Join that is under way is waited for',
+        file: 'tests/deploy/joining.spec.ts',
+        test: 'joinMarket run again waits for a Join that is under way, and stakes nothing twice',
+        removed: 'scripts/joinMarket: `waitForJoin`',
+    },
+    {
+        attack: 'an owner rehearses init on testnet in the folder of a mainnet node, and stakes on mainnet',
+        source: 'review: scripts',
+        stoppedBy: 'init refuses a network or market that is not that of the files which it goes on with',
+        file: 'tests/offchain/setup/init.spec.ts',
+        test: 'cocoon worker init refuses flags that contradict the files of an earlier run',
+        removed: 'offchain/cli/worker/initPlan: `assertSameMarket`',
+    },
 ];
