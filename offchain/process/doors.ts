@@ -1,8 +1,9 @@
 /** The HTTP server of a process, and its limits for strangers: connections, bodies in flight, and the depth of JSON. */
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, RequestListener, Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { assertPlainJson } from './json';
+import { oneRequestServer } from './pipelining';
 import { placeOfAddress, Proxies } from './proxies';
 import { bodyOf } from './requestBody';
 
@@ -23,6 +24,7 @@ export interface DoorLimits {
 
 const DOOR_LIMITS: DoorLimits = { connections: 1024, bodyBytes: 64 * MiB };
 const PIPELINED_MS = 2000; // unless a limit says otherwise
+const KEEP_ALIVE_MS = 72_000; // longer than proxies keep a connection that nothing uses
 
 export const SMALL_BODY = 4 << 10; // bytes that a request may have unless its route allows more
 export const REQUEST_SECONDS = 60; // for a request to arrive whole
@@ -56,15 +58,17 @@ export function createDoor(
     { silentSeconds = 0, tls, proxies }: DoorOptions = {},
     limits: DoorLimits = DOOR_LIMITS,
 ): FastifyInstance {
-    const options = {
-        bodyLimit: SMALL_BODY,
-        forceCloseConnections: true,
-        requestTimeout: REQUEST_SECONDS * 1000,
-        connectionTimeout: silentSeconds * 1000,
+    const serverFactory = (listener: RequestListener): Server => {
+        const made = oneRequestServer(listener, limits.pipelinedMs ?? PIPELINED_MS, tls);
+        made.requestTimeout = REQUEST_SECONDS * 1000;
+        made.keepAliveTimeout = KEEP_ALIVE_MS;
+        made.setTimeout(silentSeconds * 1000);
+        return made;
     };
-    const server = tls === undefined ? fastify(options) : asPlain(fastify({ ...options, https: tls }));
+    const options = { bodyLimit: SMALL_BODY, forceCloseConnections: true, serverFactory };
+    // fastify names its address by this.
+    const server = fastify({ ...options, ...(tls !== undefined && { https: tls }) } as typeof options);
     const listed = new Proxies(proxies);
-    refusePipelining(server, limits.pipelinedMs ?? PIPELINED_MS);
     limitConnections(server, limits.connections, listed);
     limitForwarded(server, limits.connections, listed);
     limitBodies(server, limits.bodyBytes, listed);
@@ -88,9 +92,6 @@ export function createDoor(
     );
     return server;
 }
-
-// Routes and hooks do not differ.
-const asPlain = (server: unknown) => server as FastifyInstance;
 
 /** What is in use, by address. */
 class Uses {
@@ -125,39 +126,6 @@ class Uses {
 }
 
 const shareOf = (max: number): number => Math.ceil(max / SHARE);
-
-/**
- * Has a request that comes before the last one of its connection is answered (pipelining) wait for it, and closes a
- * connection that brings another one meanwhile. The limits count connections, and Node.js does not tell a response that
- * waits for another when their connection ends: what it holds would be held for ever. Clients and proxies in use send
- * one request at a time. The next one of theirs may be read before Node.js has noted the end of a response over TLS, so
- * it waits `ms` milliseconds at most: what came of its body fills memory meanwhile.
- */
-function refusePipelining(server: FastifyInstance, ms: number): void {
-    const waiting = new WeakSet<Socket>();
-    server.addHook('onRequest', async ({ socket }, reply) => {
-        if (reply.raw.socket !== null) {
-            return undefined;
-        }
-        if (waiting.has(socket)) {
-            socket.destroy();
-        } else if (!socket.destroyed) {
-            waiting.add(socket);
-            const late = setTimeout(() => socket.destroy(), ms).unref();
-            await new Promise<void>((resolve) => {
-                const end = () => resolve();
-                socket.once('close', end);
-                reply.raw.once('socket', () => {
-                    socket.off('close', end);
-                    resolve();
-                });
-            });
-            clearTimeout(late);
-            waiting.delete(socket);
-        }
-        return reply.raw.socket === null ? reply.hijack() : undefined;
-    });
-}
 
 function limitConnections(server: FastifyInstance, max: number, proxies: Proxies): void {
     const open = new Uses();

@@ -188,7 +188,7 @@ export const doorsAttacks: Attack[] = [
         stoppedBy: 'A connection has one request at a time.',
         file: 'tests/regression/offchain-limits.spec.ts',
         test: 'Strangers of one address that leave with several requests on one connection do not keep others from stored answers',
-        removed: 'doors: refusePipelining',
+        removed: 'pipelining: the wait for the answer before',
     },
     {
         source: 'fault kind: strangers at the door',
@@ -196,7 +196,23 @@ export const doorsAttacks: Attack[] = [
         stoppedBy: 'A connection is closed whose next request waits for two seconds.',
         file: 'tests/offchain/doors/pipelining.spec.ts',
         test: 'A connection with a request under way is closed when the next one waits long, for what came of its body fills memory meanwhile',
-        removed: 'doors: the time that a request may wait for the answer before its own',
+        removed: 'pipelining: the time that a request may wait for the answer before its own',
+    },
+    {
+        source: 'fault kind: strangers at the door',
+        attack: 'Hundreds of connections bring two thousand requests each that no route is for, because they name no host, expect what no server does, or have a path that cannot be decoded. Nobody reads the answers, and a process ends for lack of memory.',
+        stoppedBy: 'A connection has one request at a time, also of those that no route sees.',
+        file: 'tests/offchain/doors/pipelining.spec.ts',
+        test: 'A connection with a request under way is closed when it brings two more whose path cannot be decoded',
+        removed: 'pipelining: the place before every route (a hook of the routes in its place)',
+    },
+    {
+        source: 'fault kind: strangers at the door',
+        attack: 'Thousands of requests come in each of many packets at once. Their connections are closed at the third, and all the others are made for nothing, which fills memory.',
+        stoppedBy: 'Nothing of a packet is read once its connection is closed.',
+        file: 'tests/offchain/doors/pipelining.spec.ts',
+        test: 'A connection with a request under way is closed without a look at the rest of a packet of many more',
+        removed: 'pipelining: the word to the parser',
     },
     {
         source: 'fault kind: strangers at the door',

@@ -86,4 +86,41 @@ describe('A connection with a request under way', () => {
         expect(received).toBe('');
         expect(asked).toEqual(['/slow']);
     });
+
+    it('is closed without a look at the rest of a packet of many more', async () => {
+        const read = jest.fn();
+        door.server.on('request', read);
+        const closed = once(socket, 'close');
+        socket.write(get('/quick').repeat(1000));
+        await closed;
+        expect(read).toHaveBeenCalledTimes(2);
+        expect(asked).toEqual(['/slow']);
+    });
+
+    it.each([
+        ['whose path cannot be decoded', get('/%zz')],
+        ['that name no host', 'GET /quick HTTP/1.1\r\n\r\n'],
+        ['that expect what no server does', 'GET /quick HTTP/1.1\r\nhost: door\r\nexpect: all\r\n\r\n'],
+    ])('is closed when it brings two more %s', async (_, request) => {
+        const closed = once(socket, 'close');
+        socket.write(request + request);
+        await closed;
+        expect(received).toBe('');
+        expect(asked).toEqual(['/slow']);
+    });
+});
+
+describe('A request of HTTP/1.1', () => {
+    it.each([
+        ['names no host', 'GET /quick HTTP/1.1\r\n\r\n', 400],
+        ['expects what no server does', 'GET /quick HTTP/1.1\r\nhost: door\r\nexpect: all\r\n\r\n', 417],
+    ])('that %s is refused after the one before it, and ends its connection', async (_, request, status) => {
+        const closed = once(socket, 'close');
+        socket.write(request);
+        release();
+        await closed;
+        expect(received).toContain('first');
+        expect(received.slice(received.indexOf('first'))).toContain(`HTTP/1.1 ${status} `);
+        expect(asked).toEqual(['/slow']);
+    });
 });
