@@ -49,8 +49,8 @@ export function oneRequestServer(listener: RequestListener, ms: number, tls?: Se
 
 function requiringHost(listener: RequestListener): RequestListener {
     return (request, response) => {
-        const isHostless = request.httpVersion === '1.1' && request.headers.host === undefined;
-        (isHostless ? refusingWith(400) : listener)(request, response);
+        const lacksHost = request.httpVersion === '1.1' && request.headers.host === undefined;
+        (lacksHost ? refusingWith(400) : listener)(request, response);
     };
 }
 
