@@ -104,6 +104,7 @@ export class GatewayJob {
     usedAt: number; // unix seconds, of the last query; or when this process took the job up
     session: Session | undefined; // undefined until the worker knows the job
     isComplete = false; // true once it is known that the store has every result that the worker has sent
+    untakenSince: number | undefined; // unix seconds, since its node did not take it when it was opened, until it does
     isFirstShown = false; // to its worker, which may not see the channel yet: nobody else shows it meanwhile
     refusals = 0; // without signature, since the last result
     private readonly now: () => number;
@@ -403,6 +404,7 @@ export class GatewayJob {
         this.money.noteTaken(state.voucher);
         this.raiseHighest(state.highest);
         this.session = withProcess(session, state.boot);
+        this.untakenSince = undefined;
         this.attestedUntil = until;
         this.listing = { ...listing, tokenizer: state.tokenizer };
         this.wake();

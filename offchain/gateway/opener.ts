@@ -212,7 +212,7 @@ export class JobOpener {
     }
 
     private async welcome({ job, isSure }: Ordered): Promise<void> {
-        const { log, nodes, spending } = this.context;
+        const { log, nodes, spending, setbacks, now } = this.context;
         try {
             await this.show(job);
             log.info({ job: job.number, model: job.stored.model, worker: job.stored.worker }, 'job open');
@@ -230,6 +230,8 @@ export class JobOpener {
             if (error instanceof WorkerRefusal && error.status < 500) {
                 this.parts.closing.leaveRefused(job, error.code);
             } else {
+                job.untakenSince = now();
+                setbacks.addUntaken(job);
                 void this.parts.recovery.reconnect(job);
             }
             throw unavailable(`A job is open at ${job.stored.worker}, which does not take it: ${reasonOf(error)}`);

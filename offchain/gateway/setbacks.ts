@@ -1,7 +1,8 @@
 /**
  * Spoiled jobs: those that were opened and brought nothing. Each ties up a deposit until its notice has passed. So a
  * node gets one new job after the first, whatever the causes, and a day has a limit. A node with several jobs can spoil
- * them all at once: it gets no other job that day, and they count as two.
+ * them all at once: it gets no other job that day, and they count as two. A job that its node does not take ties up its
+ * deposit, too: it counts until the node takes it.
  */
 import type { GatewayStore, Setback, StoredJob } from '../store/gateway';
 import { unavailable } from './errors';
@@ -11,7 +12,15 @@ const DAY = 86_400; // seconds
 const MAX_PER_NODE = 2; // jobs that one node may spoil in a day: the first, and one new one. The node chooses the causes
 const PRODUCTIVE = 10n; // a job that used this part of its deposit was worth its opening
 
+/** A new job that its node does not take. */
+export interface UntakenJob {
+    readonly stored: Pick<StoredJob, 'number' | 'worker' | 'terms' | 'phase'>;
+    readonly untakenSince: number | undefined; // unix seconds; undefined once the node has taken it
+}
+
 export class Setbacks {
+    private readonly untaken = new Set<UntakenJob>();
+
     private constructor(
         private readonly store: GatewayStore,
         private readonly max: number, // a day
@@ -30,10 +39,28 @@ export class Setbacks {
         this.all = [...stored, ...unsaved];
     }
 
-    /** Those of the last 24 hours. */
+    /** Those of the last 24 hours, and the jobs that are not taken now. */
     get today(): Setback[] {
         this.all = this.all.filter(({ at }) => at > this.now() - DAY);
-        return this.all;
+        return [...this.all, ...this.ofUntaken()];
+    }
+
+    private ofUntaken(): Setback[] {
+        return [...this.untaken].flatMap((job) => {
+            const { stored, untakenSince: at } = job;
+            if (at === undefined || stored.phase !== 'open') {
+                this.untaken.delete(job);
+                return [];
+            }
+            const { number, worker, terms } = stored;
+            const isCounted = this.all.some((one) => one.job === number);
+            return isCounted ? [] : [{ job: number, worker, node: terms.node, cause: 'it does not take the job', at }];
+        });
+    }
+
+    /** Counts a job that is open until its node takes it. */
+    addUntaken(job: UntakenJob): void {
+        this.untaken.add(job);
     }
 
     /**

@@ -12,6 +12,7 @@ import type { JobRules } from './jobRules';
 import type { JobPool } from './pool';
 import type { Recovery } from './recovery';
 
+const UNTAKEN_SECONDS = 3600; // that a node has to take a new job
 const ENDED_PER_SWEEP = 3; // ended jobs that are looked at again
 
 export interface SweepParts {
@@ -45,6 +46,7 @@ export class Sweep {
             log.error({ seconds: escrow.clock.offset }, "the clock of this machine is not the chain's: set it");
         }
         await rules.retireUnfit();
+        this.leaveUntaken();
         await this.settleExhausted();
         const isEnding = ({ phase, terms }: GatewayJob) =>
             ['settling', 'settled', 'leaving'].includes(phase) || (phase === 'open' && terms.end <= now());
@@ -58,6 +60,13 @@ export class Sweep {
             await closing.giveHiddenOrder(job).catch(failed);
         });
         await this.lookAtEnded().catch(reporting(log, 'warn', 'ended jobs are not looked at'));
+    }
+
+    // A node may be away when a job is opened there, but its deposit is not tied up for long.
+    private leaveUntaken(): void {
+        const since = this.context.now() - UNTAKEN_SECONDS;
+        const untaken = this.parts.book.open().filter(({ untakenSince = Infinity }) => untakenSince <= since);
+        untaken.forEach((job) => this.parts.closing.leaveRefused(job, 'it did not take the job for an hour'));
     }
 
     /** Settles jobs that are used up or too many. Calls at the same time settle once. */

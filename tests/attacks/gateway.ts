@@ -905,6 +905,14 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'Each of many cheap nodes fails whenever it is shown its new job: the deposits of all are tied up for a day, and none counts as spoiled.',
+        stoppedBy: 'A new job counts as spoiled until its node takes it, and is left after an hour.',
+        file: 'tests/offchain/gateway/refusals.spec.ts',
+        test: 'Nodes that fail whenever they are shown their jobs get no more jobs than may be spoiled, and each is left after an hour',
+        removed: 'offchain/gateway/setbacks: `addUntaken`',
+    },
+    {
+        source: 'review',
         attack: 'Cheap nodes take only steps that are too small for any prompt: each gets a job, is never asked or blamed, and all requests get a 400 until another job is opened elsewhere, or for ever if there are many such nodes.',
         stoppedBy: 'A node gets no job for a prompt that is too dear for its step, and a job no such request.',
         file: 'tests/offchain/gateway/refusals.spec.ts',

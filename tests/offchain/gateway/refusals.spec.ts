@@ -1,3 +1,4 @@
+// Longer than 350 lines because every way in which nodes refuse jobs and queries is here.
 import { Reason } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { DAY, HOUR, useMarket } from '../../support/market';
@@ -293,5 +294,59 @@ describe('Cheap nodes that take only steps too small for any prompt', () => {
         expect([status, body.error.code]).toEqual([400, 'no_allowed_provider']);
         expect(body.error.message).toContain('takes steps of 1 nanoTON, too small for the prompt');
         expect(bench.gateway.book.all).toHaveLength(1);
+    });
+});
+
+describe('Nodes that fail whenever they are shown their jobs', () => {
+    const market = useMarket();
+    let bench: Bench;
+
+    const spoiled = async () => (await bench.admin('status')).spoiled;
+    const jobs = () => bench.gateway.book.all;
+
+    beforeEach(async () => {
+        bench = await startBench(market(), {
+            workers: 4,
+            config: { job: { deposit: '1000000000', step: '40000', maxSpoiled: 2 } },
+            before: ({ workers }) =>
+                workers.forEach((worker, i) => {
+                    const node = new Address(0, Buffer.alloc(32, 9 + i)).toRawString();
+                    worker.info = (info) => ({ ...info, node });
+                    worker.refuseJob = 'internal';
+                    worker.refuseJobStatus = 500;
+                }),
+        });
+    });
+
+    afterEach(() => bench.close());
+
+    it('get no more jobs than may be spoiled, and each is left after an hour', async () => {
+        for (let time = 0; time < 4; time++) {
+            expect((await bench.post(ask)).status).toBe(503);
+        }
+        expect((await bench.post(ask)).body.error.code).toBe('spoiled_jobs');
+        expect(jobs()).toHaveLength(2);
+        expect((await spoiled()).count).toBe(2);
+
+        market().blockchain.now = market().now + HOUR;
+        await bench.gateway.sweep();
+        expect(jobs().map(({ phase }) => phase)).toEqual(['leaving', 'leaving']);
+        expect((await spoiled()).causes.map(({ cause }: { cause: string }) => cause)).toEqual(
+            Array(2).fill('it did not take the job for an hour'),
+        );
+    });
+
+    it('spoil no job that they take later', async () => {
+        for (let time = 0; time < 3; time++) {
+            await bench.post(ask);
+        }
+        expect((await spoiled()).count).toBe(2);
+        bench.workers.forEach((worker) => (worker.refuseJob = undefined));
+
+        await until(async () => (await spoiled()).count === 0);
+        market().blockchain.now = market().now + HOUR;
+        await bench.gateway.sweep();
+        expect(jobs().map(({ phase }) => phase)).toEqual(['open', 'open']);
+        expect((await bench.post(ask)).status).toBe(200);
     });
 });
