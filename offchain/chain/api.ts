@@ -18,7 +18,8 @@ const QUEUE: Record<Urgency, number> = {
 /** Milliseconds that a call is tried again after its first failure. */
 const TROUBLE: Record<Urgency, number> = { urgent: 45_000, routine: 8000, client: 8000, stranger: 2000, idle: 8000 };
 const BACKOFF = 500; // milliseconds before the same call is tried again; doubles
-const MAX_DELAY = 2000; // milliseconds that a call waits for the turn of an endpoint while another has its turn sooner
+/** Milliseconds that a call waits for an endpoint, its turn and its answer, while another would answer sooner. */
+const MAX_DELAY = 2000;
 const POLL = 250; // milliseconds between two looks for an endpoint that serves again
 const ATTEMPTS = 3; // of a call to which endpoints answer with their own error
 const REFUSED = /cannot apply external message|external message was not accepted/i;
@@ -130,7 +131,7 @@ export class ChainApi {
         let unknown = false; // a copy of the message may be on its way
         let last = new ChainError('No endpoint serves');
         for (let tries = 0; candidates.length > 0 && performance.now() < triesUntil;) {
-            const endpoint = soonest(candidates, urgency);
+            const endpoint = soonest(candidates, method, urgency);
             if (endpoint.isDown) {
                 last = endpoint.error;
                 if (urgency !== 'urgent' && (endpoint.failureCount > 1 || urgency === 'stranger')) {
@@ -150,7 +151,7 @@ export class ChainApi {
                 }
                 continue;
             }
-            if (endpoint !== soonest(candidates, urgency)) {
+            if (endpoint !== soonest(candidates, method, urgency)) {
                 continue; // other calls took their turns meanwhile
             }
             const patience = Math.min(turnUntil, triesUntil) - performance.now();
@@ -208,14 +209,14 @@ function bareTransactions(listed: unknown): unknown {
 }
 
 /**
- * The first endpoint that serves and has its turn soon, else the one of those that serve that has it soonest: a few
- * refusals of an endpoint slow its calls down for an hour, and others have some to spare. If none serves, the one that
- * may be asked soonest.
+ * The first endpoint that serves and answers soon, by its turn and by what its last answers took, else the one of those
+ * that serve that answers soonest: a few refusals of an endpoint slow its calls down for an hour, and one that answers
+ * as late as it may would keep each call for seconds. If none serves, the one that may be asked soonest.
  */
-function soonest(endpoints: readonly Endpoint[], urgency: Urgency): Endpoint {
+function soonest(endpoints: readonly Endpoint[], method: string, urgency: Urgency): Endpoint {
     const serving = endpoints.filter(({ pause }) => pause === 0);
     const healthy = serving.filter((one) => one === serving[0] || !one.hasFailedLately);
-    const delay = ({ budget }: Endpoint) => budget.delay(urgency);
+    const delay = (one: Endpoint) => one.budget.delay(urgency) + one.usualMs(method);
     return serving.length > 0
         ? (healthy.find((one) => delay(one) <= MAX_DELAY) ?? [...healthy].sort((a, b) => delay(a) - delay(b))[0])
         : [...endpoints].sort((a, b) => a.pause - b.pause)[0];

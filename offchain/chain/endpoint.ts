@@ -20,6 +20,7 @@ const KEYLESS = 0.95; // calls a second: toncenter allows one, and calls may ove
 const KEYED = 9.5; // calls a second
 const PAUSES = [500, 1000, 2000, 4000, 8000, 15_000]; // milliseconds after the first, second, … failure in a row
 const LATELY_MS = 60_000;
+const HALF_LIFE = 60_000; // milliseconds in which half of what its answers usually take is forgotten
 /** The parameter of a network's configuration that holds its id. */
 export const GLOBAL_ID_PARAM = 19;
 const EXIT_CODE = /exit ?code[=: ]*(-?\d+)/i;
@@ -48,6 +49,7 @@ export class Endpoint {
     readonly name: string;
     private readonly headers: Record<string, string>;
     private readonly bytes: AnswerBytes;
+    private readonly taken = new Map<string, { ms: number; at: number }>(); // by method, on average, the last ones most
     private failures = 0;
     private pausedUntil = 0;
     private trouble: Extract<EndpointAnswer, { message: string }> = { kind: 'failure', message: BUSY }; // the last one
@@ -86,6 +88,12 @@ export class Endpoint {
         return this.pause === 0 && this.budget.hasSpare;
     }
 
+    /** Milliseconds that its last answers to calls of a method took on average, less the longer ago they are. */
+    usualMs(method: string): number {
+        const { ms, at } = this.taken.get(method) ?? { ms: 0, at: 0 };
+        return ms * 2 ** ((at - performance.now()) / HALF_LIFE);
+    }
+
     /** Why its last failed call failed. */
     get error(): ChainError {
         return errorOf(this, this.trouble);
@@ -97,8 +105,10 @@ export class Endpoint {
         if (this.failures > 0) {
             this.pausedUntil = performance.now() + within; // one call probes whether it serves again; the others wait
         }
-        const round = this.failures;
+        const [round, from] = [this.failures, performance.now()];
         const answer = this.mayUse(method) ? await this.askTimed(method, call, within) : this.outdated;
+        const at = performance.now();
+        this.taken.set(method, { ms: (this.usualMs(method) + at - from) / 2, at });
         if (answer.kind === 'failure') {
             this.noteFailure(answer, round);
         } else {

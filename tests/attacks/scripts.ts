@@ -76,6 +76,14 @@ export const scriptsAttacks: Attack[] = [
         removed: 'offchain/chain/api: `isMessage` where an exit code ends a call',
     },
     {
+        source: 'review',
+        attack: 'The first of several endpoints answers each call truly, and as late as it may: it never fails, so each getter and list waits for five seconds or ten, and a job takes half a minute to open.',
+        stoppedBy: 'A call goes to an endpoint that answers sooner, by what its last answers to such calls took.',
+        file: 'tests/offchain/chain/unusable.spec.ts',
+        test: 'An endpoint that answers as late as it may keeps one call waiting, and none of the next ones',
+        removed: 'offchain/chain/api: `usualMs` in `soonest`',
+    },
+    {
         source: 'review: work beyond the bytes received',
         attack: 'One of three endpoints shows each account with 50 MB of data, which no other does: with four readings a second the process stands still for most of the time.',
         stoppedBy: 'An endpoint that sends more than is read in passing has no calls for a while.',

@@ -30,6 +30,7 @@ describe('An endpoint', () => {
     });
 
     afterEach(() => {
+        jest.restoreAllMocks();
         for (const close of closes.splice(0)) close();
     });
 
@@ -108,6 +109,26 @@ describe('An endpoint', () => {
 
         expect(calls).toBeGreaterThan(1);
         expect(calls).toBeLessThan(readings.length / 2);
+    });
+
+    it('that answers as late as it may keeps one call waiting, and none of the next ones', async () => {
+        const real = performance.now.bind(performance);
+        let passed = 0; // milliseconds
+        jest.spyOn(performance, 'now').mockImplementation(() => real() + passed);
+        const late = await endpointThat((method) => {
+            passed += isAboutNetwork(method) ? 0 : 4900;
+            return false;
+        });
+        const chain = chainAt(late, network.url);
+
+        for (let i = 0; i < 5; i++) {
+            expect(await chain.account(ACCOUNT)).toMatchObject({ balance: COIN });
+        }
+
+        expect(calls).toBe(2); // one of them for its network
+        passed += 60_000;
+        await chain.account(ACCOUNT); // it may be faster now
+        expect(calls).toBe(3);
     });
 
     it('that keeps all answers back keeps no call of a stranger from another, which has its turn at once', async () => {
