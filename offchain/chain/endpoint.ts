@@ -49,7 +49,7 @@ export class Endpoint {
     readonly name: string;
     private readonly headers: Record<string, string>;
     private readonly bytes: AnswerBytes;
-    private readonly taken = new Map<string, { ms: number; at: number }>(); // by method, on average, the last ones most
+    private readonly times = new Map<string, { ms: number; at: number }>(); // by method, on average, the last ones most
     private failures = 0;
     private pausedUntil = 0;
     private trouble: Extract<EndpointAnswer, { message: string }> = { kind: 'failure', message: BUSY }; // the last one
@@ -90,7 +90,7 @@ export class Endpoint {
 
     /** Milliseconds that its last answers to calls of a method took on average, less the longer ago they are. */
     usualMs(method: string): number {
-        const { ms, at } = this.taken.get(method) ?? { ms: 0, at: 0 };
+        const { ms, at } = this.times.get(method) ?? { ms: 0, at: 0 };
         return ms * 2 ** ((at - performance.now()) / HALF_LIFE);
     }
 
@@ -108,7 +108,7 @@ export class Endpoint {
         const [round, from] = [this.failures, performance.now()];
         const answer = this.mayUse(method) ? await this.askTimed(method, call, within) : this.outdated;
         const at = performance.now();
-        this.taken.set(method, { ms: (this.usualMs(method) + at - from) / 2, at });
+        this.times.set(method, { ms: (this.usualMs(method) + at - from) / 2, at });
         if (answer.kind === 'failure') {
             this.noteFailure(answer, round);
         } else {
