@@ -58,7 +58,7 @@ export async function openFleet(session: ScriptSession, flags: FleetFlags): Prom
         session.actsAs ??= opened.state.owner; // a plan needs no wallet
     }
     await waitForRegistrations(session, opened);
-    const { rules } = await opened.provider.getMembershipNow();
+    const { rules } = await opened.provider.getMembership();
     if (rules === null) {
         throw new ScriptError('This Provider has not joined yet', 'run joinMarket');
     }

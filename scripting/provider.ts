@@ -150,18 +150,21 @@ export async function providerRows(
     }
     const { frozen, strikes, jailedUntil, jailed } = await provider.getStanding();
     const jail = jailedUntil > 0n ? `in jail until ${when(Number(jailedUntil))}` : jailed ? 'stake too low' : 'good';
-    const { payout, nextPayout, nextPayoutAt, operator } = await provider.getMembershipNow();
-    const next = nextPayout.equals(payout)
-        ? ''
-        : `, ${session.formatWallet(nextPayout)} from ${when(Number(nextPayoutAt))}`;
+    const { payout, nextPayout, nextPayoutAt, operator } = await provider.getMembership();
+    const [pays, paysNext] = [payoutText(session, payout), payoutText(session, nextPayout)];
+    const next = pays === paysNext ? '' : `, ${paysNext} from ${when(Number(nextPayoutAt))}`;
     return [
         ...rows,
-        ['payout', `${session.formatWallet(payout)}${next}`],
+        ['payout', `${pays}${next}`],
         ['operator', operator === null ? 'nobody but the owner' : session.formatWallet(operator)],
         ['standing', `${jail}; ${strikes} strikes, ${ton(frozen)} frozen by cases`],
         ['surplus', ton(state.surplus)],
     ];
 }
+
+/** A payout as scripts show it: an owner may have named no account. */
+export const payoutText = (session: ScriptSession, payout: Address | undefined): string =>
+    payout === undefined ? 'no account' : session.formatWallet(payout);
 
 /** A step of a Provider; its action is told the account. */
 interface ProviderStep extends Omit<ScriptStep<OpenedProvider>, 'action'> {

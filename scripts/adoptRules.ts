@@ -8,7 +8,7 @@ export const run = providerScript({
     step: async (session, { registry, state, provider }, { anyCode }) => {
         const market = session.openContract(Registry.fromAddress(registry));
         const { rulesVersion } = await market.getRegistryState();
-        const { rules: currentRules } = await provider.getMembershipNow();
+        const { rules: currentRules } = await provider.getMembership();
         const newest = await market.getRules();
         await requireKnownCodes(() => agreedRules(newest, { previous: currentRules, anyCode }));
         return state.rulesVersion === rulesVersion

@@ -26,7 +26,7 @@ export const run = script({
             return { found, nothing: '0 changes' };
         }
         const { owner } = fleet.opened.state;
-        const { operator } = await fleet.opened.provider.getMembershipNow();
+        const { operator } = await fleet.opened.provider.getMembership();
         // Keys can cost the stake, and a share is what they cost, so the owner sets both.
         const { register, changes: changed, raises } = fleet.plan;
         const ownersPart =

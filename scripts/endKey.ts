@@ -35,7 +35,7 @@ export const run = providerScript({
         if (await isEnding()) {
             return `receipt key ${numberToHex(ending)} ends at ${when(end)}`;
         }
-        const { operator } = await provider.getMembershipNow();
+        const { operator } = await provider.getMembership();
         return {
             will: `end receipt key ${numberToHex(ending)} of node ${number}; applyFleet sets the next one`,
             action: (actor, providerAddress) =>

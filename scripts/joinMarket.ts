@@ -4,6 +4,7 @@ import {
     anyCodeFlag,
     findProvider,
     flag,
+    payoutText,
     providerRows,
     registryFlag,
     registryOf,
@@ -37,13 +38,13 @@ export const run = script({
             const provider = session.openContract(Provider.fromAddress(account));
             const { rulesVersion, stake: staked } = await provider.getProviderState();
             if (rulesVersion > 0n) {
-                const is = await provider.getMembershipNow();
+                const is = await provider.getMembership();
                 const differs = [
                     staked !== stake &&
                         `stake: it is ${ton(staked)}; ${staked < stake ? 'addStake brings it up' : 'unbondStake takes it down'}`,
                     payoutFlag !== undefined &&
-                        !is.nextPayout.equals(payoutFlag) &&
-                        `payout: it is ${session.formatWallet(is.nextPayout)}; setPayout changes it`,
+                        is.nextPayout?.equals(payoutFlag) !== true &&
+                        `payout: it is ${payoutText(session, is.nextPayout)}; setPayout changes it`,
                     operator !== undefined &&
                         is.operator?.equals(operator) !== true &&
                         `operator: it is ${is.operator === null ? 'nobody' : session.formatWallet(is.operator)}; setOperator changes it`,

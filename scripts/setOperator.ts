@@ -7,7 +7,7 @@ export const run = providerScript({
     flags: { operator: flag.addressOr('nobody').required('the wallet, or nobody') },
     step: async (session, { provider: opened }, { operator }) => {
         const is = async () => {
-            const now = (await opened.getMembershipNow()).operator;
+            const now = (await opened.getMembership()).operator;
             return operator === null || now === null ? now === operator : now.equals(operator);
         };
         return (await is())

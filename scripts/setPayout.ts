@@ -6,7 +6,7 @@ export const run = providerScript({
     about: "Sets the account that jobs pay, after the rules' payout delay. From the provider's owner.",
     flags: { payout: flag.address.required('the wallet that jobs shall pay') },
     step: async (session, { provider: opened }, { payout }) => {
-        const is = async () => (await opened.getMembershipNow()).nextPayout.equals(payout);
+        const is = async () => (await opened.getMembership()).nextPayout?.equals(payout) === true;
         return (await is())
             ? 'this is the payout already'
             : {

@@ -12,7 +12,7 @@ export const run = providerScript({
         if (jailedUntil > (await session.now())) {
             throw new ScriptError(`In jail until ${when(Number(jailedUntil))}`, 'run this again then');
         }
-        const { rules } = await opened.getMembershipNow();
+        const { rules } = await opened.getMembership();
         const required = parseRules(rules!).baseStake + state.shares;
         if (state.stake < required) {
             throw new ScriptError(

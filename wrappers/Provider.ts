@@ -31,6 +31,21 @@ const JOIN = {
     ...{ codeVersion: optional(uint(8)), rules: optional(bigUint(256)) },
 };
 
+/** Who may ask a Provider for what, whom its jobs pay, and the rules that it follows. */
+export interface AnyMembership {
+    payout: Address | undefined; // that counts now; undefined if it is no account
+    nextPayout: Address | undefined;
+    nextPayoutAt: bigint; // unix seconds from which `nextPayout` counts
+    operator: Address | null;
+    rules: Cell | null; // see `parseRules`; null until joined
+}
+
+/** The address of an account in a slice; undefined for any other, which the contract takes as well. */
+function accountIn(slice: Cell): Address | undefined {
+    const found = slice.beginParse().loadAddressAny();
+    return Address.isAddress(found) ? found : undefined;
+}
+
 const message = messagesOf<typeof tact.Provider>();
 
 const registerNodeBody = (args: { code: Cell; listing: Cell }) =>
@@ -213,11 +228,16 @@ export class Provider extends stateless(tact.Provider) {
         return (await this.valuesFor(provider, body)).replaceHardware;
     }
 
-    /** The payout that counts now; undefined if the owner named no account, at which `getMembershipNow` throws. */
-    async getPayoutNow(provider: ContractProvider): Promise<Address | undefined> {
+    /** Like `getMembershipNow`, which throws if the owner named no account as a payout: here that one is undefined. */
+    async getMembership(provider: ContractProvider): Promise<AnyMembership> {
         const { stack } = await provider.get('membershipNow', []);
-        const payout = stack.readCell().beginParse().loadAddressAny();
-        return Address.isAddress(payout) ? payout : undefined;
+        return {
+            payout: accountIn(stack.readCell()),
+            nextPayout: accountIn(stack.readCell()),
+            nextPayoutAt: stack.readBigNumber(),
+            operator: stack.readAddressOpt(),
+            rules: stack.readCellOpt(),
+        };
     }
 
     private valuesFor(provider: ContractProvider, body: Parameters<typeof toCell>[0]) {

@@ -69,7 +69,7 @@ export async function planOf(
     const { stake, unbonding } = await provider.getProviderState();
     const { strikes, jailedUntil, slashableByVerdict } = await provider.getStanding();
     const { minSlash, cost } = await node.getValuesFor(prepared.body);
-    const rules = parseRules((await provider.getMembershipNow()).rules!);
+    const rules = parseRules((await provider.getMembership()).rules!);
     const slashable = { slashed: key.slashed, stake: stake + unbonding, slashableByVerdict, minSlash, cost };
     const outcomes = outcomesOf(found, { ...record, ...slashable });
     const answerBy = at + rules.response;

@@ -63,7 +63,7 @@ export async function readFleet(chain: Pick<Actor, 'open'>, providerAddress: Add
     const provider = chain.open(Provider.fromAddress(providerAddress));
     const { nextNumber } = await provider.getProviderState();
     assertCountable(nextNumber);
-    const { rules } = await provider.getMembershipNow();
+    const { rules } = await provider.getMembership();
     const versions = rules === null ? [] : parseRules(rules).nodeCodes;
     const own = codeId((await Node.ofProvider(providerAddress, 0)).init!.code).hash;
     const found: (RegisteredNode | undefined)[] = [];

@@ -69,7 +69,7 @@ export async function nextStep(chain: Chain, rules: MarketRules, target: Listing
     const state = exists ? await opened.getProviderState() : undefined;
     const joined = state !== undefined && state.rulesVersion > 0n ? state : undefined;
     const present = joined === undefined ? [] : await readFleet(chain, provider);
-    const followed = joined === undefined ? rules : parseRules((await opened.getMembershipNow()).rules!);
+    const followed = joined === undefined ? rules : parseRules((await opened.getMembership()).rules!);
     const isOutdated = followed.nodeCodes.at(-1)?.hash !== rules.nodeCodes.at(-1)?.hash;
     const { rates, baseStake } = isOutdated ? rules : followed;
     requireClasses(target.nodes, rates);

@@ -84,7 +84,7 @@ export async function repricingOf(
     { nodes, file }: Pick<Manifest, 'nodes' | 'file'>,
 ): Promise<Repricing> {
     const opened = chain.open(Provider.fromAddress(provider));
-    const [{ owner }, { operator }] = [await opened.getProviderState(), await opened.getMembershipNow()];
+    const [{ owner }, { operator }] = [await opened.getProviderState(), await opened.getMembership()];
     const present = await readFleet(chain, provider);
     if (!present.some((node) => node.open && node.receiptKey === receiptKey)) {
         throw new Remedied(

@@ -220,7 +220,7 @@ export class Sweeper {
             const { state, at } = await source.account(config.node);
             if (state === 'uninitialized') {
                 // Its account ends only when nobody can report it; the rules are still at its provider.
-                const { rules } = await source.open(Provider.fromAddress(config.provider)).getMembershipNow();
+                const { rules } = await source.open(Provider.fromAddress(config.provider)).getMembership();
                 seconds = Math.max(seconds, rules === null ? EVIDENCE_SECONDS : parseRules(rules).evidence);
                 continue;
             }

@@ -785,6 +785,14 @@ export const scriptsAttacks: Attack[] = [
         removed: 'wrappers/history: `refs` of the Membership',
     },
     {
+        attack: 'a provider names no account as its payout, so that the command that reports its fault fails',
+        source: 'review: actions and scripts',
+        stoppedBy: 'what programs read of a provider has no payout where it names no account',
+        file: 'tests/offchain/prospects.spec.ts',
+        test: 'A report of a provider that names no account as its payout is planned like any other',
+        removed: 'wrappers/Provider: `getMembership` in cli/prospects',
+    },
+    {
         attack: 'an ended channel leaves no account, so an endpoint lists nothing of it, and an index undoes the job or reads no more',
         source: 'review: index and market',
         stoppedBy: 'what the endpoint still has when it is asked for it by name is not undone',

@@ -49,7 +49,7 @@ export async function joinMarket(
 export async function adoptRules(actor: Actor, { anyCode, ...args }: Whose & CodeConsent) {
     const { provider, values } = await providerOf(actor, args);
     const { registry } = await provider.getProviderState();
-    const { rules: previous } = await provider.getMembershipNow();
+    const { rules: previous } = await provider.getMembership();
     const newest = await actor.open(Registry.fromAddress(registry)).getRules();
     const rules = await agreedRules(newest, { previous, anyCode });
     await provider.sendAdopt(actor.sender, { value: values.adopt, rules });

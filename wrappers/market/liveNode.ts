@@ -73,7 +73,7 @@ async function readProvider(client: MarketClient, registry: Address, address: Ad
     if (owner === undefined || !(await Provider.ofOwner(registry, owner, code)).address.equals(address)) {
         throw new MarketError('unfit-node', `${address.toString()} is no provider of this market`, ANOTHER);
     }
-    const [payout, { jailed: isJailed }] = [await provider.getPayoutNow(), await provider.getStanding()];
+    const [{ payout }, { jailed: isJailed }] = [await provider.getMembership(), await provider.getStanding()];
     if (payout?.workChain !== 0) {
         const reason = `The provider ${address.toString()} names no account of the basechain as its payout`;
         throw new MarketError('unfit-node', reason, ANOTHER);

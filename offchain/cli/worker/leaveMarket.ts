@@ -55,7 +55,7 @@ export async function leaveMarket(flags: LeaveFlags, parts: WorkerParts): Promis
     const node = chain.open(Node.fromAddress(config.node));
     const questions = new Questions(flags.yes === true);
     const provider = chain.open(Provider.fromAddress(config.provider));
-    const [{ owner }, { operator, rules }] = [await provider.getProviderState(), await provider.getMembershipNow()];
+    const [{ owner }, { operator, rules }] = [await provider.getProviderState(), await provider.getMembership()];
 
     if (!isGone && (await node.getNodeState()).state === nodeStates.open) {
         const wallet = await senderOf(chain, flags, [
@@ -129,7 +129,7 @@ async function isCleared(chain: TonHttpChain, { node, provider }: WorkerConfig):
         return false;
     }
     const opened = chain.open(Provider.fromAddress(provider));
-    const [{ nextNumber }, { rules }] = [await opened.getProviderState(), await opened.getMembershipNow()];
+    const [{ nextNumber }, { rules }] = [await opened.getProviderState(), await opened.getMembership()];
     assertCountable(nextNumber);
     const versions = rules === null ? 0 : parseRules(rules).nodeCodes.length;
     for (let number = 0n; number < nextNumber; number++) {

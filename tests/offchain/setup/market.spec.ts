@@ -108,7 +108,7 @@ describe('An endpoint that lists without an end', () => {
     it('names no number of nodes that keeps a command reading for ever', async () => {
         const provider = {
             getProviderState: async () => ({ nextNumber: 2n ** 63n }),
-            getMembershipNow: async () => ({ rules: null }),
+            getMembership: async () => ({ rules: null }),
         };
 
         const reading = readFleet({ open: () => provider as never }, account);

@@ -138,7 +138,7 @@ export class FakeChain implements Chain {
         this.set(address, { code: init!.code, data: init!.data, balance: 10n ** 9n });
         this.getters.set(address.toRawString(), {
             getProviderState: async () => ({ owner: is.saysOwner ?? owner }),
-            getMembershipNow: async () => ({ rules: null }),
+            getMembership: async () => ({ rules: null }),
         });
         return address;
     }
