@@ -104,7 +104,7 @@ export async function buy(folder, file, text, { chainUrl, registry, model }) {
     const settings = { TON_ENDPOINT: chainUrl, REGISTRY: registry, WALLET_MNEMONIC, MODEL: model };
     const env = { ...process.env, ...settings, SPEND_SEED: randomBytes(32).toString('hex') };
     const { stdout } = await run(process.execPath, [file], { cwd: folder, env, timeout: 120_000 });
-    assert.match(stdout, /A voucher is/);
+    assert.match(stdout, /^\w[^{}]+\{\s+number: 1,/, 'the text of the answer, then its receipt'); // the text varies
     assert.match(stdout, /phase: 'ended', spent: [1-9]\d*n/);
     assert.match(stdout, /\{"right":true,"checks":\d+\}/);
 }
