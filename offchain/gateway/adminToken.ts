@@ -6,6 +6,7 @@ import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
+import { hostOf, isLoopback } from '../process/publicAddress';
 import { privateFolder } from '../store/privateFolder';
 
 /** The header that carries it. */
@@ -61,10 +62,11 @@ function readToken(file: string): string | undefined {
 }
 
 /**
- * The headers with which this user may ask the gateway at this URL; none when it runs as another user, or not at all.
+ * The headers with which this user may ask the gateway at this URL; none when it runs as another user, or not at all,
+ * or on another machine, which would read the token of the gateway here.
  */
 export function adminHeaders(url: string): Record<string, string> {
-    const file = fileOf(url);
+    const file = isLoopback(hostOf(url)) ? fileOf(url) : undefined;
     const token = file && readToken(file);
     return token === undefined ? {} : { [ADMIN_HEADER]: token };
 }

@@ -208,6 +208,13 @@ describe('Requests to the gateway', () => {
             expect(statSync(file).mode & 0o777).toBe(0o600);
         });
 
+        it('have their token sent to no other machine, which its own message may name', () => {
+            const { port } = new URL(bench.gateway.url);
+
+            expect(adminHeaders(`http://10.0.0.2:${port}`)).toEqual({});
+            expect(Object.keys(adminHeaders(`http://localhost:${port}/`))).toEqual([ADMIN_HEADER]);
+        });
+
         it('change nothing by GET', async () => {
             expect((await admin('/jobs/0/leave')).statusCode).toBe(404);
         });
