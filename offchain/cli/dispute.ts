@@ -6,6 +6,7 @@ import { clearCase, decideCase, faultClassCodes, prepareReport, sendReport, stat
 import { Address } from '@ton/core';
 import { Command, Option } from 'commander';
 import { FaultEvidence, evidence, evidenceIn, readGatewayConfig } from '../gateway';
+import { ownUrl } from '../gateway/doorkeeper';
 import { toWire } from '../link';
 import { waitUntil } from '../process/tasks';
 import { forTerminal } from '../process/terminal';
@@ -84,17 +85,15 @@ function selecting(command: Command): Command {
 
 /** The evidence that a running gateway finds, or that is in its store if none runs. */
 async function findEvidence({ config: path }: ActFlags): Promise<FaultEvidence[]> {
-    const { listen, store: file } = readGatewayConfig(path);
-    const host = listen.host.includes(':') ? `[${listen.host}]` : listen.host;
-    const url = `http://${host}:${listen.port}`;
+    const settings = readGatewayConfig(path);
     try {
-        return evidence.array().parse(await askGateway(url, 'GET', '/admin/evidence'));
+        return evidence.array().parse(await askGateway(ownUrl(settings), 'GET', '/admin/evidence'));
     } catch (error) {
         if ((error as { cause?: { code?: string } }).cause?.code !== 'ECONNREFUSED') {
             throw error;
         }
     }
-    const store = await openGatewayStore(file);
+    const store = await openGatewayStore(settings.store);
     try {
         return evidence.array().parse(toWire(await evidenceIn(store)));
     } finally {

@@ -1,6 +1,7 @@
 /** `cocoon receipt`: shows and checks what a node signed of one answer, from the gateway's store alone. */
 import { Command } from 'commander';
 import { readGatewayConfig } from '../gateway';
+import { ownUrl } from '../gateway/doorkeeper';
 import { type StoredReceiptReport, reportOf } from '../gateway/receipts';
 import { openGatewayStore } from '../store/open';
 import { askGateway } from './gatewayClient';
@@ -45,23 +46,18 @@ function textOf({ right, checks, ...facts }: StoredReceiptReport): string {
 
 /** The report of a running gateway, or by its store if none runs. */
 async function report(id: string, { config: path }: Flags): Promise<StoredReceiptReport> {
-    const { listen, network, store: file } = readGatewayConfig(path);
-    const host = listen.host.includes(':') ? `[${listen.host}]` : listen.host;
+    const settings = readGatewayConfig(path);
     try {
-        const found = await askGateway(
-            `http://${host}:${listen.port}`,
-            'GET',
-            `/admin/receipt/${encodeURIComponent(id)}`,
-        );
+        const found = await askGateway(ownUrl(settings), 'GET', `/admin/receipt/${encodeURIComponent(id)}`);
         return found as StoredReceiptReport;
     } catch (error) {
         if ((error as { cause?: { code?: string } }).cause?.code !== 'ECONNREFUSED') {
             throw error;
         }
     }
-    const store = await openGatewayStore(file);
+    const store = await openGatewayStore(settings.store);
     try {
-        return await reportOf(store, network, id);
+        return await reportOf(store, settings.network, id);
     } finally {
         await store.close();
     }
