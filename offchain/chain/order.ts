@@ -8,6 +8,7 @@ import { unixSeconds } from '../process/clock';
 import type { Accepted, AccountReader, ChainAccount, Chain } from './chain';
 import { CONFIRM_READS, Confirmer } from './confirmer';
 import { ChainError } from './errors';
+import { answerSoon } from './others';
 
 export interface Order {
     wallet: Address;
@@ -156,14 +157,18 @@ async function listedOutcome(
     return undefined;
 }
 
-/** Has each of several endpoints carry a message: one may have taken it and carried it nowhere. Never throws. */
+/**
+ * Has each of several endpoints carry a message: one may have taken it and carried it nowhere. Never throws, and waits
+ * for none that does not answer soon: the next order waits meanwhile.
+ */
 export async function carryElsewhere(
     { others = [] }: Pick<Chain, 'others'>,
     to: Address,
     { body, init }: { body: Cell; init?: { code: Cell; data: Cell } },
 ): Promise<void> {
     // Not urgently: an endpoint that is down must not keep the next order waiting.
-    await Promise.allSettled(others.map(async (one) => (one.as?.('routine') ?? one).sendExternal?.(to, body, init)));
+    const carry = async (one: (typeof others)[number]) => (one.as?.('routine') ?? one).sendExternal?.(to, body, init);
+    await Promise.allSettled(others.map((one) => answerSoon(carry(one))));
 }
 
 /**

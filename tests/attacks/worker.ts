@@ -788,6 +788,14 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'One of several endpoints never answers when it is to carry an order: after each order of the wallet the next one waits for it for ten seconds.',
+        stoppedBy: 'An endpoint that is asked beside the first is waited for no longer than two seconds.',
+        file: 'tests/offchain/chain/wallet.spec.ts',
+        test: 'A wallet whose first endpoint lies or whose other endpoint never says that it carries an order does not wait for it after each',
+        removed: 'offchain/chain/order: `answerSoon` in `carryElsewhere`',
+    },
+    {
+        source: 'review',
         attack: 'An order of the wallet has lapsed, and one endpoint says for ever that it may still be executed: nothing is sent any more.',
         stoppedBy: 'An endpoint whose time is far behind has no say.',
         file: 'tests/offchain/chain/wallet.spec.ts',

@@ -216,10 +216,11 @@ describe('A wallet whose first endpoint lies', () => {
         expect(await arrived()).toBe(COIN);
     });
 
-    it('gives another endpoint what that one shows as executed, for it may have made the transaction up', async () => {
+    /** Delivers an order that the first endpoint shows as executed; `carry`: what another one does with it. */
+    async function deliverBeside(carry: () => Promise<void>): Promise<void> {
         const body = beginCell().storeUint(7, 32).endCell();
         const order = { wallet: to, seqno: 0, hash: body.hash().toString('hex'), from: 1000, validUntil: 1120 };
-        const other = { account: jest.fn(), open: jest.fn(), sendExternal: jest.fn(async () => undefined) };
+        const other = { account: jest.fn(), open: jest.fn(), sendExternal: jest.fn(carry) };
         const liar = {
             sendExternal: async () => undefined,
             account: async () => ({ state: 'active', balance: COIN, at: 1000 }),
@@ -232,7 +233,13 @@ describe('A wallet whose first endpoint lies', () => {
         await deliver(liar as unknown as Chain, order, { body }, { seqno: async () => 1, pollMs: 1 });
 
         expect(other.sendExternal).toHaveBeenCalledWith(to, body, undefined);
-    });
+    }
+
+    it('gives another endpoint what that one shows as executed, for it may have made the transaction up', () =>
+        deliverBeside(async () => undefined));
+
+    it('or whose other endpoint never says that it carries an order does not wait for it after each', () =>
+        deliverBeside(() => new Promise(() => undefined)));
 
     it('gives another endpoint an order although that one lists what the wallet took without an end', async () => {
         await pay();
