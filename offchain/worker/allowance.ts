@@ -101,6 +101,8 @@ export class JobNotes {
 /** The allowances of one job. */
 export interface JobAllowances {
     readonly ownNotes: { bytes: number }; // see JobNotes
+    /** nanoTON of vouchers that came while the channel could pay them; undefined before the job was in memory. */
+    readonly settled: { amount: bigint | undefined };
     readonly unpaid: Allowance; // of declines, and fails of queries that never ran
     readonly fails: Allowance; // of other queries that ran; a paid answer to one earns one
     readonly specialFails: Allowance; // of queries that may bring special tokens, and ran; a paid answer to one earns one
@@ -116,6 +118,7 @@ export class Allowances {
         const name = job.toString('hex');
         const allowances = this.jobs.get(name) ?? {
             ownNotes: { bytes: 0 },
+            settled: { amount: undefined },
             unpaid: new Allowance(),
             fails: new Allowance(),
             specialFails: new Allowance(),

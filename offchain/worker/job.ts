@@ -11,7 +11,7 @@ import {
 } from '@cocoon-market/wrappers';
 import { type JobState, mayWriteSpecialTokens, type ModelRequest, signReceipt } from '../link';
 import type { JobRecord, JobStage } from '../store/worker';
-import { type Allowance, JobNotes } from './allowance';
+import { type Allowance, type JobAllowances, JobNotes } from './allowance';
 import { accountAddress, type Channels } from './channels';
 import type { ClientAccount, Clients } from './clients';
 import type { WorkerContext } from './context';
@@ -61,7 +61,7 @@ export class WorkerJob extends JobEntry {
     private special: QueryCredit | undefined; // of queries that may bring special tokens, once there was one
     private readonly clients: Clients;
     private readonly waiting = new Set<() => void>();
-    private settled: bigint; // nanoTON that vouchers promised while the channel was there
+    private readonly settled: JobAllowances['settled'];
 
     constructor(
         context: WorkerContext,
@@ -75,11 +75,11 @@ export class WorkerJob extends JobEntry {
         this.session = new JobSession(context, this);
         this.clients = clients;
         this.client = clients.of(terms.escrow);
-        this.settled = this.promised;
-        this.noteCredit();
-        const { ownNotes, unpaid, fails } = clients.allowances.of(record.job);
+        const { ownNotes, unpaid, fails, settled } = clients.allowances.of(record.job);
         this.notes = new JobNotes(this.client.notes, ownNotes);
-        [this.unpaid, this.fails] = [unpaid, fails];
+        [this.unpaid, this.fails, this.settled] = [unpaid, fails, settled];
+        settled.amount ??= this.promised;
+        this.noteCredit();
     }
 
     get id(): Buffer {
@@ -105,17 +105,20 @@ export class WorkerJob extends JobEntry {
 
     /** Has the client's credit follow what this job has paid and owes. */
     private noteCredit(): void {
-        const { channel, money, promised } = this;
-        this.settled = channel.isGone ? this.settled : promised;
+        const { channel, promised, settled } = this;
+        settled.amount = larger(settled.amount ?? 0n, smaller(promised, channel.payable));
+        const { money } = this;
         this.client.noteJob(this.id, money);
         this.special?.client.noteJob(this.id, money);
     }
 
-    /** What counts for the client's credit. A voucher that comes when the channel is gone pays no debt. */
+    /**
+     * What counts for the client's credit. A voucher that comes when the channel is gone pays no debt, also if it is
+     * deployed again.
+     */
     private get money(): { promised: bigint; cumulative: bigint } {
-        const { channel, cumulative, paid, promised } = this;
-        const owed = larger(0n, cumulative - (channel.isGone ? this.settled : promised));
-        return { promised: paid, cumulative: paid + owed };
+        const { cumulative, paid, settled } = this;
+        return { promised: paid, cumulative: paid + larger(0n, cumulative - (settled.amount ?? 0n)) };
     }
 
     /**
@@ -209,10 +212,11 @@ export class WorkerJob extends JobEntry {
 
     /** nanoTON of the newest voucher that are paid, or will be: of a channel that is gone, what it has paid. */
     private get paid(): bigint {
-        const { confirmedPaid, lastClaimPaid, snapshot } = this.record;
-        return this.channel.isGone
-            ? smaller(this.promised, [lastClaimPaid, snapshot.paid].reduce(larger, confirmedPaid))
-            : this.promised;
+        const { channel, promised, record, settled } = this;
+        const { confirmedPaid, lastClaimPaid, snapshot } = record;
+        return channel.isGone
+            ? smaller(promised, [lastClaimPaid, snapshot.paid].reduce(larger, confirmedPaid))
+            : (settled.amount ?? 0n);
     }
 
     /** True when `next` more nanoTON may be sent before another voucher. */

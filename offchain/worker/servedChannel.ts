@@ -61,7 +61,7 @@ export class ServedChannel {
         private readonly context: WorkerContext,
         private readonly channels: Channels,
         private readonly entry: JobEntry & CountedJob,
-        private readonly onGone: () => void = () => undefined, // or there again
+        private readonly onChange: () => void = () => undefined, // of what it pays
     ) {
         channels.disputes.attach(entry.record.job, entry);
         // What an earlier process has asked is not stored, and a start must not ask for thousands of jobs at once.
@@ -94,6 +94,15 @@ export class ServedChannel {
     get money(): Pick<ChannelSnapshot, 'balance' | 'paid'> {
         const { paid } = this.snapshot;
         return { balance: this.funds - paid, paid };
+    }
+
+    /**
+     * nanoTON of vouchers that it pays: what it has paid, or all that it holds too. While it is gone, about to be, or
+     * not read for long, its client may have the rest back already.
+     */
+    get payable(): bigint {
+        const isThere = !this.isGone && !this.isLeaving() && this.isSecured();
+        return isThere && this.isConfirmed(this.entry.promised) ? this.funds : this.snapshot.paid;
     }
 
     /**
@@ -604,6 +613,7 @@ export class ServedChannel {
             this.fromFew = undefined;
         }
         this.noteNotice(vote.words);
+        this.onChange();
     }
 
     private async markMissing({ at, confirmed }: { at: number; confirmed: boolean }): Promise<void> {
@@ -612,7 +622,7 @@ export class ServedChannel {
         const { owed } = this;
         if (!this.missing) {
             this.missing = true;
-            this.onGone();
+            this.onChange();
             const fields = { ...entry.logName, ...(owed > 0n && { owed: owed.toString() }) };
             if (entry.hasLastClaim) {
                 log.debug(fields, 'the channel is gone after its last claim');
@@ -641,7 +651,7 @@ export class ServedChannel {
         if (!this.hasEnded && (this.owed <= 0n || at > entry.terms.end)) {
             this.channels.forget(entry.record.channel);
             await entry.setState('ended');
-            this.onGone();
+            this.onChange();
             this.channels.disputes.end(entry.record.job);
         }
     }
@@ -649,17 +659,14 @@ export class ServedChannel {
     private async take(reading: ExistingChannel, previous: ChannelSnapshot): Promise<void> {
         const { jobs } = this.context.store;
         const { job, lastClaimAt } = this.entry.record;
-        const snapshot = this.possible(reading);
-        if (this.missing) {
-            this.missing = false;
-            this.onGone();
-        }
+        this.note(this.possible(reading));
+        const { snapshot } = this;
+        this.missing = false;
         if (lastClaimAt > 0 && snapshot.at - lastClaimAt > LAST_CLAIM_SECONDS) {
             await jobs.setLastClaims([{ job, paidAfter: 0n }], 0); // the wallet did not execute the order
             this.entry.update({ lastClaimAt: 0, lastClaimPaid: 0n });
-            this.onGone();
         }
-        this.note(snapshot);
+        this.onChange();
         if ((['balance', 'paid', 'refundAt'] as const).some((field) => snapshot[field] !== previous[field])) {
             await jobs.setSnapshot(job, this.snapshot);
             this.entry.update(snapshot.paid > previous.paid ? { unclaimedSince: snapshot.at } : {});
@@ -680,7 +687,7 @@ export class ServedChannel {
         [this.agreed, this.covered] = [0n, 0n];
         [this.noticeVerdict, this.isAgreedGone] = ['unsure', false];
         this.note(snapshot);
-        this.onGone();
+        this.onChange();
         this.context.log.warn(this.entry.logName, 'an ended job goes on, because its channel exists');
     }
 

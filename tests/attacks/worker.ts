@@ -1758,4 +1758,28 @@ export const workerAttacks: Attack[] = [
         test: 'Cases that one endpoint makes up are computed a few at a time, so that clients are served meanwhile',
         removed: 'worker: the turns of the event loop for cases (Cases.collect)',
     },
+    {
+        source: 'review',
+        attack: 'A client whose deposit is refunded pays what it owes with a voucher that nobody can claim, and deploys the channel again with next to nothing: the debt counts as paid, and as much is answered again.',
+        stoppedBy: 'A voucher counts as paid only if its channel could pay it when it came, or has paid it.',
+        file: 'tests/offchain/worker/nothing.spec.ts',
+        test: 'A client that pays nothing pays no debt by a voucher of a channel that is gone and deployed again with less, as three endpoints show',
+        removed: 'worker: what a channel pays of vouchers (ServedChannel.payable)',
+    },
+    {
+        source: 'review',
+        attack: 'The same in the seconds after the refund, before the worker has read the channel.',
+        stoppedBy: 'While its client leaves, a voucher counts once the channel shows it as paid.',
+        file: 'tests/offchain/worker/nothing.spec.ts',
+        test: 'A client that pays nothing pays no debt by a voucher that comes when its channel is gone and nobody has seen that',
+        removed: 'worker: what a channel pays of vouchers (ServedChannel.payable)',
+    },
+    {
+        source: 'review',
+        attack: 'The same, once a worker with thousands of jobs has put the job out of memory.',
+        stoppedBy: 'What was paid is remembered with the allowances of the job.',
+        file: 'tests/offchain/worker/nothing.spec.ts',
+        test: 'A client that pays nothing pays no debt by a voucher of a channel that is gone once its job was out of memory',
+        removed: 'worker: what a job has paid beyond its time in memory (JobAllowances.settled)',
+    },
 ];

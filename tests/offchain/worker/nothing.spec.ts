@@ -1,7 +1,9 @@
 /** What a client gets that pays nothing: one step of work over all its jobs, and more only as it pays. */
-import { Finish, Reason } from '@cocoon-market/wrappers';
+import { channelCode, Finish, Reason } from '@cocoon-market/wrappers';
+import { Address } from '@ton/core';
 import { request } from 'undici';
 import { encodeQuery, paths } from '../../../offchain/link';
+import { WorkerBook } from '../../../offchain/worker/book';
 import type { Step } from '../support/backend';
 import { TestClient } from '../support/client';
 import { until } from '../support/until';
@@ -161,6 +163,58 @@ describe('A client that pays nothing', () => {
         expect((await gone.pay(gone.voucher(result!.price, 1))).status).toBe(200); // it may not be gone after all
 
         expect((await other.ask(1, 'hello')).fail).toMatchObject({ reason: Reason.Unfunded });
+    });
+
+    it.each([
+        ['one endpoint shows', 0],
+        ['three endpoints show', 3],
+    ])('pays no debt by a voucher of a channel that is gone and deployed again with less, as %s', async (_, count) => {
+        fixture = await startFixture({ limits: LIMITS });
+        fixture.backend.script = () => long;
+        const [gone, other] = await jobsOf(2);
+        const { chain } = fixture;
+        const account = chain.account.bind(chain);
+        (chain as { others?: unknown[] }).others = Array.from({ length: count }, () => ({ account }));
+        const { result } = await gone.ask(1, 'hello', { pays: false });
+        expect(result!.price).toBeGreaterThan(STEP / 3n);
+        chain.remove(gone.channel);
+        expect((await gone.ask(2, 'hello')).refusal).toMatchObject({ code: 'internal' });
+        expect((await gone.pay(gone.voucher(result!.price, 1))).status).toBe(200); // it may not be gone after all
+        chain.openChannel(new Address(0, gone.terms.escrow), gone.parameters, await channelCode(), 1n);
+        expect((await gone.ask(2, 'hello')).decline).toMatchObject({ reason: Reason.Unfunded });
+
+        expect((await other.ask(1, 'hello')).fail).toMatchObject({ reason: Reason.Unfunded });
+    });
+
+    it('pays no debt by a voucher that comes when its channel is gone and nobody has seen that', async () => {
+        fixture = await startFixture({ limits: LIMITS });
+        fixture.backend.script = () => long;
+        const [gone, other] = await jobsOf(2);
+        const { result } = await gone.ask(1, 'hello', { pays: false });
+        fixture.chain.change(gone.channel, { refundAt: fixture.chain.now() + 60 });
+        await gone.register(); // it is read
+        fixture.chain.remove(gone.channel);
+        expect((await gone.pay(gone.voucher(result!.price, 1))).status).toBe(200);
+
+        expect((await other.ask(1, 'hello')).fail).toMatchObject({ reason: Reason.Unfunded });
+    });
+
+    it('pays no debt by a voucher of a channel that is gone once its job was out of memory', async () => {
+        fixture = await startFixture({ limits: LIMITS });
+        fixture.backend.script = () => long;
+        const [gone, other] = await jobsOf(2);
+        const { result } = await gone.ask(1, 'hello', { pays: false });
+        fixture.chain.remove(gone.channel);
+        expect((await gone.ask(2, 'hello')).refusal).toMatchObject({ code: 'internal' });
+        const dropIdle = jest.spyOn(WorkerBook.prototype as never, 'dropIdle' as never) as jest.SpyInstance;
+        dropIdle.mockImplementation(function (this: { slots: Map<string, { users: number }> }) {
+            this.slots.forEach(({ users }, key) => users === 0 && this.slots.delete(key));
+        });
+        expect((await gone.pay(gone.voucher(result!.price, 1))).status).toBe(200);
+        expect((await gone.state()).job).toBeDefined();
+
+        expect((await other.ask(1, 'hello')).fail).toMatchObject({ reason: Reason.Unfunded });
+        dropIdle.mockRestore();
     });
 
     it('fills no disk with fails of queries that never ran: 64 are signed', async () => {
