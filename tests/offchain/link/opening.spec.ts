@@ -19,6 +19,15 @@ describe('an opened query', () => {
         expect(opened.result).toMatchObject({ number: 7, finish: Finish.Stop });
     });
 
+    it('is read also when its request is as long as any', () => {
+        const sealed = Buffer.alloc(8 << 20, 1);
+        expect(opening.parse(toWire({ ...good, sealed })).sealed.equals(sealed)).toBe(true);
+    });
+
+    it.each(['a', '0g', 'AB'])('does not take %s for bytes', (sealed) => {
+        expect(opening.safeParse({ ...(toWire(good) as object), sealed }).success).toBe(false);
+    });
+
     it('that was sealed so that it opens under two keys opens under the one that was committed to, and no other', () => {
         const secrets = [Buffer.alloc(32, 11), Buffer.alloc(32, 12)] as const;
         const number = 7;
