@@ -104,7 +104,7 @@ export class Endings {
             },
         );
         try {
-            const ending = takeStored(incoming, bytes, received);
+            const ending = await takeStored(incoming, bytes, received);
             if (ending === undefined) {
                 return false; // still being made
             }

@@ -22,7 +22,8 @@ import { boundsOf, costBound, type QueryBounds } from '../payer/bounds';
 import { ClockReading, sentQueryOf } from '../payer/check';
 import { Cut } from './cut';
 import { ClientGone } from './errors';
-import { Breach, IncomingAnswer, recordsOf, SignedEnding } from '../payer/incoming';
+import { Breach, IncomingAnswer, partsOf, recordsOf, SignedEnding } from '../payer/incoming';
+import { eventLoop } from '../process/loopShare';
 import type { GatewayJob, Lease } from './job';
 import { requireMember } from './member';
 import { NotStored } from './notStored';
@@ -328,15 +329,20 @@ async function follow(
     const records = new RecordReader();
     for (let next = await body.next(); next.done !== true; next = await body.next()) {
         for (const record of recordsOf(records, next.value)) {
-            const frames = incoming.take(record);
-            if (record.type === RecordType.Accept) {
-                onAccept();
-            }
-            if (frames.length > 0) {
-                meter(job, incoming);
-            }
-            for (const frame of frames) {
-                await deliver(frame);
+            for (const part of partsOf(record)) {
+                if (part !== record) {
+                    await eventLoop.take(part.bytes.length);
+                }
+                const frames = incoming.take(part);
+                if (record.type === RecordType.Accept) {
+                    onAccept();
+                }
+                if (frames.length > 0) {
+                    meter(job, incoming);
+                }
+                for (const frame of frames) {
+                    await deliver(frame);
+                }
             }
         }
         if (incoming.ending !== undefined) {

@@ -42,6 +42,23 @@ export function recordsOf(reader: RecordReader, chunk: Buffer): WireRecord[] {
     }
 }
 
+const PART = 32 << 10; // bytes of an answer that are opened and counted in one turn of the event loop
+
+/**
+ * A record in parts to take in turns of the event loop: an answer of a hundred thousand frames takes seconds. Nothing
+ * but a long record of the answer has more than one.
+ */
+export function* partsOf(record: WireRecord): Generator<WireRecord> {
+    const { type, bytes } = record;
+    if (type !== RecordType.Answer || bytes.length <= PART) {
+        yield record;
+        return;
+    }
+    for (let at = 0; at < bytes.length; at += PART) {
+        yield { type, bytes: bytes.subarray(at, at + PART) };
+    }
+}
+
 /** One answer as it arrives. */
 export class IncomingAnswer {
     readonly number: number;

@@ -1,6 +1,7 @@
 /** What is demanded of an answer that is fetched after its connection broke off. */
 import { RecordReader, RecordType, typesIn } from '../link';
-import { Breach, type IncomingAnswer, recordsOf, type SignedEnding } from './incoming';
+import { eventLoop } from '../process/loopShare';
+import { Breach, type IncomingAnswer, partsOf, recordsOf, type SignedEnding } from './incoming';
 import type { Ledger } from './ledger';
 import type { WorkerRefusal } from './workerErrors';
 
@@ -13,10 +14,14 @@ const ENDINGS: readonly RecordType[] = [RecordType.Result, RecordType.Fail, Reco
 export const maxStoredBytes = ({ maxAnswer }: { maxAnswer: number }): number => maxAnswer + OVERHEAD;
 
 /**
- * Takes the stored records of a query. `received`: what of the answer had arrived. Returns its ending, undefined while
- * it is still being made. Throws {@link Breach}.
+ * Takes the stored records of a query, in turns of the event loop. `received`: what of the answer had arrived. Resolves
+ * with its ending, undefined while it is still being made. Throws {@link Breach}.
  */
-export function takeStored(incoming: IncomingAnswer, bytes: Buffer, received: Buffer): SignedEnding | undefined {
+export async function takeStored(
+    incoming: IncomingAnswer,
+    bytes: Buffer,
+    received: Buffer,
+): Promise<SignedEnding | undefined> {
     const { count, hasEnding } = countOf(bytes);
     // Nothing is taken apart before: a node that never ends a query is asked for it again and again.
     if (!hasEnding) {
@@ -25,8 +30,12 @@ export function takeStored(incoming: IncomingAnswer, bytes: Buffer, received: Bu
     if (count > FREE_RECORDS + bytes.length / MIN_RECORD) {
         throw new Breach('the stored answer comes in records that are shorter than frames');
     }
-    const records = recordsOf(new RecordReader(), bytes);
-    records.forEach((record) => incoming.take(record));
+    for (const record of recordsOf(new RecordReader(), bytes)) {
+        for (const part of partsOf(record)) {
+            await eventLoop.take(part.bytes.length);
+            incoming.take(part);
+        }
+    }
     const fetched = incoming.received;
     const common = Math.min(fetched.length, received.length);
     if (!fetched.subarray(0, common).equals(received.subarray(0, common))) {

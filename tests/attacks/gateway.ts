@@ -768,6 +768,14 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'A node hands out an answer of a hundred thousand frames of one character, whose meters rise as far as they may, and a gateway does nothing else for three seconds.',
+        stoppedBy: 'A long answer is opened and counted in many turns of the event loop.',
+        file: 'tests/offchain/gateway/incoming.spec.ts',
+        test: 'A stored answer of many small frames is opened in many turns of the event loop, each of which goes on at once',
+        removed: 'offchain/payer/incoming: the length of a part',
+    },
+    {
+        source: 'review',
         attack: 'The first endpoint hides a channel from a gateway that starts again ten minutes after its order, which forgets the deposit.',
         stoppedBy: 'An order has lapsed only if no endpoint shows its channel, whenever it is looked for.',
         file: 'tests/offchain/gateway/recovery.spec.ts',

@@ -21,7 +21,7 @@ import {
     signReceipt,
 } from '../../../offchain/link';
 import type { ClockReading } from '../../../offchain/payer/check';
-import { Breach, ClockInDoubt, IncomingAnswer, recordsOf } from '../../../offchain/payer/incoming';
+import { Breach, ClockInDoubt, IncomingAnswer, partsOf, recordsOf } from '../../../offchain/payer/incoming';
 import { takeStored } from '../../../offchain/payer/stored';
 import { BYTES, counterOf } from '../../../offchain/tokens';
 import { testKey } from '../../support/market';
@@ -298,6 +298,16 @@ describe('An answer as it arrives', () => {
         expect(() => recordsOf(new RecordReader(), Buffer.of(9, 0, 0, 0, 1))).toThrow(Breach);
     });
 
+    it('is cut into parts where a record of it is long, and no other record is', () => {
+        const long = record(RecordType.Answer, Buffer.alloc(100_000, 1));
+        const parts = [...partsOf(long)];
+
+        expect(Math.max(...parts.map(({ bytes }) => bytes.length))).toBe(32 << 10);
+        expect(Buffer.concat(parts.map(({ bytes }) => bytes))).toEqual(long.bytes);
+        const result = record(RecordType.Result, long.bytes);
+        expect([...partsOf(result)]).toEqual([result]);
+    });
+
     it('may hint once when to ask again, by an hour at most', () => {
         const hint = (seconds: number) => {
             const bytes = Buffer.alloc(4);
@@ -338,62 +348,85 @@ describe('A stored answer', () => {
         Buffer.concat(records.map(({ type, bytes }) => encodeRecord(type, bytes)));
     const frames = answer.map((part) => record(RecordType.Answer, part));
 
-    it('is opened once it has its ending and not before, however often a node hands it out', () => {
+    it('is opened once it has its ending and not before, however often a node hands it out', async () => {
         const made = answerTo({ late: true });
         const take = jest.spyOn(made, 'take');
         const partial = written(accept(), ...frames);
 
-        expect(takeStored(made, partial, Buffer.alloc(0))).toBeUndefined();
+        expect(await takeStored(made, partial, Buffer.alloc(0))).toBeUndefined();
         expect(take).not.toHaveBeenCalled();
         const whole = Buffer.concat([partial, written(result(answer))]);
-        expect(takeStored(made, whole, answer[0])).toMatchObject({ type: 'result', result: { price: 200n } });
+        expect(await takeStored(made, whole, answer[0])).toMatchObject({ type: 'result', result: { price: 200n } });
     });
 
-    it('of a million records is not taken apart: a node may hand one out for each query, again and again', () => {
+    it('of many small frames is opened in many turns of the event loop, each of which goes on at once', async () => {
+        const small = bytesOf(Array<string>(5000).fill('a'), { completion: 0 });
+        const made = answerTo({ late: true, maxAnswer: 1 << 20 });
+        let turn = 0;
+        let next = setImmediate(function count() {
+            turn++;
+            next = setImmediate(count);
+        });
+        const taken = new Map<number, number>(); // bytes by turn
+        const take = made.take.bind(made);
+        jest.spyOn(made, 'take').mockImplementation((one) => {
+            taken.set(turn, (taken.get(turn) ?? 0) + one.bytes.length);
+            return take(one);
+        });
+
+        const bytes = written(accept(), record(RecordType.Answer, Buffer.concat(small)), result(small));
+        expect(await takeStored(made, bytes, Buffer.alloc(0))).toMatchObject({ type: 'result' });
+        clearImmediate(next);
+        expect(Math.max(...taken.values())).toBeLessThanOrEqual(33 << 10);
+    });
+
+    it('of a million records is not taken apart: a node may hand one out for each query, again and again', async () => {
         const many = Buffer.alloc(5 << 20);
         for (let at = 0; at < many.length; at += 5) {
             many[at] = RecordType.Answer;
         }
         const push = jest.spyOn(RecordReader.prototype, 'push');
-        const endless = takeStored(answerTo({ late: true }), many, Buffer.alloc(0));
+        const endless = await takeStored(answerTo({ late: true }), many, Buffer.alloc(0));
         const ended = () => takeStored(answerTo({ late: true }), written(...frames, result(answer)), Buffer.alloc(0));
         const short = Buffer.concat([many.subarray(0, 5000), written(result(answer))]);
 
         expect(endless).toBeUndefined();
-        expect(() => takeStored(answerTo({ late: true }), short, Buffer.alloc(0))).toThrow('shorter than frames');
+        await expect(takeStored(answerTo({ late: true }), short, Buffer.alloc(0))).rejects.toThrow(
+            'shorter than frames',
+        );
         expect(push).not.toHaveBeenCalled();
         push.mockRestore();
-        expect(ended).toThrow('before its accept');
+        await expect(ended()).rejects.toThrow('before its accept');
     });
 
-    it('may have 32 records of any length, and besides one for each 21 bytes', () => {
+    it('may have 32 records of any length, and besides one for each 21 bytes', async () => {
         const end = written(result(answer));
         const taken = (records: number, bytes: number) => {
             const short = Buffer.alloc(5 * (records - 2)); // empty records, then one that is as long as is left
             for (let at = 0; at < short.length; at += 5) short[at] = RecordType.Answer;
             const long = written(record(RecordType.Answer, Buffer.alloc(bytes - short.length - end.length - 5)));
-            takeStored(answerTo({ late: true }), Buffer.concat([short, long, end]), Buffer.alloc(0));
+            return takeStored(answerTo({ late: true }), Buffer.concat([short, long, end]), Buffer.alloc(0));
         };
 
-        expect(() => taken(32 + 40, 21 * 40)).toThrow('before its accept');
-        expect(() => taken(32 + 41, 21 * 40)).toThrow('shorter than frames');
+        await expect(taken(32 + 40, 21 * 40)).rejects.toThrow('before its accept');
+        await expect(taken(32 + 41, 21 * 40)).rejects.toThrow('shorter than frames');
     });
 
-    it('is refused where it is another than what had arrived, and may be longer or shorter than that', () => {
+    it('is refused where it is another than what had arrived, and may be longer or shorter than that', async () => {
         const stored = written(accept(), ...frames, result(answer));
         const all = Buffer.concat(answer);
-        const after = (received: Buffer) => () => takeStored(answerTo({ late: true }), stored, received);
+        const after = (received: Buffer) => takeStored(answerTo({ late: true }), stored, received);
         const other = Buffer.from(all);
         other[other.length - 1] ^= 1;
 
-        expect(after(all)()?.type).toBe('result');
-        expect(after(Buffer.concat([all, Buffer.alloc(1)]))()?.type).toBe('result');
-        expect(after(other)).toThrow('the stored answer is another than the one that was sent');
-        expect(after(other.subarray(0, -1))()?.type).toBe('result');
+        expect((await after(all))?.type).toBe('result');
+        expect((await after(Buffer.concat([all, Buffer.alloc(1)])))?.type).toBe('result');
+        await expect(after(other)).rejects.toThrow('the stored answer is another than the one that was sent');
+        expect((await after(other.subarray(0, -1)))?.type).toBe('result');
     });
 
-    it('with a record of no version is refused, also without an ending', () => {
+    it('with a record of no version is refused, also without an ending', async () => {
         const unknown = Buffer.concat([written(accept()), Buffer.from([99, 0, 0, 0, 0])]);
-        expect(() => takeStored(answerTo({ late: true }), unknown, Buffer.alloc(0))).toThrow(Breach);
+        await expect(takeStored(answerTo({ late: true }), unknown, Buffer.alloc(0))).rejects.toThrow(Breach);
     });
 });
