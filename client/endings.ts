@@ -154,7 +154,7 @@ async function fetchEnding(
     }
     const incoming = incomingOf(job, query, { late: true });
     try {
-        const ending = takeStored(incoming, bytes, received);
+        const ending = await takeStored(incoming, bytes, received);
         if (ending === undefined) {
             return false; // still being made
         }
