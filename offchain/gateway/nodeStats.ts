@@ -8,6 +8,8 @@ const FORGOTTEN = 600; // seconds without a query, after which a worker counts a
 const FORGIVEN = 6 * 3600; // seconds, after which refusals of what a node lists are forgotten
 const SLOWER = 3; // times its usual time, at which a worker is slow
 const REFUSED = 0.1; // part of the average of refusals that the newest query is
+const MAX_REFUSED = 7; // queries of an API key in a row, from which on a worker answers it nothing, however rare they are
+const MAX_FAILED = 2; // the same of queries that it failed
 const REFUSES = 0.5; // part of the queries of an API key from which on a worker comes last for it: seven in a row
 
 /** One answer of a worker. */
@@ -34,7 +36,14 @@ interface WorkerStats {
     speed: number | undefined;
     usual: number | undefined; // seconds of an answer, averaged over a long time
     success: number;
+    answered: boolean | undefined; // the last query that it did not refuse
     at: number; // seconds, of the last query
+}
+
+/** Queries of an API key that a worker did not answer, since it answered one. */
+interface Unanswered {
+    refused: number;
+    failed: number;
 }
 
 export class NodeStats {
@@ -44,6 +53,8 @@ export class NodeStats {
     private readonly tooLong = new Map<string, TooLong[]>();
     private readonly refusals = new Map<string, Map<string, { count: number; at: number }>>(); // then by feature
     private readonly refused = new Map<string, { part: number; at: number }>(); // part of the queries
+    // Not forgotten with time: an app that seldom asks would never find out which nodes answer.
+    private readonly unanswered = new Map<string, Unanswered>();
 
     /** `now`: seconds of a monotonic clock; `slowSeconds`: an answer that takes less is never slow. */
     constructor(
@@ -62,6 +73,8 @@ export class NodeStats {
         const { usual = time } = stats;
         stats.usual = usual + (time < usual ? QUICKLY : SLOWLY) * (time - usual);
         stats.success = mix(stats.success, 1);
+        stats.answered = true;
+        this.unanswered.set(nameOf(url, key), { refused: 0, failed: 0 });
         const refused = this.refused.get(nameOf(url, key));
         if (refused !== undefined) {
             refused.part -= REFUSED * refused.part;
@@ -69,10 +82,12 @@ export class NodeStats {
         features.forEach((feature) => this.refusals.get(nameOf(url, key))?.delete(feature));
     }
 
-    /** Counts a query that the worker did not answer, through no fault of the query. */
-    addFailure(url: string): void {
+    /** Counts a query of an API key that the worker did not answer, through no fault of the query. */
+    addFailure(url: string, key = ''): void {
         const stats = this.current(url);
         stats.success = mix(stats.success, 0);
+        stats.answered = false;
+        this.unansweredOf(url, key).failed++;
     }
 
     /** Counts a query of an API key that the worker refused for what it is, or for a while. */
@@ -80,6 +95,28 @@ export class NodeStats {
         const last = this.refused.get(nameOf(url, key));
         const part = last !== undefined && this.now() - last.at < FORGOTTEN ? last.part : 0;
         this.refused.set(nameOf(url, key), { part: part + REFUSED * (1 - part), at: this.now() });
+        this.unansweredOf(url, key).refused++;
+    }
+
+    private unansweredOf(url: string, key: string): Unanswered {
+        const unanswered = this.unanswered.get(nameOf(url, key)) ?? { refused: 0, failed: 0 };
+        this.unanswered.set(nameOf(url, key), unanswered);
+        return unanswered;
+    }
+
+    /** True if a worker did not answer the last queries of an API key. It may be the fault of either. */
+    answersNone(url: string, key: string): boolean {
+        const { refused = 0, failed = 0 } = this.unanswered.get(nameOf(url, key)) ?? {};
+        return refused >= MAX_REFUSED || failed >= MAX_FAILED;
+    }
+
+    /**
+     * True if a worker answered the last query of an API key, or of any if it got none of this one; undefined if it got
+     * none at all.
+     */
+    answeredLast(url: string, key: string): boolean | undefined {
+        const unanswered = this.unanswered.get(nameOf(url, key));
+        return unanswered === undefined ? this.all.get(url)?.answered : unanswered.refused + unanswered.failed === 0;
     }
 
     /** True if a worker refuses most queries of an API key, whatever they are. It may be the fault of either. */
@@ -147,7 +184,7 @@ export class NodeStats {
         const none = { delay: undefined, speed: undefined, success: 1 };
         const stats: WorkerStats =
             last === undefined
-                ? { ...none, usual: undefined, at: this.now() }
+                ? { ...none, usual: undefined, answered: undefined, at: this.now() }
                 : this.now() - last.at > FORGOTTEN
                   ? { ...last, ...none }
                   : last;

@@ -28,6 +28,7 @@ const MAX_UNREACHABLE = 2; // jobs of one worker that a question avoids: it open
 const GRACE_MS = 300; // that a question waits for a slot before another job is opened: most bursts are shorter
 const OPENING_MS = 180_000; // longest wait while a job is being opened
 const ELSEWHERE_MS = 300_000; // between two jobs that are opened because the others serve poorly
+const MAX_ELSEWHERE = 4; // such jobs after a while without any: there may be several nodes that serve nobody
 const ROOM_MS = 300_000; // between two jobs that make room for one at another node
 const ONLY_ROOM_MS = 3_600_000; // the same, if it was the only one of its node: each opening costs a fee
 const SHARE_USED = 'what the escrow may still open today is left to other keys';
@@ -180,6 +181,7 @@ export class JobPool {
             const free = this.choose(
                 fit.filter((job) => job.running < job.terms.maxParallel),
                 question,
+                excluded,
             );
             if (free !== undefined) {
                 return this.lend(free, question, queue);
@@ -218,7 +220,7 @@ export class JobPool {
                 await hold(rates, listing.tokenizer);
                 const atNode = this.book.open(model).filter(({ stored }) => stored.worker === url);
                 atNode.forEach((job) => job.relist(listing));
-                const able = this.choose(this.ableAt(url, question, excluded), question);
+                const able = this.choose(this.ableAt(url, question, excluded), question, excluded);
                 if (able !== undefined) {
                     return this.lend(able, question, queue);
                 }
@@ -315,16 +317,28 @@ export class JobPool {
         );
     }
 
-    // Workers that come last are chosen only without others, and those as often as their weights say.
-    private choose(jobs: readonly GatewayJob[], question: Question): GatewayJob | undefined {
+    // Workers that come last are chosen only without others, and those as often as their weights say. After a failed
+    // attempt those that answered last are chosen, or that were not asked yet: two cheap ones that answer nobody would
+    // use up both attempts.
+    private choose(jobs: readonly GatewayJob[], question: Question, excluded: Excluded): GatewayJob | undefined {
         const { nodes } = this.context;
         const ready = jobs.filter(({ stored }) => !nodes.isLast(stored.worker, question));
-        const among = ready.length > 0 ? ready : jobs;
+        const able = ready.length > 0 ? ready : jobs;
+        const isAgain = excluded.workers.size + excluded.jobs.size > 0;
+        const among = isAgain ? this.likeliest(able, question) : able;
         if (among.length < 2) {
             return among[0];
         }
         const facts = among.map((job) => ({ ...routedJob(job), jobs: 0 }));
         return among[choose(nodes.weights(facts, question), Math.random())];
+    }
+
+    /** The jobs whose workers are the likeliest to answer a key, by what they did last. */
+    private likeliest(jobs: readonly GatewayJob[], { payer }: Question): readonly GatewayJob[] {
+        const { stats } = this.context.nodes;
+        const answered = jobs.map(({ stored }) => stats.answeredLast(stored.worker, keyOf(payer)));
+        const best = [true, undefined, false].find((one) => answered.includes(one));
+        return jobs.filter((_, i) => answered[i] === best);
     }
 
     private lend(job: GatewayJob, question: Question, queue: ModelQueue): Lease {
@@ -449,10 +463,14 @@ export class JobPool {
         const workers = new Set(this.book.open(model).map(({ stored }) => stored.worker));
         const queue = this.queueOf(model);
         const key = keyOf(question.payer);
-        const isPoor = [...workers].every((worker) => nodes.stats.isPoor(worker) || nodes.stats.refuses(worker, key));
+        const { stats } = nodes;
+        const isPoor = [...workers].every(
+            (worker) => stats.isPoor(worker) || stats.refuses(worker, key) || stats.answersNone(worker, key),
+        );
         if (phase === 'open' && isPoor && queue.coming === 0 && Date.now() >= queue.elsewhereFrom) {
             if (this.openAnother(model, queue, workers, alike(question))) {
-                queue.elsewhereFrom = Date.now() + ELSEWHERE_MS;
+                const full = Date.now() - (MAX_ELSEWHERE - 1) * ELSEWHERE_MS;
+                queue.elsewhereFrom = Math.max(queue.elsewhereFrom, full) + ELSEWHERE_MS;
                 log.info(
                     { model },
                     'a job is opened at another node: those that serve it became slow, or fail or refuse often',

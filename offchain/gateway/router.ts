@@ -134,7 +134,7 @@ export class Router {
             };
             const noteRefusal = (reason: number, retryAfter?: number) => {
                 refusals.push({ job, reason });
-                const next = this.ofRefusal(job, reason, retryAfter);
+                const next = this.ofRefusal(job, { reason, retryAfter, key: keyOf(question.payer) });
                 this.requireMore(next, { begun, brokenOff: false }, signal);
                 failure = this.exclude(next, job, question, excluded);
             };
@@ -152,7 +152,7 @@ export class Router {
                     if (!isCut(finish)) {
                         this.learn(job, question, measured, refusals);
                     } else if (!signal.aborted) {
-                        this.context.nodes.stats.addFailure(job.stored.worker);
+                        this.context.nodes.stats.addFailure(job.stored.worker, keyOf(question.payer));
                     }
                     return { ...outcome.result, bill: this.billOf(job, outcome.result) };
                 }
@@ -171,7 +171,7 @@ export class Router {
                 }
                 const next = await this.ofError(job, question, error, signal);
                 if (!signal.aborted && next.isRefusal !== true && next.avoid !== 'takeover') {
-                    this.context.nodes.stats.addFailure(job.stored.worker);
+                    this.context.nodes.stats.addFailure(job.stored.worker, keyOf(question.payer));
                 }
                 this.requireMore(next, { begun, brokenOff: error instanceof BrokenOff }, signal);
                 failure = this.exclude(next, job, question, excluded);
@@ -224,7 +224,7 @@ export class Router {
     private noteSilent(job: GatewayJob, question: Question): void {
         const { nodes } = this.context;
         const { worker } = job.stored;
-        nodes.stats.addFailure(worker);
+        nodes.stats.addFailure(worker, keyOf(question.payer));
         nodes.cool(worker);
         this.parts.pool.openElsewhere(job, question); // the query may go on for minutes
     }
@@ -476,7 +476,10 @@ export class Router {
         return refuses;
     }
 
-    private ofRefusal(job: GatewayJob, reason: number, retryAfter: number | undefined): NextStep {
+    private ofRefusal(
+        job: GatewayJob,
+        { reason, retryAfter, key }: { reason: number; retryAfter: number | undefined; key: string },
+    ): NextStep {
         const { nodes, log } = this.context;
         const name = Reason[reason] ?? String(reason);
         log.warn({ job: job.number, reason: name }, 'the node did not answer a query');
@@ -489,7 +492,7 @@ export class Router {
         const same = isOfJob && nodes.bans.isOnlyRefusalFor(job.stored.worker, job.number);
         const isRefusal = origin !== 'node' && !isOfJob;
         if (origin === 'node' || (isOfJob && !same)) {
-            nodes.stats.addFailure(job.stored.worker);
+            nodes.stats.addFailure(job.stored.worker, key);
             nodes.cool(job.stored.worker);
         }
         // A node's context may be shorter than another's. Most often the request is too long, and worth no new job.

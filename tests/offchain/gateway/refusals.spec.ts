@@ -3,6 +3,7 @@ import { Reason } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { DAY, HOUR, useMarket } from '../../support/market';
 import { ask, Bench, BenchOptions, MODEL, RATES, startBench, until } from './support';
+import type { Script } from './support/worker';
 
 describe('A node that refuses without a signature', () => {
     const market = useMarket();
@@ -259,6 +260,72 @@ describe('Cheap nodes that refuse whatever they are asked, and blame the request
             expect((await bench.post(ask)).status).toBe(200);
         }
         expect(honest.asked.length).toBe(before + 5);
+    });
+});
+
+describe('Cheap nodes that answer nobody', () => {
+    const market = useMarket();
+    let bench: Bench;
+    let later = 0; // milliseconds
+
+    const start = async (cheap: number, script: Script) => {
+        bench = await startBench(market(), {
+            workers: cheap + 1,
+            before: ({ workers }) =>
+                workers.forEach((worker, i) => {
+                    const node = new Address(0, Buffer.alloc(32, 9 + i)).toRawString();
+                    const rates = i < cheap ? { ...RATES, prompt: 10_000n, completion: 10_000n } : RATES;
+                    worker.info = (info) => ({ ...info, node, offers: [{ ...info.offers[0], rates }] });
+                    worker.scripts.push(...(i < cheap ? Array<Script>(200).fill(script) : []));
+                }),
+        });
+    };
+    /** Requests that come so many seconds one after the other, until one is answered. */
+    const untilAnswered = async (seconds: number, max: number) => {
+        for (let time = 0; time < max; time++) {
+            if ((await bench.post(ask)).status === 200) {
+                return;
+            }
+            later += seconds * 1000;
+            market().blockchain.now = market().now + seconds;
+            await until(() =>
+                bench.gateway.book.all.every(({ isFirstShown, phase }) => !isFirstShown && phase === 'open'),
+            );
+        }
+        throw new Error(`None of ${max} requests was answered`);
+    };
+
+    beforeEach(() => {
+        later = 0;
+        const [date, steady] = [Date.now, performance.now.bind(performance)];
+        jest.spyOn(Date, 'now').mockImplementation(() => date() + later);
+        jest.spyOn(performance, 'now').mockImplementation(() => steady() + later);
+    });
+
+    afterEach(() => {
+        jest.restoreAllMocks();
+        return bench.close();
+    });
+
+    it.each([
+        { as: 'decline', script: { decline: Reason.TooLarge } },
+        { as: 'fail', script: { failAtOnce: Reason.BackendDown } },
+        { as: 'hang up', script: { cut: 'before accept', lost: true } },
+    ] as const)('and $as keep no app from an honest node that asks once in twelve minutes', async ({ script }) => {
+        await start(2, script);
+
+        await untilAnswered(720, 12);
+        for (let time = 0; time < 8; time++) {
+            await untilAnswered(720, 1);
+            later += 720_000;
+            market().blockchain.now = market().now + 720;
+        }
+    });
+
+    it('keep a gateway from an honest node for some requests only, also if there are five of them', async () => {
+        await start(5, { decline: Reason.TooLarge });
+
+        await untilAnswered(1, 60);
     });
 });
 

@@ -148,6 +148,41 @@ describe('What is measured of a worker', () => {
         expect(measured.refuses(url, 'bob')).toBe(false);
     });
 
+    it('a worker that answers none of the queries of a key is known for it however rare they are, until it answers', () => {
+        const measured = stats();
+        const seldom = (times: number, note: () => void) => {
+            for (let time = 0; time < times; time++) {
+                now += 86_400;
+                note();
+            }
+        };
+        seldom(6, () => measured.addRefused(url, 'bob'));
+        expect(measured.answersNone(url, 'bob')).toBe(false);
+        seldom(1, () => measured.addRefused(url, 'bob'));
+        expect([measured.answersNone(url, 'bob'), measured.answersNone(url, 'eve')]).toEqual([true, false]);
+        measured.addAnswer(url, answer(1), [], 'bob');
+        expect(measured.answersNone(url, 'bob')).toBe(false);
+
+        seldom(1, () => measured.addFailure(url, 'bob'));
+        expect(measured.answersNone(url, 'bob')).toBe(false);
+        seldom(1, () => measured.addFailure(url, 'bob'));
+        expect(measured.answersNone(url, 'bob')).toBe(true);
+    });
+
+    it('a worker answered a key last, or another before it got a query of this one', () => {
+        const measured = stats();
+        const answered = (...keys: string[]) => keys.map((key) => measured.answeredLast(url, key));
+        expect(answered('bob')).toEqual([undefined]);
+        measured.addAnswer(url, answer(1), [], 'eve');
+        expect(answered('bob')).toEqual([true]);
+        measured.addRefused(url, 'bob');
+        expect(answered('bob', 'eve')).toEqual([false, true]);
+        measured.addAnswer(url, answer(1), [], 'bob');
+        expect(answered('bob')).toEqual([true]);
+        measured.addFailure(url, 'eve');
+        expect(answered('eve', 'ann', 'bob')).toEqual([false, false, true]);
+    });
+
     it('a prompt as long as one that it refused as too long is not sent to it, a shorter one is', () => {
         const measured = stats();
         const size = (prompt: number) => ({ prompt, total: prompt + 100, bytes: () => 4 * prompt });
