@@ -56,7 +56,7 @@ export interface OutcomeOptions {
 }
 
 /**
- * The outcome of an order of a wallet or of an escrow, as the chain shows it. `seqno` reads the account's number. A
+ * The outcome of an order of a wallet or of an escrow, as the chain shows it. `seqno`: the number of an account. A
  * lapse is confirmed by several readings, and by every endpoint, because the caller then signs another order in its
  * place. An endpoint that is down, or whose time stands ten minutes behind that of the chain and of this machine, has
  * no say in the end. What others say of the account has none either in the end if the order may be repeated: no order
@@ -66,7 +66,7 @@ export interface OutcomeOptions {
 export async function outcomeOf(
     chain: Chain,
     order: Order,
-    seqno: () => Promise<number>,
+    seqno: (account: ChainAccount) => Promise<number>,
     { pauseMs = 1000, numberOf = () => undefined, mayRepeat = false }: OutcomeOptions = {},
 ): Promise<OrderOutcome> {
     const seconds = (GRACE_POLLS * pauseMs) / 1000;
@@ -92,7 +92,7 @@ export async function outcomeOf(
         const { value: account, finding, confirmed } = await confirmer.ask(key, read, findingOf);
         newest = account.at;
         rules.silentAgree = account.at > order.validUntil + SILENT; // one that is dead keeps no order waiting
-        const next = account.state === 'active' ? await seqno() : 0;
+        const next = account.state === 'active' ? await seqno(account) : 0;
         // An order may have been signed for a later time than it was, on the word of one endpoint.
         const from = Math.min(order.from, account.at);
         const isUsed = next > order.seqno;
@@ -118,24 +118,29 @@ export async function outcomeOf(
     return 'waiting'; // the endpoints do not agree
 }
 
-/** As the chain lists what the account took, or as another endpoint does if that fails. */
+/** As the chain lists what the account took, or as another endpoint does: the first may hide that it took the order. */
 async function readOutcome(
     chain: Chain,
     order: Order,
     numberOf: (body: Cell) => number | undefined,
 ): Promise<'executed' | 'overtaken' | undefined> {
+    const outcomes: ('executed' | 'overtaken' | undefined)[] = [];
     let failure: unknown;
     for (const source of [chain, ...(chain.others ?? [])]) {
         try {
             const accepted = source.accepted?.(order.wallet, { seconds: LIST_SECONDS });
-            if (accepted !== undefined) {
-                return await listedOutcome(accepted, order, numberOf);
-            }
+            outcomes.push(...(accepted === undefined ? [] : [await listedOutcome(accepted, order, numberOf)]));
         } catch (error) {
             failure ??= error;
         }
+        if (outcomes.at(-1) === 'executed') {
+            return 'executed';
+        }
     }
-    throw failure;
+    if (outcomes.length === 0) {
+        throw failure;
+    }
+    return outcomes.find((one) => one !== undefined);
 }
 
 async function listedOutcome(
@@ -180,7 +185,7 @@ export async function deliver(
     chain: Chain,
     order: Order,
     message: { body: Cell; init?: { code: Cell; data: Cell } },
-    { seqno, pollMs }: { seqno: () => Promise<number>; pollMs: number },
+    { seqno, pollMs }: { seqno: (account: ChainAccount) => Promise<number>; pollMs: number },
 ): Promise<void> {
     const carry = () => chain.sendExternal(order.wallet, message.body, message.init);
     let trouble: Error | undefined;
@@ -222,7 +227,7 @@ async function repeat(action: () => Promise<void>, pauseMs: number, signal: Abor
 async function untilExecuted(
     chain: Chain,
     order: Order,
-    { seqno, pollMs }: { seqno: () => Promise<number>; pollMs: number },
+    { seqno, pollMs }: { seqno: (account: ChainAccount) => Promise<number>; pollMs: number },
     carried: Error | undefined, // why it may not have arrived
 ): Promise<void> {
     let trouble = carried;

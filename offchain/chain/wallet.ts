@@ -13,7 +13,7 @@ import {
 import { WalletContractV5R1 } from '@ton/ton';
 import { unixSeconds } from '../process/clock';
 import type { Urgency } from './budget';
-import { Chain } from './chain';
+import { Chain, type ChainAccount } from './chain';
 import { ChainError } from './errors';
 import { deliver, type Order, type OrderOutcome, outcomeOf, OutcomeUnknown } from './order';
 import { agreedTime } from './time';
@@ -30,6 +30,8 @@ export interface Transfer {
 export const MAX_TRANSFERS = 255;
 
 const VALID_SECONDS = 120;
+const SEQNO_BIT = 1; // of its data, after whether its key may sign
+const SEQNO_BITS = 32;
 
 export class HotWallet {
     private readonly contract: WalletContractV5R1;
@@ -83,7 +85,10 @@ export class HotWallet {
 
     /** Finds out the outcome of an order of this wallet, such as one of an earlier process. */
     outcome(order: Order): Promise<OrderOutcome> {
-        return outcomeOf(this.chain, order, () => this.seqno(), { pauseMs: this.pollMs, mayRepeat: true });
+        return outcomeOf(this.chain, order, (account) => this.seqnoIn(account), {
+            pauseMs: this.pollMs,
+            mayRepeat: true,
+        });
     }
 
     /**
@@ -124,7 +129,10 @@ export class HotWallet {
         await note(order);
         const message = { body, ...(account.state !== 'active' && { init: this.contract.init }) };
         try {
-            await deliver(this.chain, order, message, { seqno: () => this.seqno(), pollMs: this.pollMs });
+            await deliver(this.chain, order, message, {
+                seqno: (account) => this.seqnoIn(account),
+                pollMs: this.pollMs,
+            });
         } catch (error) {
             this.pending = error instanceof OutcomeUnknown ? { order, content: contentOf(messages) } : undefined;
             throw error;
@@ -152,6 +160,12 @@ export class HotWallet {
             throw new ChainError(text);
         }
         return outcome === 'executed';
+    }
+
+    /** By the data of this wallet, which most endpoints show: of its getter the first one tells alone. */
+    private async seqnoIn({ data }: ChainAccount): Promise<number> {
+        const isRead = data !== undefined && !data.isExotic && data.bits.length > SEQNO_BIT + SEQNO_BITS;
+        return isRead ? data.beginParse().skip(SEQNO_BIT).loadUint(SEQNO_BITS) : this.seqno();
     }
 
     private seqno(): Promise<number> {

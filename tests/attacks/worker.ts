@@ -796,6 +796,22 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'The first of three endpoints names the number of each order of a wallet as unused once it is executed: it counts as lapsed, "nothing was sent", and whoever sends again pays twice.',
+        stoppedBy: 'The number is read of the data of the wallet, which most endpoints show alike.',
+        file: 'tests/offchain/chain/wallet.spec.ts',
+        test: 'A wallet whose first endpoint lies does not call an order lapsed that was executed, though that one names its number as unused',
+        removed: 'offchain/chain/wallet: `seqnoIn`',
+    },
+    {
+        source: 'review',
+        attack: 'The same, and it leaves the order out of the list of what the wallet took: another order counts as executed in its place.',
+        stoppedBy: 'The lists of the other endpoints are read where the first does not show the order.',
+        file: 'tests/offchain/chain/wallet.spec.ts',
+        test: 'A wallet whose first endpoint lies does not call an order lapsed that was executed, though that one lists nothing that the wallet took',
+        removed: 'offchain/chain/order: the other endpoints in `readOutcome`, where the first lists something',
+    },
+    {
+        source: 'review',
         attack: 'An order of the wallet has lapsed, and one endpoint says for ever that it may still be executed: nothing is sent any more.',
         stoppedBy: 'An endpoint whose time is far behind has no say.',
         file: 'tests/offchain/chain/wallet.spec.ts',
