@@ -6,6 +6,7 @@ import type { Result } from '@cocoon-market/wrappers';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
+import type { ApiKeys } from './apiKeys';
 import type { Router } from './router';
 
 declare module 'fastify' {
@@ -55,11 +56,15 @@ export function noteError({ facts }: { facts?: RequestFacts }, code: string): vo
     }
 }
 
-/** Logs each request to the API when it is over. */
-export function requestLogger(log: Logger): RequestObserver {
+/**
+ * Logs each request to the API when it is over. One that lacks a key which it needs is in the metrics only, unless
+ * everything is logged: strangers would fill a disk with them.
+ */
+export function requestLogger(log: Logger, apiKeys: Pick<ApiKeys, 'areRequired'>): RequestObserver {
     return (request, reply) => {
         const route = request.routeOptions.url ?? 'unknown';
-        const level = route.startsWith('/v1/') ? 'info' : 'debug';
+        const lacksKey = apiKeys.areRequired && request.apiKey === undefined;
+        const level = route.startsWith('/v1/') && !lacksKey ? 'info' : 'debug';
         log[level](fieldsOf(request, reply, route), 'request');
     };
 }

@@ -52,7 +52,7 @@ export function makeServer(
     const server = createDoor({ proxies, tls: tls && readCertificate(tls) });
     const count: RequestObserver = ({ facts, routeOptions }, { raw }) =>
         context.metrics.addRequest(facts, routeOptions.url ?? 'unknown', raw.statusCode);
-    addRequestFacts(server, [requestLogger(log), context.activity.observe, count]);
+    addRequestFacts(server, [requestLogger(log, people.apiKeys), context.activity.observe, count]);
 
     server.setErrorHandler((error: FastifyError | GatewayError, request, reply) => {
         const answer = asGatewayError(error);

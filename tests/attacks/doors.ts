@@ -162,6 +162,14 @@ export const doorsAttacks: Attack[] = [
     },
     {
         source: 'fault kind: strangers at the door',
+        attack: 'A stranger sends a gateway thousands of requests a second without a key, and each has a line in the log.',
+        stoppedBy: 'They are counted in the metrics, and not logged.',
+        file: 'tests/offchain/gateway/keys.spec.ts',
+        test: 'The request log has no line of requests without a key, which strangers may send as often as they like',
+        removed: 'gateway: the level of the request log',
+    },
+    {
+        source: 'fault kind: strangers at the door',
         attack: 'One address takes every connection of a worker.',
         stoppedBy: 'It gets half of them.',
         file: 'tests/offchain/doors/worker.spec.ts',

@@ -480,14 +480,26 @@ describe('A request with an Idempotency-Key', () => {
 });
 
 describe('The request log', () => {
+    const isRequest = ({ level, msg, path }: Record<string, unknown>) =>
+        Number(level) >= 30 && msg === 'request' && path === '/v1/chat/completions';
+    const lines = () => bench.log.map((line) => JSON.parse(line) as Record<string, unknown>).filter(isRequest);
+
+    it('has no line of requests without a key, which strangers may send as often as they like', async () => {
+        const { secret } = await admin('keys', { name: 'bob' });
+        expect((await bench.post(ask)).status).toBe(401);
+        expect((await bench.post(ask, bearer('wrong'))).status).toBe(401);
+        expect((await bench.post(ask, { 'content-encoding': 'gzip' })).status).toBe(400);
+        await bench.post(ask, bearer(secret));
+
+        await until(() => lines().some(({ status }) => status === 200));
+        expect(lines()).toHaveLength(1);
+    });
+
     it('says who asked what, which query answered and what it cost, without a word of it', async () => {
         const { secret } = await admin('keys', { name: 'bob' });
         const { headers } = await bench.post(ask, bearer(secret));
         await bench.post({ ...ask, model: 'nope' }, bearer(secret));
 
-        const lines = () => bench.log.map((line) => JSON.parse(line) as Record<string, unknown>).filter(isRequest);
-        const isRequest = ({ msg, path }: Record<string, unknown>) =>
-            msg === 'request' && path === '/v1/chat/completions';
         await until(() => lines().length === 2);
         expect(lines()).toMatchObject([
             {
