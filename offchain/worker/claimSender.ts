@@ -36,6 +36,7 @@ const FURTHER_TRIES = 2; // channels that are then asked at each of the other en
 const CONFIRM_POLLS = 30;
 const CONFIRM_MS = 300_000; // for the polls of one order: an endpoint that says "not paid" must not delay the next one
 const HOUR = 3600;
+const UNKNOWN_SECONDS = 60; // before the value of a claim is asked for again that no endpoint has told
 /** nanoTON, six times what a claim needs at the prices of 2025: with a false value an order would hold few claims. */
 const MAX_VALUE = 20_000_000n;
 const WALLET_RESERVE = 10_000_000n; // nanoTON
@@ -108,25 +109,27 @@ export class ClaimSender {
 
     /**
      * nanoTON to attach to a claim: a tenth more than a channel requires, because prices may change before it arrives.
-     * More than {@link MAX_VALUE} only if most endpoints require it.
+     * More than {@link MAX_VALUE} only if most endpoints require it, and so much for a while if none of several tells:
+     * channels that one makes up must not keep others from being claimed.
      */
     private async value(claims: readonly Claim[]): Promise<bigint> {
         const now = this.context.steady();
         if (this.cachedValue === undefined || this.cachedValue.until < now) {
-            const required = await this.requiredValue(claims);
+            const answer = await this.requiredValue(claims);
+            const required = answer ?? MAX_VALUE;
             const agreed = required > MAX_VALUE ? await this.agreedValue(claims, required) : required;
             const value = (smaller(required, larger(agreed, MAX_VALUE)) * 11n) / 10n;
-            this.cachedValue = { value, until: now + HOUR };
+            this.cachedValue = { value, until: now + (answer === undefined ? UNKNOWN_SECONDS : HOUR) };
         }
         return this.cachedValue.value;
     }
 
     /**
-     * The value that the first channel to answer requires. Throws the last error of the API when none of a few answers.
-     * Some are asked at the other endpoints too, hidden ones first. After a value that was wrong another endpoint is
-     * asked.
+     * The value that the first channel to answer requires; undefined if none of a few answers at several endpoints.
+     * Some are asked at the other endpoints too, hidden ones first. After a value that was wrong, or none, another
+     * endpoint is asked. Throws the last error of the API if there is one endpoint only.
      */
-    private async requiredValue(claims: readonly Claim[]): Promise<bigint> {
+    private async requiredValue(claims: readonly Claim[]): Promise<bigint | undefined> {
         const { log } = this.context;
         const chain = this.context.chain.as('urgent');
         const { others = [] } = this.context.chain;
@@ -150,7 +153,11 @@ export class ClaimSender {
                 log.warn({ job: job.toString('hex'), err: error }, 'claims: the value of a claim cannot be read');
             }
         }
-        throw lastError;
+        if (others.length === 0) {
+            throw lastError;
+        }
+        this.doubts++;
+        return undefined;
     }
 
     /** nanoTON that most endpoints require; 0 if too few answer. `required`: by one, believed if it is alone. */

@@ -1798,4 +1798,12 @@ export const workerAttacks: Attack[] = [
         test: 'A client that pays nothing pays no debt by a voucher of a channel that is gone once its job was out of memory',
         removed: 'worker: what a job has paid beyond its time in memory (JobAllowances.settled)',
     },
+    {
+        source: 'review',
+        attack: 'The first of several endpoints shows channels as there that are gone, and says of none what a claim must carry: each round of claims fails at the first two, and no voucher of any job is claimed.',
+        stoppedBy: 'If nobody says what a claim must carry, it carries the most that one endpoint may name.',
+        file: 'tests/regression/offchain-worker.spec.ts',
+        test: 'An endpoint that lies about what can be claimed and never says what a claim must carry of channels that are gone keeps no other from being claimed',
+        removed: 'worker: the value of a claim that no endpoint tells (ClaimSender.value)',
+    },
 ];

@@ -534,6 +534,37 @@ describe('An endpoint that lies about what can be claimed', () => {
         expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 1, amount: OWED });
     });
 
+    it('and never says what a claim must carry of channels that are gone keeps no other from being claimed', async () => {
+        const { chain } = fixture;
+        const gone = await Promise.all([withJob(), withJob(), withJob()]);
+        const shown = new Map<string, ChainAccount>();
+        for (const one of gone) {
+            await one.pay(one.voucher(OWED, 0));
+            chain.change(one.channel, { refundAt: chain.now() + 1000 }); // the first to be claimed
+            shown.set(one.channel.toRawString(), await chain.account(one.channel));
+            chain.remove(one.channel);
+        }
+        const [read, open] = [chain.account.bind(chain), chain.open.bind(chain)];
+        const fails = () => Promise.reject(new Error('exit code 11'));
+        const honest: Pick<FakeChain, 'account' | 'open'> = {
+            account: read,
+            open: (contract) =>
+                shown.has(contract.address.toRawString())
+                    ? { ...open(contract), getClaimValue: fails }
+                    : open(contract),
+        };
+        chain.account = async (address) => {
+            const old = shown.get(address.toRawString());
+            return old === undefined ? read(address) : { ...old, at: chain.now() };
+        };
+        chain.open = (contract) => ({ ...open(contract), getClaimValue: fails });
+        const others = [{ account: chain.account, open: chain.open }, honest, honest];
+        (chain as { others?: unknown[] }).others = others;
+        await fixture.worker.claimNow();
+
+        expect(chain.paidBy(client.channel)).toBe(OWED);
+    });
+
     it('and shows a wallet that nobody can read keeps nothing from being claimed', async () => {
         const { chain, wallet } = fixture;
         jest.spyOn(wallet, 'balance').mockRejectedValue(new Error('no bag of cells'));
