@@ -61,7 +61,8 @@ export async function settleOrder(session: ScriptSession): Promise<void> {
         await waitUntil(patience, async () => {
             const newest = await session.newest(to);
             const hasEnded = newest === 0n && previous > 0n; // of such an account nothing is listed
-            return hasEnded || newest > previous;
+            const isNew = newest > previous && !(await session.arrivalSince(to, previous, wallet.address)).isDue;
+            return hasEnded || isNew;
         }).catch((error: Error) => {
             throw new ScriptError(
                 `The wallet has sent ${name}, and ${session.format(to)} has not confirmed it`,

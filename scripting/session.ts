@@ -125,15 +125,26 @@ export class ScriptSession {
         return (await this.provider.getContractState(address)).last?.lt ?? 0n;
     }
 
-    /** Why an account refused a message of the actor since logical time `since`, such as `ErrNotGovernor (1003)`. */
-    async failureSince(address: Address, since: bigint): Promise<string | undefined> {
-        for (const { lt, description, inMessage } of (await this.network.chain?.newest(address, 10)) ?? []) {
+    /**
+     * What became of a message from one account to another since logical time `since`, the receiver's newest then.
+     * `failure`: why it was refused, such as `ErrNotGovernor (1003)`; `isDue`: the receiver shows all that it took since,
+     * and the message is not there yet.
+     */
+    async arrivalSince(
+        to: Address,
+        since: bigint,
+        from = this.actor,
+    ): Promise<{ failure: string | undefined; isDue: boolean }> {
+        const listed = (await this.network.chain?.newest(to, 10)) ?? [];
+        const own = listed.filter(
+            ({ lt, inMessage }) => lt > since && inMessage?.info.type === 'internal' && inMessage.info.src.equals(from),
+        );
+        const [failure] = own.flatMap(({ description }) => {
             const compute = description.type === 'generic' ? description.computePhase : undefined;
-            const own = inMessage?.info.type === 'internal' && inMessage.info.src.equals(this.actor);
-            if (own && lt > since && compute?.type === 'vm' && !compute.success) {
-                return errorName(compute.exitCode);
-            }
-        }
-        return undefined;
+            return compute?.type === 'vm' && !compute.success ? [errorName(compute.exitCode)] : [];
+        });
+        // Not so of an account that ended meanwhile, and began anew when somebody sent something there.
+        const isWhole = listed.some(({ lt, prevTransactionLt }) => lt === since || prevTransactionLt === since);
+        return { failure, isDue: isWhole && own.length === 0 };
     }
 }

@@ -208,7 +208,7 @@ async function waitForEffect(
     await waitUntil(session.patience, async () => {
         const isSettled = await holds();
         // Read in any case, because rent alone can change a balance as the message would.
-        const failure = await session.failureSince(last.to, since);
+        const { failure, isDue } = await session.arrivalSince(last.to, since);
         if (failure !== undefined) {
             forgetOrder(session);
             throw new ScriptError(
@@ -216,7 +216,7 @@ async function waitForEffect(
                 'what was attached comes back; the codes are explained in contracts/protocol/errors.tact',
             );
         }
-        return isSettled;
+        return isSettled && !isDue; // coins of somebody else can look like the effect
     });
 }
 

@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { dirname, join } from 'node:path';
 import { run as fundWallet } from '../../scripts/fundWallet';
 import { run as refundJob } from '../../scripts/refundJob';
+import { until } from '../offchain/support/until';
 import { providerOf, ScriptStage } from './support/scripts';
 
 const to = new Address(0, Buffer.alloc(32, 9));
@@ -75,6 +76,31 @@ describe('A script whose endpoint fails', () => {
         const said = await stage.run(fundWallet, asked);
 
         expect(said).toMatch(/The wallet has sent order \d+ .*; what it changed is read now/);
+        expect(await arrived()).toBe(toNano('3'));
+    });
+
+    it('run again waits until its message has arrived, though somebody else has sent coins there', async () => {
+        const { blockchain, disturbances } = stage.network;
+        const elsewhere = new Address(0, Buffer.alloc(32, 10));
+        const send = (from: Address) =>
+            blockchain.sendMessage(internal({ from, to: elsewhere, value: toNano('0.1'), bounce: false }));
+        const earlier = stage.run(fundWallet, ['--to', to.toRawString(), '--up-to', '1', '--yes']);
+        while (!existsSync(note)) {
+            await new Promise((resolve) => setTimeout(resolve, 1));
+        }
+        const kept = JSON.parse(readFileSync(note, 'utf8')) as object;
+        await earlier;
+        writeFileSync(note, JSON.stringify({ ...kept, to: elsewhere.toRawString(), newest: '0' })); // as if it was killed
+        await send(to);
+
+        const running = stage.run(fundWallet, asked);
+        const looks = disturbances.calls.get('getTransactions') ?? 0;
+        const hasLooked = () => (disturbances.calls.get('getTransactions') ?? 0) > looks + 5;
+        await until(async () => hasLooked() || (await arrived()) > toNano('1'));
+        expect(await arrived()).toBe(toNano('1'));
+        await send(stage.wallet.address);
+
+        expect(await running).toContain('Sent 1 of 1');
         expect(await arrived()).toBe(toNano('3'));
     });
 

@@ -119,7 +119,7 @@ describe('The client of the chain', () => {
         });
 
         await expect(session.changedAt(address(1))).rejects.toThrow('Dictionaries have more than 4096 entries');
-        await expect(session.failureSince(address(1), 0n)).rejects.toThrow('Dictionaries have more than 4096 entries');
+        await expect(session.arrivalSince(address(1), 0n)).rejects.toThrow('Dictionaries have more than 4096 entries');
         close();
     });
 
