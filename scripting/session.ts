@@ -127,8 +127,8 @@ export class ScriptSession {
 
     /**
      * What became of a message from one account to another since logical time `since`, the receiver's newest then.
-     * `failure`: why it was refused, such as `ErrNotGovernor (1003)`; `isDue`: the receiver shows all that it took since,
-     * and the message is not there yet.
+     * `failure`: why it was refused, such as `ErrNotGovernor (1003)`; `isDue`: the receiver shows all that it took
+     * since, and the message is not there yet.
      */
     async arrivalSince(
         to: Address,

@@ -928,4 +928,12 @@ export const scriptsAttacks: Attack[] = [
         test: 'cocoon worker init refuses flags that contradict the files of an earlier run',
         removed: 'offchain/cli/worker/initPlan: `assertSameMarket`',
     },
+    {
+        attack: 'a stranger sends coins to an account while an order to it is on its way, so that a script that is run again takes the order for arrived and pays twice',
+        source: 'review: scripts',
+        stoppedBy: 'what is waited for is the message of the wallet, not any transaction of the account',
+        file: 'tests/deploy/outcome.spec.ts',
+        test: 'A script whose endpoint fails run again waits until its message has arrived, though somebody else has sent coins there',
+        removed: 'scripting/pending: `isDue`',
+    },
 ];
