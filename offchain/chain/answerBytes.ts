@@ -1,42 +1,60 @@
 /** The bytes of an endpoint's answers: how many come at once, and how many in a while. */
-import type { Dispatcher } from 'undici';
 import { wholeAnswer } from '../process/bytes';
 import type { Budget } from './budget';
 
 const MIB = 1 << 20;
-/** Of all answers of an endpoint that are on their way, and so of one; a page of transactions has a few at most. */
-const MAX_AT_ONCE = 64 * MIB;
+/** Of one answer, and of all that come from an endpoint beside the oldest; a page of transactions has a few at most. */
+const MAX_BYTES = 64 * MIB;
 
 /** Reads the answers of one endpoint. */
 export class AnswerBytes {
-    private arriving = 0;
+    private readonly open = new Set<symbol>(); // answers that come now, the oldest first
+    private arriving = 0; // bytes of these
+    private waiting: (() => void)[] = []; // until one has ended
 
     /** `budget`: of its calls, which wait while it sends more than is read in passing. */
     constructor(private readonly budget: Pick<Budget, 'noteBytes'>) {}
 
-    /** A body as text. Throws if it is longer than any answer, or all that come are, before they fill the memory. */
-    async textOf(body: Dispatcher.ResponseData['body']): Promise<string> {
-        const bytes = await wholeAnswer(this.countPieces(body), MAX_AT_ONCE);
+    /**
+     * A body as text. One that would fill the memory together with others waits for them, except the oldest. Throws if
+     * it alone is longer than any answer, or once `signal` is aborted.
+     */
+    async textOf(body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<string> {
+        const bytes = await wholeAnswer(this.countPieces(body, signal), MAX_BYTES);
         if (bytes === undefined) {
-            throw new Error(`its answer has more than ${MAX_AT_ONCE / MIB} MiB`);
+            throw new Error(`its answer has more than ${MAX_BYTES / MIB} MiB`);
         }
         return bytes.toString('utf8');
     }
 
-    private async *countPieces(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    private async *countPieces(body: AsyncIterable<Uint8Array>, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+        const answer = Symbol('answer');
         let own = 0;
+        this.open.add(answer);
         try {
             for await (const piece of body) {
                 own += piece.length;
                 this.arriving += piece.length;
-                if (own <= MAX_AT_ONCE && this.arriving > MAX_AT_ONCE) {
-                    throw new Error(`its answers have more than ${MAX_AT_ONCE / MIB} MiB at once`);
+                while (this.arriving > MAX_BYTES && this.open.values().next().value !== answer) {
+                    await this.another(signal);
                 }
                 yield piece;
             }
         } finally {
+            this.open.delete(answer);
             this.arriving -= own;
             this.budget.noteBytes(own);
+            this.waiting.splice(0).forEach((go) => go());
         }
+    }
+
+    /** Resolves when another answer has ended. Throws once `signal` is aborted. */
+    private async another(signal: AbortSignal): Promise<void> {
+        signal.throwIfAborted();
+        await new Promise<void>((resolve) => {
+            this.waiting.push(resolve);
+            signal.addEventListener('abort', () => resolve(), { once: true });
+        });
+        signal.throwIfAborted();
     }
 }

@@ -207,9 +207,10 @@ export class Endpoint {
 
     private async ask(method: string, call: string, within: number): Promise<EndpointAnswer> {
         const posted = { method: 'POST', headers: this.headers, body: call } as const;
+        const signal = AbortSignal.timeout(within);
         try {
-            const response = await request(this.settings.url, { ...posted, signal: AbortSignal.timeout(within) });
-            return this.understand(method, response, await this.bytes.textOf(response.body));
+            const response = await request(this.settings.url, { ...posted, signal });
+            return this.understand(method, response, await this.bytes.textOf(response.body, signal));
         } catch (error) {
             return { kind: 'failure', message: failureText(error as Error, within), silent: true };
         }

@@ -94,9 +94,9 @@ export const scriptsAttacks: Attack[] = [
     {
         source: 'review: work beyond the bytes received',
         attack: 'An endpoint sends the answers of thirty calls at once, each as long as one may be, and the process runs out of memory.',
-        stoppedBy: 'All answers of an endpoint that are on their way have no more bytes together than one may have.',
+        stoppedBy: 'An answer that has no room beside the others waits until one of them has ended.',
         file: 'tests/offchain/chain/answerBytes.spec.ts',
-        test: 'An endpoint that sends as many bytes as it can fills the memory with no more answers at once than with one',
+        test: 'An endpoint that sends as many bytes as it can fills the memory with no two answers at once that have no room beside each other',
         removed: 'offchain/chain/answerBytes: `arriving`',
     },
     {

@@ -5,6 +5,7 @@ import type { ServerResponse } from 'node:http';
 import { json } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type EndpointSettings, TonHttpChain } from '../../../offchain/chain';
+import { AnswerBytes } from '../../../offchain/chain/answerBytes';
 import { answerOf, serverOf } from '../support/server';
 import { until } from '../support/until';
 
@@ -79,16 +80,36 @@ describe('An endpoint that sends as many bytes as it can', () => {
         });
     });
 
-    it('fills the memory with no more answers at once than with one', async () => {
-        const piece = Buffer.alloc(12 * MIB, ' ');
-        const url = await endpointThat('getAddressInformation', (response) => response.write(piece)); // has no end
-        const [chain] = chainAt({ url, ...SPEED, answerSeconds: 20 }, { url: network.url }).sources;
-        await chain.prices(); // of which the network is known now
+    it('fills the memory with no two answers at once that have no room beside each other', async () => {
+        const answers = new AnswerBytes({ noteBytes: () => undefined });
+        const { signal } = new AbortController();
+        const sent = [0, 0]; // MiB of each answer
+        let end!: () => void;
+        const isOver = new Promise<void>((resolve) => (end = resolve));
+        async function* bodyOf(number: number): AsyncGenerator<Uint8Array> {
+            for (; sent[number] < 40; sent[number]++) yield Buffer.alloc(MIB, ' ');
+            await isOver;
+        }
+        const texts = [0, 1].map((number) => answers.textOf(bodyOf(number), signal));
 
-        const readings = Array.from({ length: 6 }, (_, i) => chain.account(new Address(0, Buffer.alloc(32, i))));
+        await until(() => sent[0] === 40 && sent[1] > 0);
+        await sleep(50); // in which the second one would come to its end
+        expect(sent[1]).toBeLessThan(40);
+        end();
+        expect((await Promise.all(texts)).map((text) => text.length / MIB)).toEqual([40, 40]);
+    });
 
-        await expect(Promise.race(readings)).rejects.toThrow('more than 64 MiB at once');
-        for (const close of closes.splice(0)) close();
-        await Promise.allSettled(readings);
+    it('has no answer wait for another one beyond its own time', async () => {
+        const answers = new AnswerBytes({ noteBytes: () => undefined });
+        const late = new AbortController();
+        async function* endless(): AsyncGenerator<Uint8Array> {
+            for (let sent = 0; sent < 60; sent++) yield Buffer.alloc(MIB, ' ');
+            await new Promise(() => undefined);
+        }
+        void answers.textOf(endless(), new AbortController().signal);
+        const second = answers.textOf(endless(), late.signal);
+
+        setTimeout(() => late.abort(new Error('over')), 100);
+        await expect(second).rejects.toThrow('over');
     });
 });
