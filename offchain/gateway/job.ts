@@ -199,6 +199,15 @@ export class GatewayJob {
         return this.ceilings((one) => one.brokeOff);
     }
 
+    /** How many queries have no ending since their connection ended. */
+    get brokenOff(): number {
+        let count = 0;
+        for (const { brokeOff } of this.reservations.values()) {
+            count += brokeOff ? 1 : 0;
+        }
+        return count;
+    }
+
     /** Bytes of answers whose connection ended, which are kept until their worker gives their endings. */
     get keptBytes(): number {
         let sum = 0;

@@ -32,6 +32,7 @@ const MAX_ELSEWHERE = 4; // such jobs after a while without any: there may be se
 const ROOM_MS = 300_000; // between two jobs that make room for one at another node
 const ONLY_ROOM_MS = 3_600_000; // the same, if it was the only one of its node: each opening costs a fee
 const SHARE_USED = 'what the escrow may still open today is left to other keys';
+const MAX_BROKEN_OFF = 100; // queries without an ending, from which on their job gets no other: each is asked for again
 const MAX_KEPT = 16 << 20; // bytes of answers without an ending, from which on their job gets no other query
 const PAUSE_MS = 30_000; // after a job that was not opened, before another is tried
 
@@ -571,7 +572,8 @@ export class JobPool {
         return stuck;
     }
 
-    // Its money would be enough but for what endings that its worker withholds may cost, or their answers fill memory.
+    // Its money would be enough but for what endings that its worker withholds may cost, or they are too many, or their
+    // answers fill memory.
     private isBlocked(job: GatewayJob): boolean {
         const { unspent, withheld } = job;
         const isReserved = unspent - withheld < this.threshold(job) && unspent >= this.threshold(job);
@@ -821,7 +823,8 @@ const suits = (job: GatewayJob, { needed, preferences, bounds }: Question): bool
 const isOnlyOf = (job: GatewayJob, jobs: readonly GatewayJob[]): boolean =>
     jobs.every((one) => one === job || one.stored.worker !== job.stored.worker);
 
-const keepsTooMuch = ({ keptBytes }: GatewayJob): boolean => keptBytes >= MAX_KEPT;
+const keepsTooMuch = ({ keptBytes, brokenOff, terms }: GatewayJob): boolean =>
+    keptBytes >= MAX_KEPT || brokenOff >= Math.max(MAX_BROKEN_OFF, 2 * terms.maxParallel);
 
 /** A job as preferences see its node. */
 function routedJob({ stored: { worker, tier, terms } }: GatewayJob): RoutedNode {

@@ -945,6 +945,15 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'An app names a node that asks for no money in each request, and the node breaks off every answer and gives no ending: they stay reserved and are asked for again and again, until memory is full and each question of others takes long.',
+        stoppedBy:
+            'A job with a hundred queries without an ending gets no other, and a node with two such jobs no third.',
+        file: 'tests/offchain/gateway/jobAfterJob.spec.ts',
+        test: 'A node that would have one job after the other and breaks off answers that cost nothing, without an ending: two, until it gives them',
+        removed: 'offchain/gateway/pool: `MAX_BROKEN_OFF`',
+    },
+    {
+        source: 'review',
         attack: 'Cheap nodes take only steps that are too small for any prompt: each gets a job, is never asked or blamed, and all requests get a 400 until another job is opened elsewhere, or for ever if there are many such nodes.',
         stoppedBy: 'A node gets no job for a prompt that is too dear for its step, and a job no such request.',
         file: 'tests/offchain/gateway/refusals.spec.ts',

@@ -83,6 +83,28 @@ describe('A node that would have one job after the other', () => {
         expect(jobs()).toHaveLength(2);
     });
 
+    it('and breaks off answers that cost nothing, without an ending: two, until it gives them', async () => {
+        await start();
+        const rates = { prompt: 0n, cached: 0n, completion: 0n, reasoning: 0n };
+        bench.worker.info = (info) => ({ ...info, offers: [{ ...info.offers[0], rates }] });
+        bench.worker.scripts.push(...Array.from({ length: 30 }, () => ({ cut: 1, withholds: true })));
+        const others = Array.from({ length: 98 }, (_, i) => 1000 + i); // as if it had broken them off, too
+        for (const count of [1, 2]) {
+            expect((await bench.post(ask)).body.error.code).toBe('answer_broken');
+            expect(jobs()).toHaveLength(count);
+            others.forEach((number) => jobs()[count - 1].reserve(number, 0n));
+            expect((await bench.post(ask)).body.error.code).toBe('answer_broken');
+            expect(jobs()[count - 1].brokenOff).toBe(100);
+        }
+        expect((await bench.post(ask)).status).toBe(503);
+        expect(jobs()).toHaveLength(2);
+        bench.worker.scripts.length = 0;
+
+        others.forEach((number) => jobs()[1].release({ number } as never));
+        expect((await bench.post(ask)).status).toBe(200);
+        expect(jobs()).toHaveLength(2);
+    });
+
     it('and breaks off in the name of one of two processes: two', async () => {
         await start();
         bench.worker.processes = [bench.worker.url, 'http://127.0.0.1:9'];
