@@ -80,8 +80,15 @@ export class ChainStream {
         this.wakeSoon(); // what changed before is in no stream
         let rest = '';
         for await (const chunk of body.setEncoding('utf8') as AsyncIterable<string>) {
-            const lines = (rest + chunk).split('\n');
-            rest = lines.pop()!.slice(0, MAX_LINE);
+            rest += chunk;
+            if (!chunk.includes('\n')) {
+                if (rest.length > MAX_LINE) {
+                    throw new ChainError(`${endpointName(url)} sends a line that has no end`);
+                }
+                continue; // a long line in many pieces would be looked through once for each
+            }
+            const lines = rest.split('\n');
+            rest = lines.pop()!;
             if (lines.some(isEvent)) {
                 onEvent();
                 this.wakeSoon();

@@ -795,6 +795,14 @@ export const workerAttacks: Attack[] = [
         removed: 'offchain/chain/order: `answerSoon` in `carryElsewhere`',
     },
     {
+        source: 'review: work beyond the bytes received',
+        attack: 'A stream sends a line of a megabyte without an end, and then a byte at a time: the line is looked through for each, which takes half of the process.',
+        stoppedBy: 'A line is looked through once it has an end, and the connection is ended if it has none.',
+        file: 'tests/offchain/chain/stream.spec.ts',
+        test: 'A stream of the chain takes a change that comes in pieces, and begins again after a line that has no end',
+        removed: 'offchain/chain/stream: the end of a line that is too long',
+    },
+    {
         source: 'review',
         attack: 'The first of three endpoints names the number of each order of a wallet as unused once it is executed: it counts as lapsed, "nothing was sent", and whoever sends again pays twice.',
         stoppedBy: 'The number is read of the data of the wallet, which most endpoints show alike.',

@@ -101,6 +101,18 @@ describe('A stream of the chain', () => {
         await until(() => wakes === 2);
     });
 
+    it('takes a change that comes in pieces, and begins again after a line that has no end', async () => {
+        start();
+        await until(() => wakes === 1);
+        for (const piece of EVENT.match(/[^]{1,7}/g)!) subscribers[0].response.write(piece);
+        await until(() => wakes === 2);
+        subscribers[0].response.write('a'.repeat((1 << 20) + 1));
+        await until(() => wakes === 3);
+
+        expect(subscribers).toHaveLength(2);
+        expect(troubles[0]).toContain('sends a line that has no end');
+    });
+
     it('begins again when it ends or is refused, wakes then, and never tells its key', async () => {
         start();
         await until(() => wakes === 1);
