@@ -124,7 +124,7 @@ export async function waitUntil(
 
 /** Repeats a round with pauses between, one at a time. A round that fails is reported and the next one tries again. */
 export class PollLoop {
-    private readonly stopping = new AbortController();
+    private isStopping = false;
     private woken = new AbortController();
     private running: Promise<void> | undefined;
 
@@ -151,12 +151,13 @@ export class PollLoop {
 
     /** Resolves when the current round is over; no other begins. */
     async stop(): Promise<void> {
-        this.stopping.abort();
+        this.isStopping = true;
+        this.woken.abort();
         await this.running;
     }
 
     private async run(): Promise<void> {
-        while (!this.stopping.signal.aborted) {
+        while (!this.isStopping) {
             this.woken = new AbortController();
             try {
                 await this.round();
@@ -168,8 +169,8 @@ export class PollLoop {
     }
 
     private async pause(): Promise<void> {
-        const signal = AbortSignal.any([this.stopping.signal, this.woken.signal]);
         const ms = typeof this.pauseMs === 'number' ? this.pauseMs : this.pauseMs();
-        await sleep(ms, undefined, { signal }).catch(() => undefined);
+        // One signal of its own: those that AbortSignal.any makes of one that lasts would stay in memory.
+        await sleep(ms, undefined, { signal: this.woken.signal }).catch(() => undefined);
     }
 }
