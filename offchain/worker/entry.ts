@@ -16,6 +16,7 @@ export function isStale({ voucher, index }: JobRecord): boolean {
 export class JobEntry {
     private readonly name: string;
     private voucherVerifier: Verifier | undefined;
+    private signed = 0n; // nanoTON, see noteSigned
 
     constructor(
         protected readonly context: WorkerContext,
@@ -42,6 +43,16 @@ export class JobEntry {
     /** nanoTON that the newest voucher promises. */
     get promised(): bigint {
         return this.current.voucher?.cumulative ?? 0n;
+    }
+
+    /** Notes a voucher that its key has signed (nanoTON), also if it is not taken. */
+    noteSigned(promised: bigint): void {
+        this.signed = larger(this.signed, promised);
+    }
+
+    /** The most that the channel can have paid (nanoTON). A store from a backup may not have the newest voucher. */
+    get maxPaid(): bigint {
+        return larger(this.promised, this.signed);
     }
 
     /** nanoTON of the newest voucher that the channel has not yet confirmed to have paid. */

@@ -703,7 +703,7 @@ export class ServedChannel {
 
     /** Why a channel cannot have come to a snapshot; undefined if it can. */
     private objectionTo({ paid, refundAt }: ChannelSnapshot): ChannelUnreadable | undefined {
-        if (paid > this.entry.promised) {
+        if (paid > this.entry.maxPaid) {
             return new ChannelUnreadable(
                 new Error('The API says that it has paid more than any voucher here promises'),
             );

@@ -56,6 +56,7 @@ async function isNewer(context: WorkerContext, job: WorkerJob, voucher: SignedVo
     if (!(await job.verifier.verifyAside(Voucher.hash(payload), voucher.signature))) {
         throw new Refused('bad_voucher', 'The voucher key did not sign this voucher for this channel');
     }
+    job.noteSigned(voucher.cumulative);
     await requirePayable(job, voucher);
     if (!(await job.channel.covers(voucher.cumulative))) {
         throw new Refused('bad_voucher', 'The voucher promises more than the channel holds and has paid');

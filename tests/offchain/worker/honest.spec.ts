@@ -332,6 +332,19 @@ describe('cocoon worker restore', () => {
         expect(fixture.chain.paidBy(client.channel)).toBe(newer.cumulative);
     });
 
+    it('takes and claims vouchers of a channel that has paid more since the backup than its vouchers promise', async () => {
+        await disaster();
+        const { balance } = await fixture.chain.account(client.channel);
+        fixture.chain.change(client.channel, { paid: client.owed(), balance: balance - client.owed() });
+        await restore();
+        const worker = await start({ keyFile: file('new.json') }, readKeys(file('new.json')));
+        client.url = worker.url;
+        const newer = client.voucher(client.owed() + 1000n, client.count());
+
+        expect((await client.pay(newer)).status).toBe(200);
+        expect(await worker.claimNow()).toMatchObject({ claimed: 1, amount: 1000n, failed: 0 });
+    });
+
     it('without a backup leaves an empty store that the old key cannot use', async () => {
         await disaster();
         expect(await restore(file('new.json'), '')).toMatchObject({ results: 0 });
