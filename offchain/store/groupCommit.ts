@@ -94,16 +94,24 @@ export class GroupCommit<Schema> extends WriteQueue<HotOrCold<Schema>> implement
     }
 
     private async runEach(group: readonly HotOrCold<Schema>[]): Promise<WriteOutcome[]> {
-        const running = this.db.transaction().execute((transaction) =>
-            runEach(transaction, group, {
-                run: (write) => this.runOne(transaction, write),
-                isOwn,
-                onUndo: () => this.forget(),
-            }),
-        );
+        let cause: unknown; // of the end: the ROLLBACK fails as well where a full disk has undone all
+        const running = this.db.transaction().execute(async (transaction) => {
+            try {
+                return await runEach(transaction, group, {
+                    run: (write) => this.runOne(transaction, write),
+                    isOwn,
+                    onUndo: () => this.forget(),
+                });
+            } catch (error) {
+                cause = error;
+                throw error;
+            }
+        });
         this.cold = running;
         try {
             return await running;
+        } catch (error) {
+            throw cause ?? error;
         } finally {
             this.cold = undefined;
         }

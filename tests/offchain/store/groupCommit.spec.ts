@@ -105,6 +105,17 @@ describe('a group commit', () => {
         expect([failures.length, await db.selectFrom('notes').select('id').execute()]).toEqual([1, [{ id: 1 }]]);
     });
 
+    it('says that the disk was full where that has ended the transaction, which cannot be undone then', async () => {
+        const failures: Error[] = [];
+        const writes = new GroupCommit(db, (error) => failures.push(error));
+        const full = writes.run(async () => {
+            db.file.exec('ROLLBACK'); // as SQLite does by itself when its log finds no room
+            throw new SqliteError('database or disk is full', 'SQLITE_FULL');
+        });
+        await expect(full).rejects.toThrow('could not commit');
+        expect(failures).toMatchObject([{ cause: { message: 'database or disk is full' } }]);
+    });
+
     describe('of hot writes', () => {
         interface Count {
             id: number;
