@@ -30,6 +30,7 @@ import { requireFeatures } from './request';
 import type { Delta, Receipt } from './types';
 
 const SESSION_TRIES = 2; // of a question at a worker that begins again
+const MAX_BROKEN_OFF = 100; // queries without an ending, from which on their job takes no other: each is asked for again
 const MAX_KEPT = 16 << 20; // bytes of answers without an ending, from which on their job takes no other query
 const END_MS = 5_000; // for the ending of an answer that the caller cut
 
@@ -60,7 +61,8 @@ export async function* askWorker(
     if (job.running >= job.stored.terms.maxParallel) {
         throw new ClientError('too_many', 'As many queries run as the terms of the job allow', 'Wait for one to end.');
     }
-    if (job.keptBytes >= MAX_KEPT) {
+    const isMany = job.reservations.size - job.running >= Math.max(MAX_BROKEN_OFF, 2 * job.stored.terms.maxParallel);
+    if (job.keptBytes >= MAX_KEPT || isMany) {
         const message =
             'The worker withholds the endings of answers that broke off, which are in memory until it gives them';
         throw new ClientError('too_many', message, 'Settle this job, and open one at another node.');

@@ -759,6 +759,14 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'The same with short answers that cost nothing: each question has all endings asked for again.',
+        stoppedBy: 'A job with a hundred queries without an ending takes no other question.',
+        file: 'tests/client/refusals.spec.ts',
+        test: 'A client and a worker that lies sends nothing more to a worker that gave no ending of a hundred queries',
+        removed: 'client/query: `MAX_BROKEN_OFF`',
+    },
+    {
+        source: 'review',
         attack: 'A node hands out five million bytes of empty records for each query that broke off, and a gateway takes each apart for a second, again and again.',
         stoppedBy:
             'Records are counted before any is taken apart: without an ending none is, and no more than frames may be.',

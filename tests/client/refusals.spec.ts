@@ -369,4 +369,17 @@ describe('A client and a worker that lies', () => {
         await expect(job.ask(QUESTION).text()).rejects.toMatchObject({ code: 'too_many' });
         expect(state.stored.highest).toBe(1);
     });
+
+    it('sends nothing more to a worker that gave no ending of a hundred queries', async () => {
+        const { job, state } = await openJob();
+        change = (records) => without(records, RecordType.Result);
+        answer = async (path, response) =>
+            path.includes('/queries/') ? new Response('<h1>Not Found</h1>', { status: 404 }) : response;
+        await expect(job.ask(QUESTION).text()).rejects.toMatchObject({ code: 'broken_off' });
+        const [one] = state.reservations.values();
+        for (let number = 1002; number <= 1099; number++) state.reservations.set(number, { ...one, query: undefined });
+
+        await expect(job.ask(QUESTION).text()).rejects.toMatchObject({ code: 'broken_off' });
+        await expect(job.ask(QUESTION).text()).rejects.toMatchObject({ code: 'too_many' });
+    });
 });
