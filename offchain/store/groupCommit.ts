@@ -94,26 +94,34 @@ export class GroupCommit<Schema> extends WriteQueue<HotOrCold<Schema>> implement
     }
 
     private async runEach(group: readonly HotOrCold<Schema>[]): Promise<WriteOutcome[]> {
-        let cause: unknown; // of the end: the ROLLBACK fails as well where a full disk has undone all
-        const running = this.db.transaction().execute(async (transaction) => {
-            try {
-                return await runEach(transaction, group, {
-                    run: (write) => this.runOne(transaction, write),
-                    isOwn,
-                    onUndo: () => this.forget(),
-                });
-            } catch (error) {
-                cause = error;
-                throw error;
-            }
-        });
+        const running = this.inTransaction((transaction) =>
+            runEach(transaction, group, {
+                run: (write) => this.runOne(transaction, write),
+                isOwn,
+                onUndo: () => this.forget(),
+            }),
+        );
         this.cold = running;
         try {
             return await running;
-        } catch (error) {
-            throw cause ?? error;
         } finally {
             this.cold = undefined;
+        }
+    }
+
+    private async inTransaction<Result>(run: (transaction: Transaction<Schema>) => Promise<Result>): Promise<Result> {
+        const transaction = await this.db.startTransaction().execute();
+        try {
+            const result = await run(transaction);
+            await transaction.commit().execute();
+            return result;
+        } catch (error) {
+            // Where the disk is full, SQLite may have undone all: then the ROLLBACK fails as well.
+            await transaction
+                .rollback()
+                .execute()
+                .catch(() => undefined);
+            throw error;
         }
     }
 

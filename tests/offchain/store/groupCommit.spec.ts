@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SqliteError } from 'better-sqlite3';
-import { sql } from 'kysely';
+import { SqliteDriver, sql } from 'kysely';
 import { amountToBytes, type Database, openDatabase } from '../../../offchain/store/database';
 import { GroupCommit } from '../../../offchain/store/groupCommit';
 import { HotRows } from '../../../offchain/store/hotRows';
@@ -105,15 +105,26 @@ describe('a group commit', () => {
         expect([failures.length, await db.selectFrom('notes').select('id').execute()]).toEqual([1, [{ id: 1 }]]);
     });
 
-    it('says that the disk was full where that has ended the transaction, which cannot be undone then', async () => {
-        const failures: Error[] = [];
-        const writes = new GroupCommit(db, (error) => failures.push(error));
-        const full = writes.run(async () => {
-            db.file.exec('ROLLBACK'); // as SQLite does by itself when its log finds no room
+    it('says why it takes no more writes where SQLite has undone all by itself, as on a full disk', async () => {
+        const causeOf = async (write: () => Promise<void>) => {
+            const failures: Error[] = [];
+            const failed = new GroupCommit(db, (error) => failures.push(error)).run(write);
+            await expect(failed).rejects.toThrow('could not commit');
+            return failures.map(({ cause }) => (cause as Error).message);
+        };
+        const undo = () => db.file.exec('ROLLBACK');
+        const during = await causeOf(async () => {
+            undo();
             throw new SqliteError('database or disk is full', 'SQLITE_FULL');
         });
-        await expect(full).rejects.toThrow('could not commit');
-        expect(failures).toMatchObject([{ cause: { message: 'database or disk is full' } }]);
+        expect(during).toEqual(['database or disk is full']);
+        expect(db.file.inTransaction).toBe(false);
+        jest.spyOn(SqliteDriver.prototype, 'commitTransaction').mockImplementationOnce(async () => {
+            undo();
+            throw new SqliteError('database or disk is full', 'SQLITE_FULL');
+        });
+        expect(await causeOf(async () => undefined)).toEqual(['database or disk is full']);
+        expect(await db.selectFrom('notes').selectAll().execute()).toEqual([]);
     });
 
     describe('of hot writes', () => {
