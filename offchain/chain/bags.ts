@@ -93,11 +93,15 @@ export function excessOfTransaction(bag: string): string | undefined {
 }
 
 /**
- * Code or data of an account; undefined if it has none, or more cells than any contract of this project: to read those
- * of a large one takes a second, in which nothing else is done.
+ * Code or data of an account; undefined if it has none, one that cannot be read, or more cells than any contract of
+ * this project: to read those of a large one takes a second, in which nothing else is done.
  */
 export function smallCell(bag: Buffer | null): Cell | undefined {
-    return bag === null || cellsOf(bag) > MAX_OWN ? undefined : Cell.fromBoc(bag)[0];
+    try {
+        return bag === null || cellsOf(bag) > MAX_OWN ? undefined : Cell.fromBoc(bag)[0];
+    } catch {
+        return undefined;
+    }
 }
 
 /**

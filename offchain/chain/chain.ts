@@ -29,7 +29,7 @@ import { majorityAnswers } from './majority';
 export interface ChainAccount {
     state: 'active' | 'uninitialized' | 'frozen';
     balance: bigint; // nanoTON
-    code: Cell | undefined; // also undefined if it has more cells than any contract of this project; so is `data`
+    code: Cell | undefined; // also if it cannot be read, or is larger than any of this project; so is `data`
     data: Cell | undefined;
     at: number; // unix seconds of the chain
 }

@@ -3,6 +3,7 @@ import { Cell } from '@ton/core';
 import { type Dispatcher, request } from 'undici';
 import { isOnThisMachine } from '../process/publicAddress';
 import { retryAfterOf } from '../process/retryAfter';
+import { isAccountShape } from './accountShape';
 import { AnswerBytes } from './answerBytes';
 import { excessOf } from './bags';
 import { Budget } from './budget';
@@ -146,6 +147,9 @@ export class Endpoint {
         const { sync_utime: at, balance } = (answer.result ?? {}) as { sync_utime?: unknown; balance?: unknown };
         if (!isTime(at) || !isBalance(balance)) {
             return { kind: 'failure', message: 'answers with a time or a balance that no account has' };
+        }
+        if (!isAccountShape(answer.result)) {
+            return { kind: 'failure', message: 'answers with an account that cannot be read' };
         }
         const now = performance.now() / 1000;
         const since = this.reportedTime?.at === at ? this.reportedTime!.since : now;

@@ -84,6 +84,14 @@ export const scriptsAttacks: Attack[] = [
         removed: 'offchain/chain/api: `usualMs` in `soonest`',
     },
     {
+        source: 'review',
+        attack: 'The first of two endpoints shows each account in a form that no client reads: every reading throws, and the other endpoint is never asked.',
+        stoppedBy: 'An account in another form counts as no answer, and the next endpoint is asked.',
+        file: 'tests/offchain/chain/impossible.spec.ts',
+        test: 'An endpoint that says what cannot be of an account, as no state that there is, has the next one asked',
+        removed: 'offchain/chain/endpoint: `isAccountShape`',
+    },
+    {
         source: 'review: work beyond the bytes received',
         attack: 'One of three endpoints shows each account with 50 MB of data, which no other does: with four readings a second the process stands still for most of the time.',
         stoppedBy: 'An endpoint that sends more than is read in passing has no calls for a while.',

@@ -58,6 +58,12 @@ describe('An endpoint that says what cannot be', () => {
         ['more than all coins there are', { balance: (1n << 64n).toString() }],
         ['a part of a nanoTON', { balance: 0.5 }],
         ['no balance', { balance: 'much' }],
+        ['no state that there is', { state: 'lost' }],
+        ['code that is no text', { code: null }],
+        ['data that is no text', { data: 1 }],
+        ['other coins that are none', { extra_currencies: [1] }],
+        ['no last transaction', { last_transaction_id: {} }],
+        ['no block', { block_id: null }],
     ])('of an account, as %s, has the next one asked', async (_, change) => {
         const { at } = await chainAt(network.url).account(ACCOUNT);
         showsAccounts(change);
@@ -65,6 +71,13 @@ describe('An endpoint that says what cannot be', () => {
         const shown = await chainAt(liar.url, network.url).account(ACCOUNT);
         expect(shown.balance).toBe(COIN);
         expect(Math.abs(shown.at - at)).toBeLessThan(3600);
+    });
+
+    it('of the data of an account shows one without data', async () => {
+        showsAccounts({ state: 'active', data: 'AAAAAAAA' });
+
+        const { state, data } = await chainAt(liar.url).account(ACCOUNT);
+        expect({ state, data }).toEqual({ state: 'active', data: undefined });
     });
 
     it('is told from one that says -1 of an account that is none', async () => {
