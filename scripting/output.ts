@@ -15,10 +15,11 @@ export const ton = (nano: bigint) => `${formatTon(nano)} TON`;
 export const when = (seconds: number) =>
     seconds === 0 ? 'never' : `${new Date(seconds * 1000).toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 
-/** Rows in two columns. Strangers wrote some of the values on chain. */
+/** Rows in two columns. Strangers wrote some of the values on chain, and none of them makes a row of its own. */
 export function table(rows: readonly Row[], indent = '  '): string {
     const width = Math.max(0, ...rows.map(([name]) => name.length));
-    return forTerminal(rows.map(([name, value]) => `${indent}${name.padEnd(width)}  ${value}`.trimEnd()).join('\n'));
+    const inRow = (text: string) => forTerminal(text).replaceAll('\n', '\\u000a');
+    return rows.map(([name, value]) => `${indent}${inRow(`${name.padEnd(width)}  ${value}`)}`.trimEnd()).join('\n');
 }
 
 /** The name of what a message does. */

@@ -345,6 +345,7 @@ describe('Each script', () => {
 describe('A table that is printed', () => {
     it('moves no cursor and hides nothing, whatever a stranger wrote on chain', () => {
         expect(table([['node 0', 'http://a/\u001b[2J\u202e']])).toBe('  node 0  http://a/\\u001b[2J\\u202e');
+        expect(table([['node 0', 'http://a/\n  node 1  b']])).toBe('  node 0  http://a/\\u000a  node 1  b');
     });
 });
 
