@@ -107,11 +107,15 @@ export class RunningQuery implements ActiveQuery {
      * fails of queries that never ran: an accept that is dropped would stay on the disk with its fail.
      */
     requireStart(): void {
-        const { terms, unpaid } = this.job;
-        const { client } = this.credit;
-        if (unpaid.isEmpty && (this.cutBy !== undefined || !client.canStart(terms.step, this.mayRun, this.job.id))) {
+        if (this.job.unpaid.isEmpty && !this.canStart) {
             throw new Refused('declined', 'Too many queries of this job were dropped before they ran: pay first');
         }
+    }
+
+    /** True if the model may begin at once, and need not wait for credit. */
+    get canStart(): boolean {
+        const { client } = this.credit;
+        return this.cutBy === undefined && client.canStart(this.job.terms.step, this.mayRun, this.job.id);
     }
 
     /**

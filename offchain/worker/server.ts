@@ -46,6 +46,7 @@ const OCTETS = 'application/octet-stream';
 const JOB_BYTES = 16 << 10; // maximal bytes of a request that registers a job
 const MAX_STORED = 8; // stored answers that are read and sent at once
 const STORED_SECONDS = 60; // for one of them to be sent
+const WAITING_BYTES = 16 << 20; // of sealed requests that wait for credit; parsed they may take twenty times that
 const DECIDED_BYTES = 32 << 20; // of the large sealed requests on which is decided; opened and parsed they take several times that
 
 /** The server, not yet listening. */
@@ -57,6 +58,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
     addCors(server);
     const turns = new Turns(MAX_STORED);
     const decided = new BytesInUse(DECIDED_BYTES);
+    const waiting = new BytesInUse(WAITING_BYTES);
     const proxies = new Proxies(listen.proxies);
     const sendStored = async (
         request: FastifyRequest,
@@ -158,7 +160,10 @@ export function createServer(parts: ServerParts): FastifyInstance {
                 case 'declined':
                     return reply.type(OCTETS).send(encodeRecord(RecordType.Decline, admission.receipt));
                 case 'new':
-                    return run(parts, { job, sink, reply, ...admission });
+                    return run(parts, {
+                        ...{ job, sink, reply, ...admission },
+                        holdWaiting: () => waiting.take(job.sharer, sealed.length),
+                    });
             }
         });
         return reply;
@@ -174,22 +179,27 @@ interface NewRun {
     running: RunningQuery;
     accept: () => Promise<Buffer>;
     discard: () => void;
+    /** Counts the query among those that wait for credit, until it calls the result. Throws {@link NoRoom}. */
+    holdWaiting: () => () => void;
 }
 
 async function run(
     { context, stopping }: ServerParts,
-    { job, sink, reply, running, accept, discard }: NewRun,
+    { job, sink, reply, running, accept, discard, holdWaiting }: NewRun,
 ): Promise<void> {
     const { number } = running;
     let receipt: Buffer;
+    let release: (() => void) | undefined;
     try {
         requireOpen(stopping);
         sink.onClose(() => running.leave());
         running.requireStart();
+        release = running.canStart ? undefined : holdWaiting();
         const accepting = accept();
         running.prepare();
         receipt = await accepting;
     } catch (error) {
+        release?.();
         running.discard();
         discard();
         throw error;
@@ -204,6 +214,8 @@ async function run(
     } catch (error) {
         context.log.error({ ...job.logName, number, err: error }, 'query not ended');
         reply.raw.destroy();
+    } finally {
+        release?.();
     }
 }
 

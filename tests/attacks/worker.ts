@@ -1814,4 +1814,12 @@ export const workerAttacks: Attack[] = [
         test: 'An endpoint that lies about what can be claimed and never says what a claim must carry of channels that are gone keeps no other from being claimed',
         removed: 'worker: the value of a claim that no endpoint tells (ClaimSender.value)',
     },
+    {
+        source: 'review',
+        attack: 'Clients of many escrows have hundreds of large queries accepted that wait for credit, each of which takes twenty times its bytes in memory, and the worker runs out of it.',
+        stoppedBy: 'Of the requests that wait for credit 16 MiB are held at once, and of one client half.',
+        file: 'tests/regression/offchain-limits.spec.ts',
+        test: 'A client whose large queries wait for credit has few of them held in memory at once, and the others refused without a signature',
+        removed: 'worker: the room for requests that wait for credit (createServer)',
+    },
 ];

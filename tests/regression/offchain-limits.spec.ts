@@ -15,7 +15,7 @@ import { ChainError, type Urgency } from '../../offchain/chain';
 import { encodeQuery, paths } from '../../offchain/link';
 import { Turns } from '../../offchain/process/doors';
 import { openWorkerStore } from '../../offchain/store/open';
-import type { Step } from '../offchain/support/backend';
+import { ECHO, type Step } from '../offchain/support/backend';
 import { FakeChain } from '../offchain/support/chain';
 import { DAY, type Sealed, TestClient } from '../offchain/support/client';
 import { until } from '../offchain/support/until';
@@ -189,6 +189,43 @@ describe('A client that sends large queries while the chain does not answer', ()
         await Promise.all(answers);
         expect(refused).toBe(2);
         expect((await client.ask(20, 'hello')).text).toBe('hello');
+    });
+});
+
+describe('A client whose large queries wait for credit', () => {
+    it('has few of them held in memory at once, and the others refused without a signature', async () => {
+        const rates = { prompt: '1000', cached: '1000', completion: '10000000000', reasoning: '20000000000' };
+        fixture = await startFixture({ limits: { startSteps: 1 }, creditSeconds: 1, offers: [{ model: ECHO, rates }] });
+        const hello: Step[] = [
+            { type: 'prompt', prompt: 1, cached: 0 },
+            { type: 'delta', content: 'hello', tokens: 1 },
+            { type: 'end', finish: 'stop' },
+        ];
+        fixture.backend.script = (asked) => [
+            ...(JSON.stringify(asked).length > 1000 ? [{ type: 'pause' } as const] : []),
+            ...hello,
+        ];
+        const client = await withJob({ step: 1000n * TOKEN, maxParallel: 8 });
+        const queries = Array.from({ length: 8 }, (_, i) => client.seal(i + 1, 'x'.repeat(1_900_000)));
+        const answers = queries.map((query) => client.send(query, { pays: false }));
+        let refused = 0;
+        answers.forEach((answer) => void answer.then(({ status }) => (refused += status === 503 ? 1 : 0)));
+        await until(() => refused === 3); // one runs, and four wait
+
+        const other = await withJob({ step: 1000n * TOKEN });
+        expect((await other.ask(1, 'hello')).text).toBe('hello');
+        let ended = 0;
+        const last = Promise.all(answers).then(async () => {
+            await client.pay();
+            return client.send(client.seal(20, 'x'.repeat(1_900_000)));
+        });
+        void last.finally(() => ended++);
+        await until(async () => {
+            fixture.backend.go();
+            return ended > 0;
+        });
+        expect(refused).toBe(3);
+        expect((await last).text).toBe('hello');
     });
 });
 
