@@ -924,7 +924,7 @@ export const scriptsAttacks: Attack[] = [
         attack: 'joinMarket is run again while the registry has not answered the Join of the first run, and the stake is sent a second time',
         source: 'review: scripts',
         stoppedBy: 'a Join that is under way is waited for',
-        file: 'tests/deploy/joining.spec.ts',
+        file: 'tests/deploy/refusals.spec.ts',
         test: 'joinMarket run again waits for a Join that is under way, and stakes nothing twice',
         removed: 'scripts/joinMarket: `waitForJoin`',
     },

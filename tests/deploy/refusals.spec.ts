@@ -4,8 +4,9 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readAddress } from '@cocoon-market/wrappers';
-import { Address, toNano } from '@ton/core';
+import { Provider, readAddress } from '@cocoon-market/wrappers';
+import { Address, Cell, loadStateInit, toNano } from '@ton/core';
+import { internal } from '@ton/sandbox';
 import { faucetFor, identify } from '../../scripting/network';
 import { run as checkDeployment } from '../../scripts/checkDeployment';
 import { run as deployMarket } from '../../scripts/deployMarket';
@@ -16,6 +17,7 @@ import { run as proposeRules } from '../../scripts/proposeRules';
 import { run as setUpEscrow } from '../../scripts/setUpEscrow';
 import { freshWallet } from './support/network';
 import { providerOf, ScriptStage } from './support/scripts';
+import { until } from '../offchain/support/until';
 import { randomSigningKey } from '../support/keys';
 
 const KEYS = [1, 2, 3].map(() => randomSigningKey().publicKey.toString('hex')).join(',');
@@ -192,6 +194,36 @@ describe("A node of one's own on this machine, at mainnet's id", () => {
         expect(said).toMatch(/profile +params\/mainnet\.json\n/);
         expect(said).toMatch(/changes wait +7d\n/);
         await mainnet.close();
+    });
+});
+
+describe('joinMarket run again', () => {
+    it('waits for a Join that is under way, and stakes nothing twice', async () => {
+        const { blockchain } = stage.network;
+        const printed = await stage.run(joinMarket, ['--stake', '1', '--print', '--json']);
+        const [first] = JSON.parse(printed.split('\n').pop()!) as Record<
+            'address' | 'value' | 'body' | 'stateInit',
+            string
+        >[];
+        const to = Address.parse(first.address);
+        const stateInit = loadStateInit(Cell.fromBase64(first.stateInit).beginParse());
+        const body = Cell.fromBase64(first.body);
+        const message = { from: stage.wallet.address, to, value: BigInt(first.value), body, stateInit };
+        const steps = await blockchain.sendMessageIter(internal(message));
+        await steps.next(); // the Provider asks the Registry
+        const provider = blockchain.openContract(Provider.fromAddress(to));
+        expect(await provider.getProviderState()).toMatchObject({ rulesVersion: 0n, stake: toNano('1') });
+
+        const running = stage.run(joinMarket, ['--stake', '1', '--yes']);
+        const looks = stage.network.disturbances.calls;
+        const before = looks.get('runGetMethod') ?? 0;
+        await until(() => (looks.get('runGetMethod') ?? 0) > before + 10);
+        for await (const _ of steps) {
+            // the Registry answers
+        }
+
+        expect(await running).toContain('Nothing to do: this wallet is a provider.');
+        expect(await provider.getProviderState()).toMatchObject({ rulesVersion: 1n, stake: toNano('1') });
     });
 });
 
