@@ -72,26 +72,6 @@ export class Endings {
             job.returnLease(number); // nothing more is paid; it is fetched again if the account exists after all
             return true;
         }
-        const { worker } = job.stored;
-        const turns = this.turns.get(worker) ?? new Turns(MAX_FETCHED, Infinity);
-        this.turns.set(worker, turns);
-        const end = (await turns.take())!;
-        let bytes: Buffer;
-        const cut = new Cut([this.tasks.signal], waits.query * 1000); // a worker may send as slowly as it likes
-        try {
-            bytes = await job.worker.stored(job.stored.hash, number, maxStoredBytes(job.terms), cut.signal);
-        } catch (error) {
-            if (error instanceof WorkerRefusal) {
-                return this.endMissing(lease, received, error, attempt);
-            }
-            if (error instanceof WorkerDown) {
-                return false;
-            }
-            throw error;
-        } finally {
-            cut.release();
-            end();
-        }
         const incoming = new IncomingAnswer(
             sentQueryOf(job.stored, query),
             job.verifier,
@@ -103,6 +83,26 @@ export class Endings {
                 late: true,
             },
         );
+        const { worker } = job.stored;
+        const turns = this.turns.get(worker) ?? new Turns(MAX_FETCHED, Infinity);
+        this.turns.set(worker, turns);
+        const end = (await turns.take())!;
+        let bytes: Buffer;
+        const cut = new Cut([this.tasks.signal], waits.query * 1000); // a worker may send as slowly as it likes
+        try {
+            bytes = await job.worker.stored(job.stored.hash, number, maxStoredBytes(job.terms), cut.signal);
+        } catch (error) {
+            end();
+            if (error instanceof WorkerRefusal) {
+                return this.endMissing(lease, received, error, attempt);
+            }
+            if (error instanceof WorkerDown) {
+                return false;
+            }
+            throw error;
+        } finally {
+            cut.release();
+        }
         try {
             const ending = await takeStored(incoming, bytes, received);
             if (ending === undefined) {
@@ -116,6 +116,8 @@ export class Endings {
             }
             this.closing.abandon(job, error.message); // also while its evidence cannot be stored
             await refuse(lease, incoming, { breach: error, at: clock.read().now });
+        } finally {
+            end();
         }
         return true;
     }

@@ -1,6 +1,7 @@
 import { Finish, jobHash, Voucher, voucherFor } from '@cocoon-market/wrappers';
 import { clientKeys, Gateway } from '../../../offchain/gateway';
 import { WorkerClient } from '../../../offchain/gateway/workers';
+import { eventLoop } from '../../../offchain/process/loopShare';
 import { Tasks } from '../../../offchain/process/tasks';
 import { openGatewayStore } from '../../../offchain/store/sqliteGateway';
 import { join } from 'node:path';
@@ -68,6 +69,24 @@ describe('A gateway that starts again', () => {
 
         expect(fetched()).toBe(4);
         bench.worker.dripped = -1;
+    });
+
+    it('asks for no fifth ending while four that have come wait for their turns of the event loop', async () => {
+        await start();
+        await bench.post(ask);
+        const begin: (() => void)[] = [];
+        const take = jest.spyOn(eventLoop, 'take').mockImplementation(() => new Promise((turn) => begin.push(turn)));
+        const fetched = () => bench.worker.wire.filter(({ path }) => path.includes('/queries/')).length;
+        for (let time = 0; time < 7; time++) {
+            bench.worker.scripts.push({ cut: 1 });
+            await bench.post(ask);
+        }
+        await until(() => begin.length >= 4 && job().unfinished.length === 7);
+
+        expect([begin.length, fetched()]).toEqual([4, 4]);
+        take.mockRestore();
+        begin.forEach((turn) => turn());
+        await until(() => job().unfinished.length === 0);
     });
 
     it('asks no longer for the ending of a query whose job has ended, and asks again once its account exists', async () => {
