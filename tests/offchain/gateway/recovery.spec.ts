@@ -1,3 +1,4 @@
+// Longer than 350 lines because its cases share one set-up.
 import { Finish, jobHash, Voucher, voucherFor } from '@cocoon-market/wrappers';
 import { clientKeys, Gateway } from '../../../offchain/gateway';
 import { WorkerClient } from '../../../offchain/gateway/workers';
