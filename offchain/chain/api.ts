@@ -171,7 +171,8 @@ export class ChainApi {
             }
             last = errorOf(endpoint, answer);
             if (answer.kind === 'busy') {
-                triesUntil = Infinity; // the endpoint serves, only not so fast: the call waits for its turn again
+                // The endpoint serves, only not so fast: the call waits for its turn again, as long as for the first.
+                triesUntil = turnUntil + TROUBLE[urgency];
                 continue;
             }
             if (isMessage && (last.exitCode !== undefined || REFUSED.test(answer.message))) {

@@ -92,6 +92,14 @@ export const scriptsAttacks: Attack[] = [
         removed: 'offchain/chain/endpoint: `isAccountShape`',
     },
     {
+        source: 'review',
+        attack: 'Two endpoints, and there is no other, refuse each call as one too many after a second: a call goes from one to the other for ever.',
+        stoppedBy: 'A call that is refused so waits as long as for its first turn, and is then given up.',
+        file: 'tests/offchain/chain/unusable.spec.ts',
+        test: 'An endpoint that always has one call too many, and says so late, as the other one does, keeps no call for ever',
+        removed: 'offchain/chain/api: the end of the tries after 429',
+    },
+    {
         source: 'review: work beyond the bytes received',
         attack: 'One of three endpoints shows each account with 50 MB of data, which no other does: with four readings a second the process stands still for most of the time.',
         stoppedBy: 'An endpoint that sends more than is read in passing has no calls for a while.',

@@ -111,6 +111,19 @@ describe('An endpoint', () => {
         expect(calls).toBeLessThan(readings.length / 2);
     });
 
+    it('that always has one call too many, and says so late, as the other one does, keeps no call for ever', async () => {
+        const real = performance.now.bind(performance);
+        let passed = 0; // milliseconds
+        jest.spyOn(performance, 'now').mockImplementation(() => real() + passed);
+        const busy = (method: string, response: ServerResponse) => {
+            passed += isAboutNetwork(method) ? 0 : 1500; // longer than the other one is not asked
+            return !isAboutNetwork(method) && says(response, 429, { ...ERROR, code: 429 });
+        };
+        const chain = chainAt(await endpointThat(busy), await endpointThat(busy));
+
+        await expect(chain.as('stranger').account(ACCOUNT)).rejects.toThrow('takes no more calls');
+    });
+
     it('that answers as late as it may keeps one call waiting, and none of the next ones', async () => {
         const real = performance.now.bind(performance);
         let passed = 0; // milliseconds
