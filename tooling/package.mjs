@@ -61,6 +61,12 @@ const forBrowsers = {
                 ? { path: join(root, 'client/platform/crypto.ts') }
                 : undefined,
         );
+        // The turns of the event loop in which offchain/process does long work.
+        onResolve({ filter: /^node:timers$/ }, ({ importer }) =>
+            /[/\\]offchain[/\\]process[/\\]/.test(importer)
+                ? { path: join(root, 'client/platform/timers.ts') }
+                : undefined,
+        );
         onResolve({ filter: /^(node:)?crypto$/ }, () => ({ path: 'crypto', namespace: 'absent' }));
         // Messages of zod in forty languages.
         onResolve({ filter: /locales\/index\.js$/ }, () => ({ path: 'locales', namespace: 'absent' }));

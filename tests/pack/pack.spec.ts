@@ -135,6 +135,18 @@ describe('The packed wrappers', () => {
     });
 });
 
+describe('The packed client', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'cocoon-pack-'));
+    afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+    it('names no file of this checkout, nothing of tests, and for browsers no module of Node.js', () => {
+        const installed = install('client', folder);
+
+        expect(existsSync(join(installed, 'dist/web/index.mjs'))).toBe(true);
+        expect(strangersIn(installed, folder)).toEqual([]);
+    });
+});
+
 describe('The packed local network', () => {
     const folder = mkdtempSync(join(tmpdir(), 'cocoon-pack-'));
     let installed: string;
