@@ -213,9 +213,9 @@ export class WorkerJob extends JobEntry {
     /** nanoTON of the newest voucher that are paid, or will be: of a channel that is gone, what it has paid. */
     private get paid(): bigint {
         const { channel, promised, record, settled } = this;
-        const { confirmedPaid, lastClaimPaid, snapshot } = record;
+        const { confirmedPaid, lastClaimPaid } = record;
         return channel.isGone
-            ? smaller(promised, [lastClaimPaid, snapshot.paid].reduce(larger, confirmedPaid))
+            ? smaller(promised, [lastClaimPaid, channel.paid].reduce(larger, confirmedPaid))
             : (settled.amount ?? 0n);
     }
 

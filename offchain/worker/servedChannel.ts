@@ -17,6 +17,7 @@ import { Refused } from './refusal';
 import {
     agreedAmount,
     agreedLimit,
+    agreedPaid,
     type ChannelVote,
     type EndpointWord,
     heldBy,
@@ -52,6 +53,7 @@ export class ServedChannel {
     private falls = 0; // how often the first endpoint has shown far less than before
     private hasFallen = false; // and most endpoints have not said yet what is left
     private agreed = 0n; // the same, that most of all endpoints have shown
+    private agreedPaid = 0n; // of it, that it has paid
     private covered = 0n; // the same, or what few confirmed while the others did not answer
     private trusted: bigint; // nanoTON with what it has paid, that are believed until most endpoints are compared
     private fromFew: { amount: bigint; until: number } | undefined; // nanoTON, while most do not answer
@@ -102,7 +104,14 @@ export class ServedChannel {
      */
     get payable(): bigint {
         const isThere = !this.isGone && !this.isLeaving() && this.isSecured();
-        return isThere && this.isConfirmed(this.entry.promised) ? this.funds : this.snapshot.paid;
+        return isThere && this.isConfirmed(this.entry.promised) ? this.funds : this.paid;
+    }
+
+    /** nanoTON that it has paid, as most of several endpoints have shown, or a last claim has come to. */
+    get paid(): bigint {
+        const { confirmedPaid, lastClaimPaid } = this.entry.record;
+        const paid = this.channels.canVote ? larger(this.agreedPaid, confirmedPaid) : this.snapshot.paid;
+        return this.hasEnded ? larger(paid, lastClaimPaid) : paid;
     }
 
     /**
@@ -279,6 +288,7 @@ export class ServedChannel {
 
     /** Takes over what most endpoints show. Less than before is believed only if most show no more. */
     private noteAmounts(vote: ChannelVote): void {
+        this.agreedPaid = larger(this.agreedPaid, agreedPaid(vote));
         const [amount, limit] = [agreedAmount(vote), agreedLimit(vote)];
         if (amount === undefined || limit === undefined) {
             return;

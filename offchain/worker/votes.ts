@@ -97,6 +97,12 @@ export function agreedLimit(vote: ChannelVote): bigint | undefined {
     return amountsIn(vote).at(-1 - (vote.words.length >> 1));
 }
 
+/** nanoTON that most of all endpoints show as paid at least. */
+export function agreedPaid({ words }: ChannelVote): bigint {
+    const paid = words.map(({ snapshot }) => snapshot?.paid ?? 0n).sort((a, b) => (a < b ? 1 : a > b ? -1 : 0));
+    return paid[words.length >> 1] ?? 0n;
+}
+
 /** nanoTON that each endpoint shows that answered, the largest first. */
 function amountsIn({ words }: ChannelVote): bigint[] {
     const amounts = answersIn(words).map(({ snapshot }) => (snapshot === undefined ? 0n : heldBy(snapshot)));

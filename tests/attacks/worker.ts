@@ -1822,4 +1822,12 @@ export const workerAttacks: Attack[] = [
         test: 'A client whose large queries wait for credit has few of them held in memory at once, and the others refused without a signature',
         removed: 'worker: the room for requests that wait for credit (createServer)',
     },
+    {
+        source: 'review',
+        attack: 'A client whose deposit is refunded sends a voucher for what it owes, and the first of three endpoints shows its channel as paid: the debt counts as paid, again and again.',
+        stoppedBy: 'Of several endpoints most must show that a channel has paid.',
+        file: 'tests/offchain/worker/nothing.spec.ts',
+        test: 'A client that pays nothing pays no debt by a voucher of a channel that is gone, and that the first of three endpoints shows as paid',
+        removed: 'worker: what most endpoints show as paid (ServedChannel.paid)',
+    },
 ];
