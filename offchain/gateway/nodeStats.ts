@@ -5,7 +5,7 @@ const NEWEST = 0.3; // part of an average that the newest measurement is
 const QUICKLY = 0.7; // the same of the usual time, when the newest is better
 const SLOWLY = 0.02; // and when it is worse
 const FORGOTTEN = 600; // seconds without a query, after which a worker counts as not measured
-const FORGIVEN = 6 * 3600; // seconds, after which refusals of what a node lists are forgotten
+const FORGIVEN = 6 * 3600; // seconds, after which what a node refused is forgotten, and one that answers none is tried
 const SLOWER = 3; // times its usual time, at which a worker is slow
 const REFUSED = 0.1; // part of the average of refusals that the newest query is
 const MAX_REFUSED = 7; // queries of an API key in a row, from which on a worker answers it nothing, however rare they are
@@ -44,6 +44,8 @@ interface WorkerStats {
 interface Unanswered {
     refused: number;
     failed: number;
+    since: number; // seconds, of the first
+    at: number; // seconds, of the last
 }
 
 export class NodeStats {
@@ -74,7 +76,7 @@ export class NodeStats {
         stats.usual = usual + (time < usual ? QUICKLY : SLOWLY) * (time - usual);
         stats.success = mix(stats.success, 1);
         stats.answered = true;
-        this.unanswered.set(nameOf(url, key), { refused: 0, failed: 0 });
+        this.unanswered.set(nameOf(url, key), this.noneUnanswered());
         const refused = this.refused.get(nameOf(url, key));
         if (refused !== undefined) {
             refused.part -= REFUSED * refused.part;
@@ -98,8 +100,15 @@ export class NodeStats {
         this.unansweredOf(url, key).refused++;
     }
 
+    private noneUnanswered(): Unanswered {
+        return { refused: 0, failed: 0, since: this.now(), at: this.now() };
+    }
+
+    /** To count a query of now. */
     private unansweredOf(url: string, key: string): Unanswered {
-        const unanswered = this.unanswered.get(nameOf(url, key)) ?? { refused: 0, failed: 0 };
+        const last = this.unanswered.get(nameOf(url, key));
+        const unanswered = last === undefined || last.refused + last.failed === 0 ? this.noneUnanswered() : last;
+        unanswered.at = this.now();
         this.unanswered.set(nameOf(url, key), unanswered);
         return unanswered;
     }
@@ -108,6 +117,16 @@ export class NodeStats {
     answersNone(url: string, key: string): boolean {
         const { refused = 0, failed = 0 } = this.unanswered.get(nameOf(url, key)) ?? {};
         return refused >= MAX_REFUSED || failed >= MAX_FAILED;
+    }
+
+    /**
+     * True if a worker that answers an API key nothing is not tried again yet: as long after the last query as it has
+     * answered none, six hours at most. So it gets ever fewer queries of a key, also of one that seldom asks, and one
+     * that was down is soon tried again.
+     */
+    isPassedOver(url: string, key: string): boolean {
+        const { since = 0, at = 0 } = this.unanswered.get(nameOf(url, key)) ?? {};
+        return this.answersNone(url, key) && this.now() - at < Math.min(at - since, FORGIVEN);
     }
 
     /**

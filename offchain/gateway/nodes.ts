@@ -267,9 +267,10 @@ export class Nodes {
         this.infos.delete(url);
     }
 
-    /** True if a worker was down or busy a moment ago, or refuses most queries of the key that asks. */
+    /** True if a worker was down or busy a moment ago, or refuses most queries of the key that asks or answers none. */
     isLast(url: string, { payer }: Pick<Need, 'payer'>): boolean {
-        return this.bans.isCool(url) || this.stats.refuses(url, keyOf(payer));
+        const key = keyOf(payer);
+        return this.bans.isCool(url) || this.stats.refuses(url, key) || this.stats.isPassedOver(url, key);
     }
 
     /**

@@ -937,6 +937,14 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'The same, by saying nothing: the app leaves after a minute, so there is no second attempt, and every first one goes to the cheap nodes.',
+        stoppedBy: 'A node that answers none of the queries of a key comes last for as long again.',
+        file: 'tests/offchain/gateway/refusals.spec.ts',
+        test: 'Cheap nodes that answer nobody and say nothing until the app leaves get ever fewer of the requests that come once in twelve minutes',
+        removed: 'offchain/gateway/nodeStats: `isPassedOver`',
+    },
+    {
+        source: 'review',
         attack: 'The same, by hanging up, once another node has a job, too: it is dearer, and both attempts go to the cheap ones as their weights say.',
         stoppedBy: 'The second attempt goes to a node that answered last, or was not asked yet.',
         file: 'tests/offchain/gateway/refusals.spec.ts',

@@ -1,6 +1,7 @@
 // Longer than 350 lines because every way in which nodes refuse jobs and queries is here.
 import { Reason } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
+import { waits } from '../../../offchain/link';
 import { DAY, HOUR, useMarket } from '../../support/market';
 import { ask, Bench, BenchOptions, MODEL, RATES, startBench, until } from './support';
 import type { Script } from './support/worker';
@@ -320,6 +321,36 @@ describe('Cheap nodes that answer nobody', () => {
             later += 720_000;
             market().blockchain.now = market().now + 720;
         }
+    });
+
+    it('and say nothing until the app leaves get ever fewer of the requests that come once in twelve minutes', async () => {
+        const times: { begin: number } = waits;
+        jest.replaceProperty(times, 'begin', 0);
+        let fail: (() => void) | undefined; // of the query that a node says nothing to
+        const held = () => new Promise<void>((resolve) => (fail = resolve));
+        await start(2, { failAtOnce: Reason.BackendDown, wait: held });
+        const jobs = () => bench.gateway.book.all;
+        let answered = 0;
+        for (let time = 0; time < 30; time++) {
+            const app = new AbortController();
+            const asked = bench.openai.chat.completions.create(ask, { signal: app.signal, maxRetries: 0 });
+            let isOver = false;
+            const over = asked.then(
+                () => answered++,
+                () => undefined,
+            );
+            void over.then(() => (isOver = true));
+            await until(() => isOver || fail !== undefined);
+            app.abort();
+            await over;
+            await until(() => fail === undefined || jobs().some(({ silent }) => silent > 0));
+            fail?.();
+            fail = undefined;
+            await until(() => jobs().every((job) => job.running === 0 && !job.isFirstShown && job.phase === 'open'));
+            later += 720_000;
+            market().blockchain.now = market().now + 720;
+        }
+        expect(answered).toBeGreaterThan(15);
     });
 
     it('keep a gateway from an honest node for some requests only, also if there are five of them', async () => {

@@ -169,6 +169,43 @@ describe('What is measured of a worker', () => {
         expect(measured.answersNone(url, 'bob')).toBe(true);
     });
 
+    it('a worker that answers none is passed over as long again as it answered none, six hours at most', () => {
+        const measured = stats();
+        const passed = () => measured.isPassedOver(url, 'bob');
+        const failAfter = (seconds: number) => {
+            now += seconds;
+            measured.addFailure(url, 'bob');
+        };
+        failAfter(0);
+        now += 100;
+        expect(passed()).toBe(false);
+        failAfter(0);
+        now += 99;
+        expect([passed(), measured.isPassedOver(url, 'eve')]).toEqual([true, false]);
+        now += 1;
+        expect(passed()).toBe(false);
+        failAfter(0);
+        failAfter(0); // at once again, as of many that were under way
+        now += 199;
+        expect(passed()).toBe(true);
+        now += 1;
+        expect(passed()).toBe(false);
+        failAfter(86_400);
+        now += 6 * 3600 - 1;
+        expect(passed()).toBe(true);
+        now += 1;
+        expect(passed()).toBe(false);
+
+        failAfter(0);
+        measured.addAnswer(url, answer(1), [], 'bob');
+        expect(passed()).toBe(false);
+        now += 1000;
+        failAfter(0);
+        failAfter(10);
+        now += 10;
+        expect(passed()).toBe(false); // what was before the answer does not count
+    });
+
     it('a worker answered a key last, or another before it got a query of this one', () => {
         const measured = stats();
         const answered = (...keys: string[]) => keys.map((key) => measured.answeredLast(url, key));
