@@ -118,29 +118,36 @@ export async function outcomeOf(
     return 'waiting'; // the endpoints do not agree
 }
 
-/** As the chain lists what the account took, or as another endpoint does: the first may hide that it took the order. */
+/**
+ * As the chain lists what the account took, or as another endpoint does: the first may hide that it took the order.
+ * @throws ChainError if it is in no list, and most endpoints give none: those that do may hide it
+ */
 async function readOutcome(
     chain: Chain,
     order: Order,
     numberOf: (body: Cell) => number | undefined,
 ): Promise<'executed' | 'overtaken' | undefined> {
-    const outcomes: ('executed' | 'overtaken' | undefined)[] = [];
-    let failure: unknown;
-    for (const source of [chain, ...(chain.others ?? [])]) {
+    const { others = [] } = chain;
+    let outcome: 'overtaken' | undefined;
+    let lists = 0; // of different endpoints
+    let failure: unknown = new ChainError('Too few endpoints list what the wallet took');
+    for (const source of [chain, ...others]) {
         try {
             const accepted = source.accepted?.(order.wallet, { seconds: LIST_SECONDS });
-            outcomes.push(...(accepted === undefined ? [] : [await listedOutcome(accepted, order, numberOf)]));
+            const listed = accepted && (await listedOutcome(accepted, order, numberOf));
+            if (listed === 'executed') {
+                return listed;
+            }
+            outcome ??= listed;
+            lists += accepted !== undefined && (source !== chain || others.length === 0) ? 1 : 0;
         } catch (error) {
-            failure ??= error;
-        }
-        if (outcomes.at(-1) === 'executed') {
-            return 'executed';
+            failure = error;
         }
     }
-    if (outcomes.length === 0) {
+    if (2 * lists <= others.length) {
         throw failure;
     }
-    return outcomes.find((one) => one !== undefined);
+    return outcome;
 }
 
 async function listedOutcome(

@@ -93,6 +93,22 @@ export const scriptsAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'The first endpoint carries an order and answers with a word in a form that no client reads: the order counts as not sent, and is made once more.',
+        stoppedBy: 'Whatever an endpoint adds to its word, the chain tells what became of the order.',
+        file: WALLET,
+        test: 'A wallet whose first endpoint lies takes an order for executed that this endpoint carried, whatever it adds to its word',
+        removed: 'offchain/chain/chain: `sendExternal` without a TonClient',
+    },
+    {
+        source: 'review',
+        attack: 'The first of three endpoints hides that the wallet took an order, while a stranger sends more coins than the others list in time: the order counts as overtaken, and is made once more.',
+        stoppedBy: 'An order is in no list only if most endpoints give one.',
+        file: WALLET,
+        test: 'A wallet whose first endpoint lies does not believe that one that an order was overtaken, as both others list nothing in time',
+        removed: 'offchain/chain/order: the number of lists',
+    },
+    {
+        source: 'review',
         attack: 'Two endpoints, and there is no other, refuse each call as one too many after a second: a call goes from one to the other for ever.',
         stoppedBy: 'A call that is refused so waits as long as for its first turn, and is then given up.',
         file: 'tests/offchain/chain/unusable.spec.ts',

@@ -208,6 +208,14 @@ describe('A wallet whose first endpoint lies', () => {
     const pay = (note?: (order: Order) => Promise<void>, value = COIN) =>
         wallet.send([{ to, value, bounce: false }], note);
 
+    it('takes an order for executed that this endpoint carried, whatever it adds to its word', async () => {
+        lie = async (method, answer) => ({ ...(await answer()), ...(method === 'sendBoc' && { result: {} }) });
+
+        await pay();
+
+        expect(await arrived()).toBe(COIN);
+    });
+
     it('sends what that endpoint takes and carries nowhere', async () => {
         lie = async (method, answer) => (method === 'sendBoc' ? { ok: true, result: { '@type': 'ok' } } : answer());
 
@@ -323,6 +331,29 @@ describe('A wallet whose first endpoint lies', () => {
 
         expect(await outcomeOf(chain as unknown as Chain, order, async () => 1)).toBe('executed');
         expect(limits).toEqual([15, 15]);
+    });
+
+    it.each([
+        ['as both others list nothing in time', 2, 'waiting'],
+        ['though one of the others does', 1, 'overtaken'],
+    ] as const)('does not believe that one that an order was overtaken, %s', async (_, failing, expected) => {
+        const order = { wallet: to, seqno: 0, hash: 'ab', from: 1000, validUntil: 1120 };
+        const account = async () => ({ state: 'active', balance: COIN, at: 1121 });
+        const empty = { account, accepted: async function* () {} };
+        const busy = {
+            account,
+            // eslint-disable-next-line require-yield
+            accepted: async function* () {
+                throw new ChainError('were not read to their end');
+            },
+        };
+        const others = [empty, ...[0, 1].map((i) => (i < failing ? busy : empty))];
+        const chain = { ...empty, others } as unknown as Chain;
+
+        const outcome = outcomeOf(chain, order, async () => 1, { pauseMs: 20 });
+        expect(await outcome.catch((error: Error) => error.message)).toBe(
+            expected === 'waiting' ? 'were not read to their end' : expected,
+        );
     });
 
     it('or to which strangers send more than is read in time waits for no order for ever', async () => {
