@@ -19,6 +19,7 @@ const SILENT_MS = 120_000; // without a byte, before the connection counts as lo
 const PAUSES = [1000, 2000, 5000, 15_000, 60_000]; // milliseconds before the first, second … new connection in a row
 const WAKE_MS = 5000; // between two wake-ups, so that a busy stream does not use up the API's calls
 const MAX_LINE = 1 << 20; // characters of one event
+const CHARACTERS = 1000; // in a millisecond: to read as many as a stream can send would leave time for little else
 
 export class ChainStream {
     private readonly stopping = new AbortController();
@@ -80,6 +81,7 @@ export class ChainStream {
         this.wakeSoon(); // what changed before is in no stream
         let rest = '';
         for await (const chunk of body.setEncoding('utf8') as AsyncIterable<string>) {
+            await sleep(chunk.length / CHARACTERS);
             rest += chunk;
             if (!chunk.includes('\n')) {
                 if (rest.length > MAX_LINE) {

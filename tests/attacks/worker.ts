@@ -804,6 +804,14 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'A stream sends as many lines as it can, a hundred megabytes a second, and to look through them takes most of the time of the process.',
+        stoppedBy: 'A stream is read at a limited pace.',
+        file: 'tests/offchain/chain/stream.spec.ts',
+        test: 'A stream of the chain is read no faster than leaves time for all else',
+        removed: 'offchain/chain/stream: `CHARACTERS`',
+    },
+    {
+        source: 'review',
         attack: 'The first of three endpoints names the number of each order of a wallet as unused once it is executed: it counts as lapsed, "nothing was sent", and whoever sends again pays twice.',
         stoppedBy: 'The number is read of the data of the wallet, which most endpoints show alike.',
         file: 'tests/offchain/chain/wallet.spec.ts',

@@ -113,6 +113,17 @@ describe('A stream of the chain', () => {
         expect(troubles[0]).toContain('sends a line that has no end');
     });
 
+    it('is read no faster than leaves time for all else', async () => {
+        start();
+        await until(() => wakes === 1);
+        const from = performance.now();
+        subscribers[0].response.write('data: {"type":"other"}\n\n'.repeat(60_000)); // 1.4 million characters
+        subscribers[0].response.write(EVENT);
+        await until(() => wakes === 2);
+
+        expect(performance.now() - from).toBeGreaterThan(1000);
+    });
+
     it('begins again when it ends or is refused, wakes then, and never tells its key', async () => {
         start();
         await until(() => wakes === 1);
