@@ -5,6 +5,7 @@ import type { Budget } from './budget';
 const MIB = 1 << 20;
 /** Of one answer, and of all that come from an endpoint beside the oldest; a page of transactions has a few at most. */
 const MAX_BYTES = 64 * MIB;
+const SMALL = MIB / 4; // bytes of an answer that waits for none: most have less, and there are dozens at once at most
 
 /** Reads the answers of one endpoint. */
 export class AnswerBytes {
@@ -16,8 +17,8 @@ export class AnswerBytes {
     constructor(private readonly budget: Pick<Budget, 'noteBytes'>) {}
 
     /**
-     * A body as text. One that would fill the memory together with others waits for them, except the oldest. Throws if
-     * it alone is longer than any answer, or once `signal` is aborted.
+     * A body as text. One that would fill the memory together with others waits for them, except the oldest and small
+     * ones. Throws if it alone is longer than any answer, or once `signal` is aborted.
      */
     async textOf(body: AsyncIterable<Uint8Array>, signal: AbortSignal): Promise<string> {
         const bytes = await wholeAnswer(this.countPieces(body, signal), MAX_BYTES);
@@ -35,7 +36,7 @@ export class AnswerBytes {
             for await (const piece of body) {
                 own += piece.length;
                 this.arriving += piece.length;
-                while (this.arriving > MAX_BYTES && this.open.values().next().value !== answer) {
+                while (own > SMALL && this.arriving > MAX_BYTES && this.oldest !== answer) {
                     await this.another(signal);
                 }
                 yield piece;
@@ -46,6 +47,10 @@ export class AnswerBytes {
             this.budget.noteBytes(own);
             this.waiting.splice(0).forEach((go) => go());
         }
+    }
+
+    private get oldest(): symbol | undefined {
+        return this.open.values().next().value;
     }
 
     /** Resolves when another answer has ended. Throws once `signal` is aborted. */

@@ -99,6 +99,23 @@ describe('An endpoint that sends as many bytes as it can', () => {
         expect((await Promise.all(texts)).map((text) => text.length / MIB)).toEqual([40, 40]);
     });
 
+    it('has no small answer wait for large ones', async () => {
+        const answers = new AnswerBytes({ noteBytes: () => undefined });
+        const { signal } = new AbortController();
+        let sent = 0; // MiB
+        async function* bodyWithoutEnd(): AsyncGenerator<Uint8Array> {
+            for (let i = 0; i < 40; i++, sent++) yield Buffer.alloc(MIB, ' ');
+            await new Promise(() => undefined);
+        }
+        async function* smallBody(): AsyncGenerator<Uint8Array> {
+            yield Buffer.from('small');
+        }
+        for (let i = 0; i < 2; i++) void answers.textOf(bodyWithoutEnd(), signal);
+        await until(() => sent === 64); // no more has room
+
+        expect(await answers.textOf(smallBody(), signal)).toBe('small');
+    });
+
     it('has no answer wait for another one beyond its own time', async () => {
         const answers = new AnswerBytes({ noteBytes: () => undefined });
         const late = new AbortController();
