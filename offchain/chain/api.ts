@@ -142,7 +142,8 @@ export class ChainApi {
                 continue;
             }
             try {
-                await endpoint.requireNetwork(Math.min(turnUntil, triesUntil) - performance.now());
+                // With some time in any case: without, it would fail at once, and be tried again and again.
+                await endpoint.requireNetwork(Math.max(POLL, Math.min(turnUntil, triesUntil) - performance.now()));
             } catch (error) {
                 last = error as ChainError;
                 candidates = last.final ? candidates.filter((each) => each !== endpoint) : candidates;
@@ -157,7 +158,7 @@ export class ChainApi {
             const patience = Math.min(turnUntil, triesUntil) - performance.now();
             if (!(await endpoint.budget.turn(urgency, Math.max(0, patience)))) {
                 last =
-                    endpoint.budget.pause > 0
+                    endpoint.budget.refusalPause > 0
                         ? endpoint.error
                         : new ChainError(`${endpoint.name} ${BUSY}`, undefined, { busy: true });
                 break;

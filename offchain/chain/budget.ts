@@ -52,6 +52,11 @@ export class Budget {
 
     /** Milliseconds until the endpoint may be called at all. */
     get pause(): number {
+        return Math.max(this.refusalPause, this.bytesUntil - BYTES_BURST - performance.now());
+    }
+
+    /** Milliseconds for which the endpoint asked to be called no more. */
+    get refusalPause(): number {
         return Math.max(0, this.pausedUntil - performance.now());
     }
 
@@ -121,7 +126,6 @@ export class Budget {
     /** Notes bytes of an answer. An endpoint that sends too many rests: reading them would leave time for nothing. */
     noteBytes(bytes: number): void {
         this.bytesUntil = Math.max(this.bytesUntil, performance.now()) + bytes / BYTES;
-        this.pausedUntil = Math.max(this.pausedUntil, this.bytesUntil - BYTES_BURST);
     }
 
     private get burst(): number {

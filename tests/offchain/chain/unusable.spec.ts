@@ -3,7 +3,7 @@ import { type Localnet, startLocalnet } from '@cocoon-market/localnet';
 import { Address } from '@ton/core';
 import type { ServerResponse } from 'node:http';
 import { json } from 'node:stream/consumers';
-import { type EndpointSettings, TonHttpChain } from '../../../offchain/chain';
+import { Budget, type EndpointSettings, TonHttpChain } from '../../../offchain/chain';
 import { answerOf, serverOf } from '../support/server';
 import { until } from '../support/until';
 
@@ -164,6 +164,32 @@ describe('An endpoint', () => {
 
         expect(await Promise.all(readings)).toHaveLength(4);
         expect(calls).toBeGreaterThan(1);
+    });
+
+    it('that has one call too many for its first one is asked for no turn without an end once it is late', async () => {
+        const real = performance.now.bind(performance);
+        let passed = 0; // milliseconds
+        jest.spyOn(performance, 'now').mockImplementation(() => real() + passed);
+        const turns = jest.spyOn(Budget.prototype, 'turn');
+        const busy = await endpointThat((_, response) => {
+            passed += 5000; // as long as a call of a stranger waits
+            return says(response, 429, { ...ERROR, code: 429 }, { 'retry-after': '60' });
+        });
+
+        await expect(chainAt(busy).as('stranger').account(ACCOUNT)).rejects.toThrow('takes no more calls');
+        expect(turns.mock.calls.length).toBeLessThan(20);
+    });
+
+    it('that rests after many bytes has a call count as one that was not made', async () => {
+        const chain = chainAt(network.url);
+        await chain.account(ACCOUNT); // of which the network is known now
+        const real = Budget.prototype.turn;
+        jest.spyOn(Budget.prototype, 'turn').mockImplementation(function (this: Budget, ...[urgency]) {
+            this.noteBytes(1e9);
+            return real.call(this, urgency, 1);
+        });
+
+        await expect(chain.account(ACCOUNT)).rejects.toMatchObject({ busy: true });
     });
 
     it('that does not say of which network it is, is asked a few times a second where there is no other', async () => {
