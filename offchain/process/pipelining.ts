@@ -3,6 +3,7 @@ import { createServer, type RequestListener, type Server } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import type { Socket } from 'node:net';
 import type { SecureContextOptions } from 'node:tls';
+import { CompactRequest } from './requestBody';
 
 /**
  * Makes a server that hands requests to `listener`. One that comes before the last one of its connection is answered
@@ -40,7 +41,10 @@ export function oneRequestServer(listener: RequestListener, ms: number, tls?: Se
                 });
             }
         };
-    const options = { requireHostHeader: false }; // Node.js would answer requests without one before their turn
+    const options = {
+        IncomingMessage: CompactRequest,
+        requireHostHeader: false, // Node.js would answer requests without one before their turn
+    };
     const server = tls === undefined ? createServer(options) : createSecureServer({ ...options, ...tls });
     server.on('request', inTurn(requiringHost(listener)));
     server.on('checkExpectation', inTurn(refusingWith(417)));

@@ -1,7 +1,31 @@
 /** Reads the body of a request in about as many bytes of memory as it has, whatever pieces it comes in. */
 import { errorCodes, type FastifyRequest } from 'fastify';
-import type { IncomingMessage } from 'node:http';
+import { IncomingMessage } from 'node:http';
 import { GrowingBytes } from './bytes';
+
+const JOINED = 4 << 10; // bytes of a body that are joined
+
+/**
+ * A request as Node.js reads it, whose reader gets small pieces of the body as one. Node.js keeps a Buffer for each
+ * piece until somebody reads it, and nobody does while a GET is answered or a request waits for its turn.
+ */
+export class CompactRequest extends IncomingMessage {
+    private joined = new GrowingBytes(JOINED);
+
+    /** Takes a piece from the parser, or null at the end. */
+    override push(piece: Buffer | null): boolean {
+        if (piece !== null && this.joined.length + piece.length < JOINED) {
+            this.joined.add(piece);
+            return true;
+        }
+        const { all } = this.joined;
+        if (all.length > 0) {
+            this.joined = new GrowingBytes(JOINED);
+            super.push(all);
+        }
+        return super.push(piece);
+    }
+}
 
 /**
  * The whole body, up to the limit of its route. Each piece is copied as it comes. fastify keeps a Buffer for each until

@@ -208,6 +208,14 @@ export const doorsAttacks: Attack[] = [
     },
     {
         source: 'fault kind: strangers at the door',
+        attack: 'A hundred connections ask for what takes long, or read nothing of a long answer, and bring a body in pieces of a byte, which nobody reads with a GET. A process ends for lack of memory.',
+        stoppedBy: 'Small pieces are joined before they wait to be read.',
+        file: 'tests/offchain/doors/pieces.spec.ts',
+        test: 'A body that comes in pieces of one byte takes any door about as much memory as it has bytes while nobody reads it',
+        removed: 'pipelining: the requests that join small pieces (CompactRequest)',
+    },
+    {
+        source: 'fault kind: strangers at the door',
         attack: 'Hundreds of connections bring two thousand requests each that no route is for, because they name no host, expect what no server does, or have a path that cannot be decoded. Nobody reads the answers, and a process ends for lack of memory.',
         stoppedBy: 'A connection has one request at a time, also of those that no route sees.',
         file: 'tests/offchain/doors/pipelining.spec.ts',

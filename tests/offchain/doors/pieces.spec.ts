@@ -8,6 +8,7 @@ import { until } from '../support/until';
 import { startFixture } from '../support/worker';
 
 const PIECES = 50_000; // of one byte
+const UNREAD = 16_000; // fewer bytes than Node.js takes before somebody reads them
 const MAX_USED = 4 << 20; // bytes; a Buffer for each piece takes three times as much
 const STARTED = 'http.server.request.start';
 
@@ -35,6 +36,26 @@ async function sendPieces(url: string, type: string, [start, end]: [string, stri
 }
 
 describe('A body that comes in pieces of one byte', () => {
+    it('takes any door about as much memory as it has bytes while nobody reads it', async () => {
+        const door = createDoor();
+        const asked: Socket[] = [];
+        door.get('/', ({ socket }) => new Promise<never>(() => void asked.push(socket)));
+        const { port } = new URL(await door.listen({ port: 0, host: '127.0.0.1' }));
+        const sockets = Array.from({ length: 8 }, () => connect(Number(port), '127.0.0.1'));
+        sockets.forEach((socket) => socket.write('GET / HTTP/1.1\r\nhost: door\r\ntransfer-encoding: chunked\r\n\r\n'));
+        await until(() => asked.length === sockets.length);
+        const before = usedBytes();
+        sockets.forEach((socket) => socket.write(chunk('x').repeat(UNREAD)));
+        const sum = (bytes: number[]) => bytes.reduce((one, other) => one + other);
+        const sent = sum(sockets.map(({ bytesWritten }) => bytesWritten));
+        await until(() => sum(asked.map(({ bytesRead }) => bytesRead)) === sent);
+        const used = usedBytes() - before;
+        sockets.forEach((socket) => socket.destroy());
+        await door.close();
+
+        expect(used).toBeLessThan(MAX_USED);
+    });
+
     it('takes a worker about as much memory as it has bytes', async () => {
         const { worker, stop } = await startFixture();
         const { used, status } = await sendPieces(`${worker.url}/v1/query`, 'application/octet-stream');
