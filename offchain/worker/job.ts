@@ -211,7 +211,7 @@ export class WorkerJob extends JobEntry {
     }
 
     /** nanoTON of the newest voucher that are paid, or will be: of a channel that is gone, what it has paid. */
-    private get paid(): bigint {
+    get paid(): bigint {
         const { channel, promised, record, settled } = this;
         const { confirmedPaid, lastClaimPaid } = record;
         return channel.isGone

@@ -25,6 +25,7 @@ import type { ActiveQuery, QueryCredit, WorkerJob } from './job';
 import { ClientPatience } from './patience';
 import { QueryCost } from './queryCost';
 import { Refused } from './refusal';
+import type { WaitingRoom } from './waitingRoom';
 
 /** Takes the records of an answer. A client that has left takes nothing, and delays nothing. */
 export interface RecordSink {
@@ -68,6 +69,7 @@ export class RunningQuery implements ActiveQuery {
     private readonly cost: QueryCost;
     private readonly credit: QueryCredit;
     private readonly patience: ClientPatience;
+    private leavePlace: () => void = () => undefined; // among those that wait for credit
     started = false;
     private ended: Promise<void> | undefined;
     private isStored = false; // its end
@@ -112,8 +114,20 @@ export class RunningQuery implements ActiveQuery {
         }
     }
 
+    /**
+     * Called right before the accept. Takes a place among those that wait for credit, unless the model may begin at
+     * once, and has it until it begins or ends. Throws {@link NoRoom}. `size`: bytes of the sealed request.
+     */
+    takePlace(room: WaitingRoom, size: number): void {
+        const { paid, sharer } = this.job;
+        if (!this.canStart) {
+            const giveWay = () => this.stop(Finish.CutByWorker, Reason.TooBusy);
+            this.leavePlace = room.take({ client: sharer, paid, size, giveWay });
+        }
+    }
+
     /** True if the model may begin at once, and need not wait for credit. */
-    get canStart(): boolean {
+    private get canStart(): boolean {
         const { client } = this.credit;
         return this.cutBy === undefined && client.canStart(this.job.terms.step, this.mayRun, this.job.id);
     }
@@ -134,6 +148,7 @@ export class RunningQuery implements ActiveQuery {
     /** The accept could not be stored: ends what {@link prepare} began. */
     discard(): void {
         clearTimeout(this.timer);
+        this.leavePlace();
         this.stop(Finish.CutByWorker);
         if (this.started && this.ended === undefined) {
             this.credit.client.endQuery(this.job.terms.step, 0n, this.job.id);
@@ -170,7 +185,7 @@ export class RunningQuery implements ActiveQuery {
     private async runOnce(): Promise<void> {
         this.startTimer();
         try {
-            await this.waitForCredit();
+            await this.waitForCredit().finally(() => this.leavePlace());
             const end = this.started ? await this.stream() : undefined;
             await (end === undefined && !this.answer.hasWord ? this.fail() : this.finish(end));
         } catch (error) {

@@ -29,6 +29,7 @@ import { type AcceptedQuery, type RecordSink, RunningQuery } from './query';
 import type { WorkerReadiness } from './readiness';
 import { Refused } from './refusal';
 import { takeVoucher } from './vouchers';
+import { WaitingRoom } from './waitingRoom';
 
 /** The floors below the server. */
 export interface ServerParts {
@@ -58,7 +59,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
     addCors(server);
     const turns = new Turns(MAX_STORED);
     const decided = new BytesInUse(DECIDED_BYTES);
-    const waiting = new BytesInUse(WAITING_BYTES);
+    const waiting = new WaitingRoom(WAITING_BYTES);
     const proxies = new Proxies(listen.proxies);
     const sendStored = async (
         request: FastifyRequest,
@@ -160,10 +161,7 @@ export function createServer(parts: ServerParts): FastifyInstance {
                 case 'declined':
                     return reply.type(OCTETS).send(encodeRecord(RecordType.Decline, admission.receipt));
                 case 'new':
-                    return run(parts, {
-                        ...{ job, sink, reply, ...admission },
-                        holdWaiting: () => waiting.take(job.sharer, sealed.length),
-                    });
+                    return run(parts, { job, sink, reply, waiting, size: sealed.length, ...admission });
             }
         });
         return reply;
@@ -176,30 +174,28 @@ interface NewRun {
     job: WorkerJob;
     sink: ResponseSink;
     reply: FastifyReply;
+    waiting: WaitingRoom;
+    size: number; // bytes of the sealed request
     running: RunningQuery;
     accept: () => Promise<Buffer>;
     discard: () => void;
-    /** Counts the query among those that wait for credit, until it calls the result. Throws {@link NoRoom}. */
-    holdWaiting: () => () => void;
 }
 
 async function run(
     { context, stopping }: ServerParts,
-    { job, sink, reply, running, accept, discard, holdWaiting }: NewRun,
+    { job, sink, reply, waiting, size, running, accept, discard }: NewRun,
 ): Promise<void> {
     const { number } = running;
     let receipt: Buffer;
-    let release: (() => void) | undefined;
     try {
         requireOpen(stopping);
         sink.onClose(() => running.leave());
         running.requireStart();
-        release = running.canStart ? undefined : holdWaiting();
+        running.takePlace(waiting, size);
         const accepting = accept();
         running.prepare();
         receipt = await accepting;
     } catch (error) {
-        release?.();
         running.discard();
         discard();
         throw error;
@@ -214,8 +210,6 @@ async function run(
     } catch (error) {
         context.log.error({ ...job.logName, number, err: error }, 'query not ended');
         reply.raw.destroy();
-    } finally {
-        release?.();
     }
 }
 

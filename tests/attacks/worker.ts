@@ -1832,6 +1832,14 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'Clients of two escrows that pay nothing fill the room for large queries that wait for credit, so that those of clients that pay are refused.',
+        stoppedBy: 'Queries of jobs that have paid less give way to those of jobs that have paid more.',
+        file: 'tests/regression/offchain-limits.spec.ts',
+        test: 'A client whose large queries wait for credit has them accepted if it has paid, while those of clients that have paid nothing take all the room',
+        removed: 'worker: which queries give way to others (WaitingRoom)',
+    },
+    {
+        source: 'review',
         attack: 'A client whose deposit is refunded sends a voucher for what it owes, and the first of three endpoints shows its channel as paid: the debt counts as paid, again and again.',
         stoppedBy: 'Of several endpoints most must show that a channel has paid.',
         file: 'tests/offchain/worker/nothing.spec.ts',

@@ -3,6 +3,7 @@
  *
  * Longer than 350 lines because these limits share one worker.
  */
+import { Reason } from '@cocoon-market/wrappers';
 import { Address, Cell } from '@ton/core';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
@@ -17,7 +18,7 @@ import { Turns } from '../../offchain/process/doors';
 import { openWorkerStore } from '../../offchain/store/open';
 import { ECHO, type Step } from '../offchain/support/backend';
 import { FakeChain } from '../offchain/support/chain';
-import { DAY, type Sealed, TestClient } from '../offchain/support/client';
+import { type Answer, type AskOptions, DAY, type Sealed, TestClient } from '../offchain/support/client';
 import { until } from '../offchain/support/until';
 import {
     account,
@@ -193,39 +194,88 @@ describe('A client that sends large queries while the chain does not answer', ()
 });
 
 describe('A client whose large queries wait for credit', () => {
-    it('has few of them held in memory at once, and the others refused without a signature', async () => {
-        const rates = { prompt: '1000', cached: '1000', completion: '10000000000', reasoning: '20000000000' };
-        fixture = await startFixture({ limits: { startSteps: 1 }, creditSeconds: 1, offers: [{ model: ECHO, rates }] });
-        const hello: Step[] = [
-            { type: 'prompt', prompt: 1, cached: 0 },
-            { type: 'delta', content: 'hello', tokens: 1 },
-            { type: 'end', finish: 'stop' },
-        ];
+    const rates = { prompt: '1000', cached: '1000', completion: '10000000000', reasoning: '20000000000' };
+    const offers = [{ model: ECHO, rates }];
+    const step = 1000n * TOKEN;
+    const text = 'x'.repeat(1_900_000);
+    const hello: Step[] = [
+        { type: 'prompt', prompt: 1, cached: 0 },
+        { type: 'delta', content: 'hello', tokens: 1 },
+        { type: 'end', finish: 'stop' },
+    ];
+    let refused: number;
+
+    async function start(creditSeconds: number): Promise<void> {
+        refused = 0;
+        fixture = await startFixture({ limits: { startSteps: 1 }, creditSeconds, offers });
         fixture.backend.script = (asked) => [
             ...(JSON.stringify(asked).length > 1000 ? [{ type: 'pause' } as const] : []),
             ...hello,
         ];
-        const client = await withJob({ step: 1000n * TOKEN, maxParallel: 8 });
-        const queries = Array.from({ length: 8 }, (_, i) => client.seal(i + 1, 'x'.repeat(1_900_000)));
-        const answers = queries.map((query) => client.send(query, { pays: false }));
-        let refused = 0;
+    }
+
+    function send(client: TestClient, numbers: readonly number[], options: AskOptions = {}): Promise<Answer>[] {
+        const answers = numbers.map((number) => client.send(client.seal(number, text), options));
         answers.forEach((answer) => void answer.then(({ status }) => (refused += status === 503 ? 1 : 0)));
+        return answers;
+    }
+
+    /** Resolves once the worker has accepted so many queries of a job, or refused one of any. */
+    const accepted = (client: TestClient, count: number) =>
+        until(async () => refused > 0 || (await client.state()).highest >= count);
+
+    async function endOf(answers: Promise<Answer>[]): Promise<Answer[]> {
+        let isOver = false;
+        void Promise.all(answers).finally(() => (isOver = true));
+        await until(() => {
+            fixture.backend.go();
+            return isOver;
+        });
+        return Promise.all(answers);
+    }
+
+    it('has others accepted once these run', async () => {
+        await start(60);
+        const client = await withJob({ step, maxParallel: 8 });
+        const answers = send(client, [1, 2, 3, 4, 5]);
+        await accepted(client, 5);
+        await client.pay(client.voucher(4n * step, 0)); // now all five run
+        answers.push(...send(client, [6, 7, 8]));
+        await accepted(client, 8);
+
+        expect(refused).toBe(0);
+        expect((await endOf(answers)).map(({ text: answer }) => answer)).toEqual(Array(8).fill('hello'));
+    });
+
+    it('has them accepted if it has paid, while those of clients that have paid nothing take all the room', async () => {
+        await start(60);
+        const others = await Promise.all([1, 2].map(() => withJob({ step, maxParallel: 8 })));
+        const waiting = others.map((one) => send(one, [1, 2, 3, 4, 5]));
+        await Promise.all(others.map((one) => accepted(one, 5)));
+        const client = await withJob({ step });
+        await client.ask(1, 'hello');
+        const answers = send(client, [2, 3]); // one runs, the other waits
+        await accepted(client, 3);
+
+        expect(refused).toBe(0);
+        expect((await endOf(answers)).map(({ text: answer }) => answer)).toEqual(['hello', 'hello']);
+        const fails = (await endOf(waiting.flat())).flatMap(({ fail }) => fail ?? []);
+        expect(fails).toMatchObject([{ reason: Reason.TooBusy }]);
+    });
+
+    it('has few of them held in memory at once, and the others refused without a signature', async () => {
+        await start(1);
+        const client = await withJob({ step, maxParallel: 8 });
+        const answers = send(client, [1, 2, 3, 4, 5, 6, 7, 8], { pays: false });
         await until(() => refused === 3); // one runs, and four wait
 
-        const other = await withJob({ step: 1000n * TOKEN });
+        const other = await withJob({ step });
         expect((await other.ask(1, 'hello')).text).toBe('hello');
-        let ended = 0;
-        const last = Promise.all(answers).then(async () => {
-            await client.pay();
-            return client.send(client.seal(20, 'x'.repeat(1_900_000)));
-        });
-        void last.finally(() => ended++);
-        await until(async () => {
-            fixture.backend.go();
-            return ended > 0;
-        });
+        await endOf(answers);
+        await client.pay();
+        const [last] = await endOf(send(client, [20]));
         expect(refused).toBe(3);
-        expect((await last).text).toBe('hello');
+        expect(last.text).toBe('hello');
     });
 });
 
