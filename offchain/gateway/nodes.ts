@@ -287,8 +287,9 @@ export class Nodes {
         const all: CheckedWorker[] = [];
         let fit: Candidate[] = [];
         for (let round = 1; round <= MAX_ROUNDS && fit.length === 0; round++) {
-            const isUnwanted = (url: string) => all.some((one) => one.url === url && one.isUnwanted);
-            const urls = await this.workers(model, need.preferences, isUnwanted);
+            // None that was looked at in vain, whatever is against it, takes the place of another.
+            const isLast = (url: string) => all.some((one) => one.url === url) || this.isLast(url, need);
+            const urls = await this.workers(model, need.preferences, isLast);
             // Those that the request wants are asked first: after that only those.
             const others = urls.filter(
                 (url) =>

@@ -428,6 +428,22 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'As many cheap nodes as are asked at once take only steps that are too small for any prompt, or list a context of one token: all requests get a 400.',
+        stoppedBy: 'None that was looked at in vain takes the place of another.',
+        file: 'tests/offchain/gateway/routing.spec.ts',
+        test: 'Two nodes of unlike price and speed, found by events of the chain cheaper nodes that take only steps that are too small for it hide no other from a request',
+        removed: 'offchain/gateway/nodes: the `isLast` of `pick`',
+    },
+    {
+        source: 'review',
+        attack: 'As many cheap nodes as are asked at once refuse every request of a key: no other node is ever asked for a job.',
+        stoppedBy: 'None that was looked at in vain takes the place of another.',
+        file: 'tests/offchain/gateway/routing.spec.ts',
+        test: 'Two nodes of unlike price and speed, found by events of the chain a cheaper node that refused the last seven requests of a key hides no other from it when no job is open',
+        removed: 'offchain/gateway/nodes: the `isLast` of `pick`',
+    },
+    {
+        source: 'review',
         attack: 'Cheap nodes announce an attestation that they do not have, and hide the nodes that have one from requests that ask for it.',
         stoppedBy:
             'A node that a request does not want, once it was asked, comes last, and others that it may want are asked.',

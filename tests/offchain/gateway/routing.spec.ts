@@ -40,6 +40,13 @@ async function announce(
     return node;
 }
 
+/** What a node lists, and what is asked. */
+interface Listed {
+    limits?: { maxStep: bigint };
+    offer?: { context?: number; features?: string[] };
+    body?: object;
+}
+
 describe('Two nodes of unlike price and speed, found by events of the chain', () => {
     const market = useMarket();
     let bench: Bench;
@@ -151,6 +158,43 @@ describe('Two nodes of unlike price and speed, found by events of the chain', ()
         const provider = { only: [nodes[1]] };
         bench.workers[0].info = info;
         expect(await send({ provider })).toMatchObject({ status: 200, by: [0, 1] });
+    });
+
+    it.each([
+        ['take only steps that are too small for it', { limits: { maxStep: 1n } }],
+        ['list a context that is too short for it', { offer: { context: 1 } }],
+        ['do not list what it needs', { offer: { features: [] }, body: { tools } }],
+    ])('cheaper nodes that %s hide no other from a request', async (_, { limits, offer, body }: Listed) => {
+        await start({ discovery: { maxNodes: 1 } });
+        const [cheap] = bench.workers;
+        const { info } = cheap;
+        cheap.info = (own) => {
+            const listed = info(own);
+            return {
+                ...listed,
+                offers: [{ ...listed.offers[0], tokenizer: 'qwen', ...offer }],
+                limits: { ...listed.limits, ...limits },
+            };
+        };
+
+        expect(await send(body)).toMatchObject({ status: 200, by: [0, 1] });
+    });
+
+    it('a cheaper node that refused a request hides no other from it', async () => {
+        await start({ discovery: { maxNodes: 1 } });
+        script(bench.workers[0], () => ({ decline: Reason.TooLarge }));
+
+        expect(await send()).toMatchObject({ status: 200, by: [1, 1] });
+    });
+
+    it('a cheaper node that refused the last seven requests of a key hides no other from it when no job is open', async () => {
+        await start({ discovery: { maxNodes: 1 } });
+        const [cheap] = bench.workers;
+        script(cheap, () => ({ decline: Reason.TooLarge }));
+        for (let time = 0; time < 7; time++) await send({ provider: { order: [cheap.url] } });
+        for (const job of bench.gateway.book.open()) await bench.gateway.closing.leave(job);
+
+        expect(await send()).toMatchObject({ status: 200, by: [0, 1] });
     });
 
     it('cheaper nodes that cannot be used hide no other from a request that does not want one of the configuration', async () => {
