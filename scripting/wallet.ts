@@ -7,8 +7,8 @@ import { GLOBAL_IDS, normaliseWords, seedOfWords, sizeOf } from '@cocoon-market/
 import { keyPairFromSeed } from '@ton/crypto';
 import type { NetworkProvider } from '@ton/blueprint';
 import { WalletContractV4, WalletContractV5R1 } from '@ton/ton';
-import type { Chain } from '../offchain/chain/chain';
-import { deliver, type Order, type OrderOutcome, outcomeOf } from '../offchain/chain/order';
+import type { Chain, ChainAccount } from '../offchain/chain/chain';
+import { deliver, type Order, type OrderOutcome, outcomeOf, seqnoAt, V5_SEQNO_BIT } from '../offchain/chain/order';
 import { ScriptError } from './scriptError';
 
 /** One message that a wallet sends. */
@@ -35,6 +35,7 @@ export interface Wallet {
 
 const V4_MESSAGES = 4;
 const V5_MESSAGES = 255;
+const V4_SEQNO_BIT = 0; // of its data
 // The limits of an external message, less the wallet's own part.
 const ORDER_BYTES = 60_000;
 const ORDER_CELLS = 8_000n;
@@ -149,12 +150,18 @@ class WordsWallet implements Wallet {
             this.chain,
             order,
             { body, ...(state === 'active' ? {} : { init }) },
-            { seqno: () => this.opened.getSeqno(), pollMs: this.options.patience.every },
+            { seqno: (account) => this.seqnoIn(account), pollMs: this.options.patience.every },
         );
     }
 
     outcome(order: Order): Promise<OrderOutcome> {
-        return outcomeOf(this.chain, order, () => this.opened.getSeqno());
+        return outcomeOf(this.chain, order, (account) => this.seqnoIn(account));
+    }
+
+    /** By the data of this wallet, which most endpoints show: of its getter the first one tells alone. */
+    private async seqnoIn(account: ChainAccount): Promise<number> {
+        const bit = this.options.limit === V5_MESSAGES ? V5_SEQNO_BIT : V4_SEQNO_BIT;
+        return seqnoAt(bit, account) ?? this.opened.getSeqno();
     }
 }
 

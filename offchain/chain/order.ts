@@ -46,6 +46,16 @@ const LIST_SECONDS = 15; // for the list of what an account took: an endpoint ma
 
 const OVER = 'over'; // what is found of an order that may be made again, long after its time
 
+/** Where the number of a wallet v5r1 begins in its data: after whether its key may sign. */
+export const V5_SEQNO_BIT = 1;
+const SEQNO_BITS = 32;
+
+/** The number of a wallet by its data, in which it begins at `bit`; undefined if the account shows no such data. */
+export function seqnoAt(bit: number, { data }: ChainAccount): number | undefined {
+    const isRead = data !== undefined && !data.isExotic && data.bits.length > bit + SEQNO_BITS;
+    return isRead ? data.beginParse().skip(bit).loadUint(SEQNO_BITS) : undefined;
+}
+
 /** What {@link outcomeOf} knows of an order's account. */
 export interface OutcomeOptions {
     pauseMs?: number; // between two readings

@@ -15,7 +15,7 @@ import { unixSeconds } from '../process/clock';
 import type { Urgency } from './budget';
 import { Chain, type ChainAccount } from './chain';
 import { ChainError } from './errors';
-import { deliver, type Order, type OrderOutcome, outcomeOf, OutcomeUnknown } from './order';
+import { deliver, type Order, type OrderOutcome, outcomeOf, OutcomeUnknown, seqnoAt, V5_SEQNO_BIT } from './order';
 import { agreedTime } from './time';
 
 export interface Transfer {
@@ -30,9 +30,6 @@ export interface Transfer {
 export const MAX_TRANSFERS = 255;
 
 const VALID_SECONDS = 120;
-const SEQNO_BIT = 1; // of its data, after whether its key may sign
-const SEQNO_BITS = 32;
-
 export class HotWallet {
     private readonly contract: WalletContractV5R1;
     private readonly key: SigningKey;
@@ -163,9 +160,8 @@ export class HotWallet {
     }
 
     /** By the data of this wallet, which most endpoints show: of its getter the first one tells alone. */
-    private async seqnoIn({ data }: ChainAccount): Promise<number> {
-        const isRead = data !== undefined && !data.isExotic && data.bits.length > SEQNO_BIT + SEQNO_BITS;
-        return isRead ? data.beginParse().skip(SEQNO_BIT).loadUint(SEQNO_BITS) : this.seqno();
+    private async seqnoIn(account: ChainAccount): Promise<number> {
+        return seqnoAt(V5_SEQNO_BIT, account) ?? this.seqno();
     }
 
     private seqno(): Promise<number> {

@@ -109,6 +109,14 @@ export const scriptsAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'The first of three endpoints of a script names the number of its wallet as unused: an executed order counts as lapsed, and the script is run again and sends it once more.',
+        stoppedBy: 'The number of a wallet is read of its data, which most endpoints show.',
+        file: 'tests/deploy/outcome.spec.ts',
+        test: 'A script whose first endpoint of three names the number of its wallet as unused still knows that an order of a wallet v5r1 was executed',
+        removed: 'scripting/wallet: `seqnoAt`',
+    },
+    {
+        source: 'review',
         attack: 'Two endpoints, and there is no other, refuse each call as one too many after a second: a call goes from one to the other for ever.',
         stoppedBy: 'A call that is refused so waits as long as for its first turn, and is then given up.',
         file: 'tests/offchain/chain/unusable.spec.ts',

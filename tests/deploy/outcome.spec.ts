@@ -1,10 +1,14 @@
 import { Channel } from '@cocoon-market/wrappers';
-import { Address, toNano } from '@ton/core';
+import { Address, Cell, toNano } from '@ton/core';
 import { internal } from '@ton/sandbox';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { json } from 'node:stream/consumers';
+import { type Order, TonHttpChain } from '../../offchain/chain';
+import { openWallet } from '../../scripting/wallet';
 import { run as fundWallet } from '../../scripts/fundWallet';
 import { run as refundJob } from '../../scripts/refundJob';
+import { answerOf, serverOf } from '../offchain/support/server';
 import { until } from '../offchain/support/until';
 import { providerOf, ScriptStage } from './support/scripts';
 
@@ -135,6 +139,37 @@ describe('A script whose endpoint fails', () => {
 
         expect(said).toContain('Sent 1 of 1');
         expect(await arrived()).toBe(toNano('3'));
+    });
+});
+
+describe('A script whose first endpoint of three names the number of its wallet as unused', () => {
+    const stages: { close(): unknown }[] = [];
+
+    afterEach(async () => {
+        for (const one of stages.splice(0)) await one.close();
+    });
+
+    it.each(['v5r1', 'v4'] as const)('still knows that an order of a wallet %s was executed', async (version) => {
+        const stage = await ScriptStage.open({ version });
+        let isLying = false;
+        const liar = await serverOf(async (request, response) => {
+            const call = (await json(request)) as { method: string };
+            const result = { exit_code: 0, gas_used: 0, stack: [['num', '0x0']] };
+            const isLie = isLying && call.method === 'runGetMethod';
+            response.end(JSON.stringify(isLie ? { ok: true, result } : await answerOf(stage.network.url, call)));
+        });
+        stages.push(liar, stage);
+        const endpoint = [liar.url, stage.network.url, stage.network.url];
+        const chain = new TonHttpChain({ network: -3, endpoint });
+        const provider = await providerOf(stage.network.url, stage.wallet);
+        const wallet = (await openWallet(provider, chain, { every: 50, within: 60_000 }))!;
+        let order!: Order;
+        const messages = [{ to, value: toNano('1'), body: Cell.EMPTY, bounce: false }];
+        await wallet.send(messages, (signed) => void (order = signed));
+
+        isLying = true;
+        stage.network.advance(300);
+        expect(await wallet.outcome!(order)).toBe('executed');
     });
 });
 
