@@ -266,7 +266,7 @@ export class Claims {
             }
             return undefined;
         }
-        if (this.sender.failuresOf(key) >= config.claim.attempts && (await channel.isSettledElsewhere(last))) {
+        if (this.hasFailedOften(key) && (await channel.isSettledElsewhere(last))) {
             return undefined; // only the first endpoint says that there is something to claim
         }
         return {
@@ -301,7 +301,12 @@ export class Claims {
      * must show that something is due: any one of them may have made these fail.
      */
     private async mayBelieve(key: string, channel: WorkerJob['channel']): Promise<boolean> {
-        return this.sender.failuresOf(key) < this.context.config.claim.attempts || channel.isDueElsewhere();
+        return !this.hasFailedOften(key) || channel.isDueElsewhere();
+    }
+
+    /** True after so many claims that failed that the wallet pays for no other by the word of one endpoint. */
+    private hasFailedOften(key: string): boolean {
+        return this.sender.failuresOf(key) >= this.context.config.claim.attempts;
     }
 
     /** True once in the time of two confirmations while the first endpoint hides so much of a job (nanoTON). */
@@ -328,8 +333,11 @@ export class Claims {
         const key = keyOf(record);
         const isWorth = (due: bigint) => this.costs.isWorth(due / BigInt(1 + this.sender.failuresOf(key)));
         const isTried = this.sender.mayTry(key) && isWorth(unconfirmed);
-        const isBelieved = !hasLastClaim || (isTried && (await this.mayBelieve(key, channel))); // it should be gone
-        const snapshot = isTried && isBelieved ? await channel.readElsewhere() : undefined;
+        const isBelieved = async () =>
+            hasLastClaim // it should be gone
+                ? this.mayBelieve(key, channel)
+                : !this.hasFailedOften(key) || !(await channel.isSettledElsewhere(false));
+        const snapshot = isTried && (await isBelieved()) ? await channel.readElsewhere() : undefined;
         const due = snapshot === undefined ? 0n : unclaimedOf({ voucher: job.voucher, snapshot });
         if (snapshot === undefined || !isWorth(due)) {
             return undefined;

@@ -1072,6 +1072,30 @@ describe('An endpoint that shows a channel which is gone', () => {
         expect(client.owed()).toBe(20_000n);
         expect(fixture.wallet.orders).toHaveLength(2);
     });
+
+    it('of three has the wallet pay for a few claims only, whatever the channel has paid', async () => {
+        let seconds = 0;
+        fixture = await startFixture({}, { steady: () => seconds });
+        const client = await withJob();
+        const { chain, wallet } = fixture;
+        const honest = chain.account.bind(chain);
+        const unpaid = await honest(client.channel);
+        const lying = async (address: Address) =>
+            address.equals(client.channel) ? { ...unpaid, at: chain.now() } : honest(address);
+        (chain as { others?: unknown[] }).others = [honest, honest, lying].map((account) => ({
+            ...{ account, open: chain.open.bind(chain) },
+        }));
+        await client.pay(client.voucher(500_000_000n, 0));
+        expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 1, amount: 500_000_000n });
+        chain.remove(client.channel);
+
+        for (let round = 0; round < 12; round++) {
+            seconds += 1300;
+            chain.advance(1300);
+            expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 0 });
+        }
+        expect(wallet.orders.length).toBe(6);
+    });
 });
 
 describe('One answer of an API of the chain', () => {
