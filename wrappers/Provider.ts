@@ -2,7 +2,7 @@
 import { Address, Cell, contractAddress, ContractProvider, Dictionary, Sender } from '@ton/core';
 import * as tact from '../build/Provider/Provider_Provider';
 import { registerNodeValue } from './bounds';
-import { toCell } from './cells';
+import { loadAccount, toCell } from './cells';
 import { address, bigUint, CALL, cell, checkFields, nullable, optional, uint } from './fields';
 import { type ChainPrices, sizeOf } from './prices';
 import { Call, messagesOf, stateless, withWholeValue } from './sending';
@@ -38,12 +38,6 @@ export interface AnyMembership {
     nextPayoutAt: bigint; // unix seconds from which `nextPayout` counts
     operator: Address | null;
     rules: Cell | null; // see `parseRules`; null until joined
-}
-
-/** The address of an account in a slice; undefined for any other, which the contract takes as well. */
-function accountIn(slice: Cell): Address | undefined {
-    const found = slice.beginParse().loadAddressAny();
-    return Address.isAddress(found) ? found : undefined;
 }
 
 const message = messagesOf<typeof tact.Provider>();
@@ -232,8 +226,8 @@ export class Provider extends stateless(tact.Provider) {
     async getMembership(provider: ContractProvider): Promise<AnyMembership> {
         const { stack } = await provider.get('membershipNow', []);
         return {
-            payout: accountIn(stack.readCell()),
-            nextPayout: accountIn(stack.readCell()),
+            payout: loadAccount(stack.readCell().beginParse()),
+            nextPayout: loadAccount(stack.readCell().beginParse()),
             nextPayoutAt: stack.readBigNumber(),
             operator: stack.readAddressOpt(),
             rules: stack.readCellOpt(),

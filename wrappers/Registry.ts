@@ -2,7 +2,7 @@
 import { Address, beginCell, Cell, ContractProvider, Dictionary, Sender } from '@ton/core';
 import * as tact from '../build/Registry/Registry_Registry';
 import { ruleBounds } from './bounds';
-import { toCell } from './cells';
+import { loadAccount, toCell } from './cells';
 import { withFewEntries } from './dictionaries';
 import {
     address,
@@ -273,4 +273,21 @@ export class Registry extends stateless(tact.Registry) {
             endsAt: BigInt(endsAt),
         }),
     );
+
+    /** `nextGovernor`: null also if the governor has proposed what is no account, from which nobody can accept. */
+    override async getRegistryState(provider: ContractProvider): Promise<tact.RegistryInfo> {
+        const { stack } = await provider.get('registryState', []);
+        const [governor, next] = [stack.readAddress(), stack.readCellOpt()];
+        return {
+            $$type: 'RegistryInfo',
+            governor,
+            nextGovernor: (next && loadAccount(next.beginParse())) ?? null,
+            delay: stack.readBigNumber(),
+            paused: stack.readBoolean(),
+            rulesVersion: stack.readBigNumber(),
+            catalogue: stack.readBigNumber(),
+            executeAt: stack.readBigNumber(),
+            change: stack.readCellOpt(),
+        };
+    }
 }

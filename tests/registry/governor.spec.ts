@@ -1,6 +1,6 @@
-import { beginCell, toNano } from '@ton/core';
+import { beginCell, ExternalAddress, toNano } from '@ton/core';
 
-import { errors } from '../../wrappers/protocol';
+import { errors, opcodes } from '../../wrappers/protocol';
 import { expectConserved, expectRefused } from '../support/chain';
 import { launchMarket } from '../support/stake';
 
@@ -33,6 +33,26 @@ describe('Registry: governor', () => {
         for (const refused of [nobody, other, again]) {
             expectRefused(refused, { to: registry.address, exitCode: errors.ErrNotGovernor });
         }
+    });
+
+    it.each([
+        ['nothing', null],
+        ['an account outside of the network', new ExternalAddress(5n, 100)],
+    ])('is read with nobody as the next one when the governor has proposed %s', async (_, proposed) => {
+        const { registry, governor, stranger } = await launchMarket();
+        const body = beginCell()
+            .storeUint(opcodes.ProposeGovernor, 32)
+            .storeUint(0, 64)
+            .storeAddress(proposed)
+            .endCell();
+        await registry.sendProposeGovernor(governor.getSender(), { value: VALUE, governor: stranger.address });
+        expect((await registry.getRegistryState()).nextGovernor).toEqualAddress(stranger.address);
+
+        await governor.send({ to: registry.address, value: VALUE, body, bounce: true });
+
+        expect(await registry.getRegistryState()).toMatchObject({ nextGovernor: null, rulesVersion: 1n, change: null });
+        const refused = await registry.sendAcceptGovernor(stranger.getSender(), { value: VALUE });
+        expectRefused(refused, { to: registry.address, exitCode: errors.ErrNotGovernor });
     });
 
     it('refuses everyone else what is the governor’s', async () => {
