@@ -8,9 +8,11 @@ import {
     Channel,
     channelCode,
     claimJob,
+    codesOfThisCheckout,
     Escrow,
     InvalidField,
     modelKey,
+    Node,
     nodeChanges,
     numberToBytes,
     opcodes,
@@ -27,6 +29,7 @@ import {
 } from '@cocoon-market/wrappers';
 import { Market, type JobRequest, MarketError, type SpendKey } from '@cocoon-market/wrappers/market';
 import { chainFees } from '@cocoon-market/wrappers/market/quote';
+import { createShardAccount } from '@ton/sandbox';
 import { type Localnet, startLocalnet } from '@cocoon-market/localnet';
 import { networkConfig } from '../../localnet/config';
 import { World } from '../indexer/support/world';
@@ -39,6 +42,8 @@ const { publicKey, secretKey } = keyPairFromSeed(Buffer.alloc(32, 3));
 const wallet = WalletContractV4.create({ workchain: 0, publicKey });
 const spendKey = signingKey(Buffer.alloc(32, 4));
 const voucherKey = signingKey(Buffer.alloc(32, 5));
+const STRANGER = new Address(0, Buffer.alloc(32, 9));
+const [ADDRESS_BITS, NODE_BITS] = [267, 660]; // of an address, and of a node's data after it
 const FAST = { pollMs: 20, seconds: 20 };
 
 describe('A job', () => {
@@ -68,6 +73,17 @@ describe('A job', () => {
         request = { node, model: MODEL, deposit: toNano('2'), voucherKey: voucherKey.publicKey };
     });
     afterAll(() => world.net.close());
+
+    const deploy = (address: Address, init: { code: Cell; data: Cell }) =>
+        world.net.blockchain.setShardAccount(address, createShardAccount({ address, ...init, balance: toNano('1') }));
+
+    /** Code and data of an account, with another address as the first of its data. */
+    const changed = async (of: Address, first: Address | null) => {
+        const { account } = await world.net.blockchain.getContract(of);
+        const { code, data } = (account.account!.storage.state as { state: { code: Cell; data: Cell } }).state;
+        const rest = data.beginParse().skip(ADDRESS_BITS);
+        return { code, data: beginCell().storeAddress(first).storeSlice(rest).endCell() };
+    };
 
     it('is opened by the wallet of the escrow, and its channel has the terms', async () => {
         const job = await market.openJob(owner, request);
@@ -175,6 +191,35 @@ describe('A job', () => {
 
         expect(error).toMatchObject({ code: 'unfit-node', message: expect.stringContaining('payout') });
         expect(error).toBeInstanceOf(MarketError);
+        await goBack();
+    });
+
+    it.each([
+        ['names nothing as its provider', beginCell().storeAddress(null).storeUint(0, NODE_BITS).endCell()],
+        ['names a provider of other nodes', beginCell().storeAddress(STRANGER).storeUint(0, NODE_BITS).endCell()],
+        ['has no data', Cell.EMPTY],
+    ])('is refused at an account with the code of nodes that %s', async (_, data) => {
+        const goBack = await world.snapshot();
+        await deploy(STRANGER, { code: (await codesOfThisCheckout()).node, data });
+
+        const error = await market.openJob(payer, { ...request, node: STRANGER }).catch((reason: unknown) => reason);
+
+        expect(error).toMatchObject({
+            code: 'unfit-node',
+            message: expect.stringContaining('no node of the provider'),
+        });
+        await goBack();
+    });
+
+    it('is refused at a node whose provider names no market', async () => {
+        const goBack = await world.snapshot();
+        const { address } = await Node.ofProvider(STRANGER, 0);
+        await deploy(STRANGER, await changed(seller.provider.address, null));
+        await deploy(address, await changed(request.node, STRANGER));
+
+        const error = await market.openJob(payer, { ...request, node: address }).catch((reason: unknown) => reason);
+
+        expect(error).toMatchObject({ code: 'unfit-node', message: expect.stringContaining('no provider of this') });
         await goBack();
     });
 

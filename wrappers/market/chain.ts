@@ -89,8 +89,8 @@ export interface CodeConsent {
 }
 
 /**
- * Refuses an account that does not run one of these codes, unless `anyCode`. Whatever it answers, such as the value to
- * attach, would be what a stranger wrote. `absent`: the code of the error where nothing is deployed.
+ * The account, unless it does not run one of these codes, and `anyCode` is not true. Whatever it answers, such as the
+ * value to attach, would be what a stranger wrote. `absent`: the code of the error where nothing is deployed.
  * @throws {MarketError} `foreign-code`
  */
 export async function requireCode(
@@ -98,8 +98,9 @@ export async function requireCode(
     address: Address,
     codes: readonly Cell[],
     { anyCode, absent = 'foreign-code' }: CodeConsent & { absent?: MarketErrorCode } = {},
-): Promise<void> {
-    const { code } = await readAccount(client, address);
+): Promise<AccountReading> {
+    const account = await readAccount(client, address);
+    const { code } = account;
     if (code === undefined) {
         throw new MarketError(absent, `Nothing is deployed at ${address.toString()}`, 'Check the address.');
     }
@@ -110,6 +111,7 @@ export async function requireCode(
             'Use the release that the market names.',
         );
     }
+    return account;
 }
 
 /** Transactions of an account, newest first, from this one on. */

@@ -1,6 +1,7 @@
 /** A node as its own account and that of its provider have it now, proved by their addresses. */
-import { type Address, Cell } from '@ton/core';
+import { type Address, Cell, type Slice } from '@ton/core';
 import { bytesToNumber, numberToBytes } from '../bytes';
+import { loadAccount } from '../cells';
 import { codesOfThisCheckout } from '../codes';
 import { Node, nodeStates, type Offer, parseOffers, parseService } from '../Node';
 import { Provider } from '../Provider';
@@ -42,21 +43,23 @@ const ANOTHER = 'Take another node.';
 export async function readLiveNode(client: MarketClient, registry: Address, address: Address): Promise<LiveNode> {
     const name = address.toString();
     const { node: nodeCode } = await codesOfThisCheckout();
-    await requireCode(client, address, [nodeCode], { absent: 'unfit-node' });
+    const { data } = await requireCode(client, address, [nodeCode], { absent: 'unfit-node' });
+    const stored = found(data, (slice) => ({ provider: loadAccount(slice), number: slice.loadUint(32) }));
+    const { provider, number } = stored ?? { provider: undefined, number: 0 };
+    const isNode = provider !== undefined && (await Node.ofProvider(provider, number)).address.equals(address);
+    if (!isNode) {
+        throw new MarketError('unfit-node', `${name} is no node of the provider that it names`, ANOTHER);
+    }
     const node = client.open(Node.fromAddress(address));
     const state = await node.getNodeState();
     if (state.state !== nodeStates.open) {
         throw new MarketError('unfit-node', `The node ${name} is not open`, ANOTHER);
     }
-    const { provider, number } = state;
-    if (!(await Node.ofProvider(provider, Number(number))).address.equals(address)) {
-        throw new MarketError('unfit-node', `${name} is not node ${number} of the provider that it names`, ANOTHER);
-    }
     const { payout, isJailed } = await readProvider(client, registry, provider);
     const { service, offers } = await node.getNodeListing();
     const { slashable } = await node.getKeyLiability(state.receiptKey);
     return {
-        ...{ address, provider, number: Number(number), payout, isJailed, slashable },
+        ...{ address, provider, number, payout, isJailed, slashable },
         endpoint: workerUrl(parseService(service).endpoint),
         receiptKey: numberToBytes(state.receiptKey),
         encryptionKey: numberToBytes(state.encryptionKey),
@@ -66,19 +69,29 @@ export async function readLiveNode(client: MarketClient, registry: Address, addr
 
 async function readProvider(client: MarketClient, registry: Address, address: Address) {
     const { provider: ownCode } = await codesOfThisCheckout();
-    const { code } = await readAccount(client, address);
-    const isOurs = code === undefined || code.equals(ownCode) || (await isNamed(client, registry, code));
-    const provider = client.open(Provider.fromAddress(address));
-    const owner = code === undefined || !isOurs ? undefined : (await provider.getProviderState()).owner;
+    const { code, data } = await readAccount(client, address);
+    const isOurs = code !== undefined && (code.equals(ownCode) || (await isNamed(client, registry, code)));
+    // Registry and owner come first, from which the address follows.
+    const owner = isOurs ? found(data, (slice) => [loadAccount(slice), loadAccount(slice)][1]) : undefined;
     if (owner === undefined || !(await Provider.ofOwner(registry, owner, code)).address.equals(address)) {
         throw new MarketError('unfit-node', `${address.toString()} is no provider of this market`, ANOTHER);
     }
+    const provider = client.open(Provider.fromAddress(address));
     const [{ payout }, { jailed: isJailed }] = [await provider.getMembership(), await provider.getStanding()];
     if (payout?.workChain !== 0) {
         const reason = `The provider ${address.toString()} names no account of the basechain as its payout`;
         throw new MarketError('unfit-node', reason, ANOTHER);
     }
     return { payout, isJailed };
+}
+
+/** What `read` finds in an account's data; undefined in data of another form, such as anybody deploys with our code. */
+function found<T>(data: Cell | undefined, read: (slice: Slice) => T): T | undefined {
+    try {
+        return data && read(data.beginParse());
+    } catch {
+        return undefined;
+    }
 }
 
 /** True for a code of providers that the registry names. */
