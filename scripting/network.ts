@@ -7,7 +7,7 @@ import { ChainApi } from '../offchain/chain/api';
 import { TonHttpChain } from '../offchain/chain/chain';
 import { type EndpointSettings, GLOBAL_ID_PARAM } from '../offchain/chain/endpoint';
 import { ChainError } from '../offchain/chain/errors';
-import { isOnThisMachine } from '../offchain/process/publicAddress';
+import { isLocalChain } from '../offchain/process/publicAddress';
 import { ScriptError } from './scriptError';
 
 export type NetworkName = 'mainnet' | 'testnet' | 'local';
@@ -50,8 +50,7 @@ export async function identify(provider: NetworkProvider, within = ANSWER_WITHIN
         );
     }
     const chain = chainOf(provider, globalId);
-    // At mainnet's id stands a node of one's own, whose market, orders and profile are mainnet's.
-    const isLocal = called === 'testnet' && endpoint !== undefined && isOnThisMachine(endpoint);
+    const isLocal = endpoint !== undefined && isLocalChain(globalId, [endpoint]);
     return { name: isLocal ? 'local' : called, globalId, testOnly: called === 'testnet', chain };
 }
 

@@ -6,7 +6,7 @@ import { CLOCK_TOLERANCE, waits } from '../link';
 import { address, chainFields, distinct, hex, logLevel, nano, ofOneNetwork, rates, whole } from '../process/fields';
 import { metricsListen } from '../process/metrics';
 import { proxies } from '../process/proxies';
-import { isOnThisMachine } from '../process/publicAddress';
+import { isLocalChain } from '../process/publicAddress';
 import { readSettings } from '../process/settings';
 import { isPostgres } from '../process/storeAddress';
 
@@ -82,7 +82,7 @@ const discovery = z
         allowPrivate: z
             .boolean()
             .optional()
-            .describe('also workers at private addresses. Left out: if the chain is on this machine'),
+            .describe('also workers at private addresses. Left out: if the chain is a test network on this machine'),
     })
     .prefault({})
     .describe('How nodes are found.');
@@ -248,11 +248,15 @@ export const findsNodes = ({
 }: Pick<GatewayConfig, 'workers' | 'discovery'>): boolean => enabled ?? workers === undefined;
 
 /** True if workers at private addresses may be used that the chain names. Those of the configuration always may. */
-export function allowsPrivate({ discovery, endpoint }: Pick<GatewayConfig, 'discovery' | 'endpoint'>): boolean {
+export function allowsPrivate({
+    discovery,
+    network,
+    endpoint,
+}: Pick<GatewayConfig, 'discovery' | 'network' | 'endpoint'>): boolean {
     const urls = (typeof endpoint === 'string' ? [endpoint] : endpoint).map((one) =>
         typeof one === 'string' ? one : one.url,
     );
-    return discovery.allowPrivate ?? urls.every(isOnThisMachine);
+    return discovery.allowPrivate ?? isLocalChain(network, urls);
 }
 
 /** Flags of the command line that win over the file. */

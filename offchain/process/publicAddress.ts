@@ -1,4 +1,5 @@
 /** Which addresses of the internet protocol are public. What a stranger names must not lead into a private network. */
+import { isTestOnly } from '@cocoon-market/wrappers';
 import { lookup as dnsLookup } from 'node:dns';
 import { BlockList, isIP, type LookupFunction } from 'node:net';
 
@@ -58,6 +59,13 @@ export function isOnThisMachine(url: string): boolean {
     const host = URL.canParse(url) ? hostOf(url) : '';
     return isLoopback(host) || (isIP(host) === 4 && host.startsWith('127.'));
 }
+
+/**
+ * True of a test network whose every endpoint is on this machine: so are its nodes and clients. A mainnet endpoint here
+ * is a node of one's own, and the market is everybody's.
+ */
+export const isLocalChain = (network: number, endpoints: readonly string[]): boolean =>
+    isTestOnly(network) && endpoints.every(isOnThisMachine);
 
 /** False if a URL names an address that is not public. A name is looked up only when it is connected to. */
 export function mayBePublic(url: string): boolean {

@@ -300,6 +300,14 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: "A provider announces an endpoint in the private network of a gateway whose endpoint of the chain is its operator's own node of mainnet, so that the gateway takes the market for a local one.",
+        stoppedBy: 'Only a test network is local; a node of mainnet on this machine is mainnet.',
+        file: 'tests/offchain/gateway/discovery.spec.ts',
+        test: "Addresses that a stranger names may be private on mainnet by a node of one's own: false, unless the configuration says",
+        removed: 'offchain/process/publicAddress: `isTestOnly` of `isLocalChain`',
+    },
+    {
+        source: 'review',
         attack: 'A provider announces a name that leads to a private address, or begins to after the check.',
         stoppedBy:
             'Each connection looks the name up, refuses private addresses, and uses the addresses that it checked.',

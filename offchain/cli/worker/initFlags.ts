@@ -1,7 +1,7 @@
 /** The flags of `cocoon worker init`, as they were typed, and how those that several parts need are read. */
 import { GLOBAL_IDS, parseTon, readAddress } from '@cocoon-market/wrappers';
 import { Remedied } from '../../process/errors';
-import { isOnThisMachine, mayBePublic } from '../../process/publicAddress';
+import { isLocalChain, mayBePublic } from '../../process/publicAddress';
 import type { WorkerConfig } from '../../worker/config';
 
 /** The flags about the machine. */
@@ -96,10 +96,10 @@ export function urlOf(text: string): string {
     return text.replace(/\/+$/, '');
 }
 
-/** A URL for the listing. Unless the market is on this machine, clients do not connect to private addresses. */
-export function reachableUrl(text: string, endpoint: string): string {
+/** A URL for the listing. Unless the chain is on this machine, clients do not connect to private addresses. */
+export function reachableUrl(text: string, { network, endpoint }: { network: number; endpoint: string }): string {
     const url = urlOf(text);
-    if (!mayBePublic(url) && !isOnThisMachine(endpoint)) {
+    if (!mayBePublic(url) && !isLocalChain(network, [endpoint])) {
         throw new Error(
             `"${url}" is a private address, to which clients do not connect: write one that works from outside`,
         );

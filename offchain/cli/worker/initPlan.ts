@@ -127,7 +127,7 @@ async function fresh(
     const served = await askModels(questions, flags, say);
     const url = await questions.value(flags.url, 'At which URL do clients reach this worker?', {
         flag: '--url URL',
-        read: (text) => reachableUrl(text, endpoint),
+        read: (text) => reachableUrl(text, { network, endpoint }),
     });
     if (url.startsWith('http:') && mayBePublic(url)) {
         say('! http shows to every network on the way who connects: https hides it (docs/worker.md, TLS)');

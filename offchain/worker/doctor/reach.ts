@@ -1,13 +1,13 @@
 /** Checks of what clients see: whether the listed endpoint leads here, the attestation, and the version of the link. */
 import { createServer, type Server } from 'node:http';
-import { isTestOnly, signingKey, tiers } from '@cocoon-market/wrappers';
+import { signingKey, tiers } from '@cocoon-market/wrappers';
 import pino from 'pino';
 import { request } from 'undici';
 import { rejectionOf, UNBOUND } from '../../attest';
 import { endpointsOf, type ListedNode } from '../../chain';
 import { encryptionKey, paths, wireVersions } from '../../link';
 import { newSeed } from '../../process/keyFiles';
-import { hostOf, isOnThisMachine, mayBePublic } from '../../process/publicAddress';
+import { hostOf, isLocalChain, mayBePublic } from '../../process/publicAddress';
 import { NodeAttestation } from '../attestation';
 import type { WorkerConfig, WorkerSeeds } from '../config';
 import { type Check, Failure, type Passed, skipped, warning } from './finding';
@@ -90,8 +90,8 @@ function judge(
 
 /** What clients find wrong with an endpoint that works from here. All clients of a chain on this machine are here. */
 export function weaknessOf(endpoint: string, config: Pick<WorkerConfig, 'network' | 'endpoint'>): Passed | undefined {
-    const isLocalChain = isTestOnly(config.network) && endpointsOf(config).every(({ url }) => isOnThisMachine(url));
-    if (isLocalChain) {
+    const urls = endpointsOf(config).map(({ url }) => url);
+    if (isLocalChain(config.network, urls)) {
         return undefined;
     }
     if (!mayBePublic(endpoint)) {

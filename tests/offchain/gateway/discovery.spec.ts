@@ -1,6 +1,7 @@
 import { Address, Cell } from '@ton/core';
 import pino from 'pino';
 import { Directory } from '../../../offchain/market/directory';
+import { allowsPrivate } from '../../../offchain/gateway/config';
 import { MarketNodes } from '../../../offchain/gateway/marketNodes';
 import { fairOrder } from '../../../offchain/market/order';
 import { type Emitted } from '../../../offchain/chain';
@@ -300,6 +301,24 @@ describe('Addresses that a stranger names', () => {
         ['http://printer.local', false],
     ])('%s may be public: %s', (url, expected) => {
         expect(mayBePublic(url)).toBe(expected);
+    });
+
+    it.each([
+        { chain: 'a test network on this machine', network: -3, endpoint: ['http://127.0.0.1:8081/'], expected: true },
+        {
+            chain: "mainnet by a node of one's own",
+            network: -239,
+            endpoint: ['http://127.0.0.1:8081/'],
+            expected: false,
+        },
+        { chain: 'a test network elsewhere', network: -3, endpoint: ['https://testnet.example/'], expected: false },
+    ])('may be private on $chain: $expected, unless the configuration says', ({ network, endpoint, expected }) => {
+        const settings = { discovery: { everySeconds: 60, maxNodes: 8 }, network, endpoint };
+
+        expect(allowsPrivate(settings)).toBe(expected);
+        expect(allowsPrivate({ ...settings, discovery: { ...settings.discovery, allowPrivate: !expected } })).toBe(
+            !expected,
+        );
     });
 
     it.each([

@@ -52,10 +52,15 @@ describe('Two nodes of unlike price and speed, found by events of the chain', ()
     let bench: Bench;
     let nodes: string[];
 
-    const start = async (config: Partial<GatewayConfigInput> = {}, workers = 2, attestation?: Attestation) => {
+    const start = async (
+        { discovery, ...config }: Partial<GatewayConfigInput> = {},
+        workers = 2,
+        attestation?: Attestation,
+    ) => {
+        const routed = { workers: undefined, registry: `0:${'9'.repeat(64)}`, routing: { slowSeconds: 0.1 } };
         bench = await startBench(market(), {
             workers,
-            config: { workers: undefined, registry: `0:${'9'.repeat(64)}`, routing: { slowSeconds: 0.1 }, ...config },
+            config: { ...routed, discovery: { allowPrivate: true, ...discovery }, ...config },
             deps: { checks: { objection: async () => undefined } },
             before: async (one) => {
                 nodes = [
@@ -202,7 +207,10 @@ describe('Two nodes of unlike price and speed, found by events of the chain', ()
         const [cheap, , configured] = bench.workers;
         const { info } = cheap;
         cheap.info = (own) => ({ ...info(own), network: 1 });
-        await bench.restart({ workers: [configured.url], discovery: { enabled: true, maxNodes: 1 } });
+        await bench.restart({
+            workers: [configured.url],
+            discovery: { enabled: true, allowPrivate: true, maxNodes: 1 },
+        });
 
         expect(await send({ provider: { only: nodes } })).toMatchObject({ status: 200, by: [0, 1, 0] });
     });

@@ -1,5 +1,5 @@
 /** What `init` asks a person at a terminal, and asks again after a wrong answer. */
-import { ruleWindows } from '@cocoon-market/wrappers';
+import { GLOBAL_IDS, ruleWindows } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,6 +15,7 @@ import { ECHO } from '../support/backend';
 import { ModelServer } from '../support/modelServer';
 import { answering, heard, leaveTerminal } from './terminal';
 
+const MAINNET = { network: GLOBAL_IDS.mainnet, endpoint: 'https://toncenter.com/api/v2/jsonRPC' };
 const secondsOf = (text: string) => parseInt(text, 10) * (text.endsWith('h') ? 3600 : 60);
 afterEach(leaveTerminal);
 
@@ -86,14 +87,17 @@ describe('init', () => {
     });
 
     it.each(['http://10.0.0.5:18090', 'http://127.0.0.1:18090', 'https://[fd00::1]'])(
-        'lists %s only if the chain is on this machine',
+        'lists %s only if the chain is a test network on this machine',
         (url) => {
-            expect(() => reachableUrl(url, 'https://toncenter.com/api/v2/jsonRPC')).toThrow('is a private address');
-            expect(reachableUrl(url, 'http://127.0.0.1:8081/')).toBe(url);
+            const own = 'http://127.0.0.1:8081/';
+            for (const place of [MAINNET, { ...MAINNET, endpoint: own }]) {
+                expect(() => reachableUrl(url, place)).toThrow('is a private address');
+            }
+            expect(reachableUrl(url, { network: GLOBAL_IDS.testnet, endpoint: own })).toBe(url);
         },
     );
 
     it('lists a public address wherever the chain is', () => {
-        expect(reachableUrl('https://8.8.8.8/', 'https://toncenter.com/api/v2/jsonRPC')).toBe('https://8.8.8.8');
+        expect(reachableUrl('https://8.8.8.8/', MAINNET)).toBe('https://8.8.8.8');
     });
 });
