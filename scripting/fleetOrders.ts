@@ -6,6 +6,7 @@ import { Node } from '@cocoon-market/wrappers';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { OpenedProvider } from './provider';
+import { ScriptError } from './scriptError';
 import type { ScriptSession } from './session';
 import { waitUntil } from './wallet';
 
@@ -26,7 +27,7 @@ export function keepRegistrations({ network }: ScriptSession, { at, state }: Reg
     const note: Note = { from, nextNumber: from + count, until: Date.now() + IN_FLIGHT };
     const path = noteFile(network.name, at);
     mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, JSON.stringify(note));
+    writeFileSync(path, JSON.stringify(note), { flush: true });
 }
 
 /** Forgets it: everything has arrived. */
@@ -39,10 +40,8 @@ export function forgetOrders({ network }: ScriptSession, { opened }: { opened: R
  * Provider counts a node before the node's own account is there.
  */
 export async function waitForRegistrations(session: ScriptSession, opened: Registering): Promise<void> {
-    let note: Note;
-    try {
-        note = JSON.parse(readFileSync(noteFile(session.network.name, opened.at), 'utf8')) as Note;
-    } catch {
+    const note = noteOf(session, opened);
+    if (note === undefined) {
         return; // no order is on its way
     }
     // On a local network a chain of messages ends before the wallet returns, so no order is ever on its way.
@@ -62,8 +61,26 @@ export async function waitForRegistrations(session: ScriptSession, opened: Regis
         }
         return true;
     };
-    const { every } = session.patience;
-    await waitUntil({ every, within: IN_FLIGHT }, async () => (await hasArrived()) || Date.now() > until);
+    const isOver = async () => (await hasArrived()) || Date.now() > until;
+    if (!(await isOver())) {
+        console.log('Waiting for the nodes that an earlier run registers');
+        await waitUntil({ every: session.patience.every, within: IN_FLIGHT }, isOver);
+    }
+}
+
+function noteOf({ network }: ScriptSession, { at }: Registering): Note | undefined {
+    const file = noteFile(network.name, at);
+    try {
+        return JSON.parse(readFileSync(file, 'utf8')) as Note;
+    } catch (error) {
+        if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+            return undefined;
+        }
+        throw new ScriptError(
+            `${file} names nodes that an earlier run registers, and cannot be read: ${(error as Error).message}`,
+            'look with checkFleet whether they are there. When no order is on its way any more, remove the file',
+        );
+    }
 }
 
 function noteFile(network: string, at: OpenedProvider['at']): string {

@@ -101,12 +101,16 @@ export const run = script({
 
 /** Waits until the Registry has answered a Join of an earlier run, which another one would add its stake to. */
 async function waitForJoin(session: ScriptSession, registry: Address): Promise<void> {
-    await waitUntil(session.patience, async () => {
+    const isAnswered = async () => {
         const account = await findProvider(session, registry, session.actor);
         if (account === undefined) {
             return true; // none was sent, or it was refused
         }
         const { rulesVersion, stake } = await session.openContract(Provider.fromAddress(account)).getProviderState();
         return rulesVersion > 0n || stake === 0n;
-    });
+    };
+    if (!(await isAnswered())) {
+        console.log('Waiting for the answer of the registry to the Join of an earlier run');
+        await waitUntil(session.patience, isAnswered);
+    }
 }

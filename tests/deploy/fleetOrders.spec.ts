@@ -2,6 +2,8 @@
 import { Node, type ProviderState } from '@cocoon-market/wrappers';
 import { Address, type OpenedContract } from '@ton/core';
 import type { Provider } from '@cocoon-market/wrappers';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { forgetOrders, keepRegistrations, waitForRegistrations } from '../../scripting/fleetOrders';
 import type { ScriptSession } from '../../scripting/session';
 
@@ -29,11 +31,24 @@ describe('A fleet that is applied again after an interruption', () => {
         const { session, opened, looks } = networkOf([0n, 1n, 2n], 3);
         keepRegistrations(session, opened, 2);
 
+        const said = jest.spyOn(console, 'log').mockImplementation(() => undefined);
         await waitForRegistrations(session, opened);
         forgetOrders(session, { opened });
 
+        expect(said.mock.calls).toEqual([['Waiting for the nodes that an earlier run registers']]);
+        said.mockRestore();
         expect(opened.state.nextNumber).toBe(2n);
         expect(looks.nodes).toBe(5); // three times nothing, then both
+    });
+
+    it('is not compared while it cannot be read which nodes an earlier run registers', async () => {
+        const { session, opened } = networkOf([0n], 0);
+        keepRegistrations(session, opened, 2);
+        const note = join('temp', 'testnet', `fleet-${at.hash.toString('hex')}.json`);
+        writeFileSync(note, '{');
+
+        await expect(waitForRegistrations(session, opened)).rejects.toThrow(`${note} names nodes that`);
+        forgetOrders(session, { opened });
     });
 
     it('is compared at once when nothing is on its way', async () => {
