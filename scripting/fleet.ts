@@ -11,7 +11,7 @@ import {
     type RegisteredNode,
     registersOwnCode,
 } from '../offchain/fleet';
-import { forTerminal } from '../offchain/process/terminal';
+import { lineForTerminal } from '../offchain/process/terminal';
 import { sendingFee } from './fees';
 import { file, formatDuration, toggle } from './flags';
 import { keepRegistrations, waitForRegistrations } from './fleetOrders';
@@ -152,7 +152,7 @@ export function planLines({ plan, close }: Fleet, max = 10): string[] {
     const lines = [
         ...plan.register.map(({ name, listing }) => `+ ${name}  ${listing.service.endpoint}`),
         ...plan.changes.map(({ target, node, what }) => `~ ${target.name}  node ${node.number}: ${what}`),
-        ...close.map(({ number, service }) => `- node ${number}  ${forTerminal(service.endpoint)}`),
+        ...close.map(({ number, service }) => `- node ${number}  ${lineForTerminal(service.endpoint)}`),
     ];
     return lines.length <= max ? lines : [...lines.slice(0, max), `… and ${lines.length - max} more`];
 }

@@ -2,7 +2,7 @@
 import { formatTon, opcodeName } from '@cocoon-market/wrappers';
 import { tonDeepLink } from '@ton/blueprint';
 import { beginCell, type Cell, Dictionary, internal, SendMode, storeMessageRelaxed, storeStateInit } from '@ton/core';
-import { forTerminal } from '../offchain/process/terminal';
+import { lineForTerminal } from '../offchain/process/terminal';
 import type { ScriptSession } from './session';
 import type { Outgoing } from './wallet';
 
@@ -18,8 +18,8 @@ export const when = (seconds: number) =>
 /** Rows in two columns. Strangers wrote some of the values on chain, and none of them makes a row of its own. */
 export function table(rows: readonly Row[], indent = '  '): string {
     const width = Math.max(0, ...rows.map(([name]) => name.length));
-    const inRow = (text: string) => forTerminal(text).replaceAll('\n', '\\u000a');
-    return rows.map(([name, value]) => `${indent}${inRow(`${name.padEnd(width)}  ${value}`)}`.trimEnd()).join('\n');
+    const inRow = ([name, value]: Row) => lineForTerminal(`${name.padEnd(width)}  ${value}`);
+    return rows.map((row) => `${indent}${inRow(row)}`.trimEnd()).join('\n');
 }
 
 /** The name of what a message does. */
