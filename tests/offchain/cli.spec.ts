@@ -1,4 +1,6 @@
 /** What `cocoon` says when a file that it is given is not there, is there already, or holds something else. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -164,6 +166,35 @@ describe('cocoon, given a file', () => {
             /^cocoon: http:\/\/127\.0\.0\.1:1 does not answer: ECONNREFUSED: look at "endpoint" in the configuration/,
         );
     });
+
+    it.each([
+        ['dispute find', '/admin/evidence', []],
+        ['receipt show 1-1', '/admin/receipt/1-1', { id: '1-1' }],
+    ])(
+        'asks with %s a gateway that listens at all addresses at the one of this machine',
+        async (command, path, answer) => {
+            const asked: unknown[] = [];
+            const gateway = createServer(({ url, headers }, response) => {
+                asked.push([url, headers.host]);
+                response.end(JSON.stringify(answer));
+            });
+            await new Promise<void>((resolve) => gateway.listen(0, '127.0.0.1', resolve));
+            const { port } = gateway.address() as AddressInfo;
+            const place = {
+                network: -3,
+                endpoint: 'http://127.0.0.1:1/',
+                escrow: `0:${'00'.repeat(32)}`,
+                keyFile: 'k',
+            };
+            const rest = { store: file('none.db'), workers: ['http://127.0.0.1:2'], models: {} };
+            writeFileSync(file('all.json'), JSON.stringify({ ...place, ...rest, listen: { host: '0.0.0.0', port } }));
+
+            await said(...command.split(' '), '--config', file('all.json'));
+            gateway.close();
+
+            expect(asked).toEqual([[path, `127.0.0.1:${port}`]]);
+        },
+    );
 
     it('says once how a gateway is found that does not answer, and refuses a --url that is none', async () => {
         expect(await failure('gateway', 'jobs', '--url', 'http://127.0.0.1:1')).toBe(
