@@ -24,6 +24,7 @@ const READERS = 8; // channels read from the chain at once: a slow endpoint take
 const OLD_CLAIMS = 10n; // times the cost of a claim, from which an old voucher is claimed below the threshold
 const HOUR = 3600;
 const DAY = 24 * HOUR;
+const UNREAD_SECONDS = 60; // between two lines of the log about channels that are not read
 const MISSING_READS = 20; // channels that look gone, of ended jobs, and of overdue ones, that one round reads
 const DISPUTED_READS = 8; // channels that one round compares at all endpoints, because they did not agree
 
@@ -36,6 +37,7 @@ export class Claims {
     private readonly nextRead = new Map<string, number>();
     private readonly missingSince = new Map<string, number>(); // by job whose channel looks gone: steady seconds
     private readonly unsureSince = new Map<string, number>(); // by job that looks paid, or cannot be: steady seconds
+    private unread = { loggedAt: -Infinity, readings: 0 }; // that failed since the log said so
     private readonly tasks = new Tasks();
     private readonly loop: PollLoop;
     private readonly sender: ClaimSender;
@@ -61,7 +63,7 @@ export class Claims {
             isStopping: () => this.tasks.isStopping,
             onDamaged: this.onDamaged,
         });
-        this.overdueJobs = new OverdueJobs(context, book, this.onDamaged);
+        this.overdueJobs = new OverdueJobs(context, book, { onDamaged: this.onDamaged, onUnread: this.noteUnread });
         this.loop = new PollLoop(
             () => this.runDue(),
             config.claim.seconds * 1000,
@@ -181,9 +183,16 @@ export class Claims {
         await Promise.all(this.disputes.inTurn(DISPUTED_READS).map(compare));
     }
 
-    private noteUnread(job: Buffer, error: unknown): undefined {
-        this.context.log.warn({ job: job.toString('hex'), err: error }, 'claims: channel not read');
-    }
+    /** Logs it once a minute: one endpoint may show nonsense of thousands of channels, in each round. */
+    private readonly noteUnread = (job: Buffer, error: unknown): undefined => {
+        const { log, steady } = this.context;
+        this.unread.readings++;
+        if (steady() - this.unread.loggedAt >= UNREAD_SECONDS) {
+            const { readings } = this.unread;
+            log.warn({ job: job.toString('hex'), readings, err: error }, 'claims: channel not read');
+            this.unread = { loggedAt: steady(), readings: 0 };
+        }
+    };
 
     private isMissingDue(record: JobRecord, scope: Scope): boolean {
         return this.missingSince.has(keyOf(record)) && (scope === 'all' || this.isReadDue(record));

@@ -16,21 +16,20 @@ export class OverdueJobs {
     constructor(
         private readonly context: WorkerContext,
         private readonly book: WorkerBook,
-        private readonly onDamaged: OnDamaged,
+        private readonly events: { onDamaged: OnDamaged; onUnread: (job: Buffer, error: unknown) => void },
     ) {}
 
     /** Reads up to `max` channels of a search that is due. A job ends when its channel was gone several times. */
     async readDue(max: number): Promise<void> {
-        const { log, now, steady, store } = this.context;
+        const { now, steady, store } = this.context;
         if (steady() - this.doneAt < EVERY_SECONDS) {
             return;
         }
-        const { cursor, onDamaged } = this;
+        const { cursor } = this;
+        const { onDamaged, onUnread } = this.events;
         const page = await store.jobs.overdue({ cursor, limit: max, onDamaged }, now());
         await inParallel(page, ({ job: id }) =>
-            this.book
-                .use(id, (job) => job.channel.read())
-                .catch((err: unknown) => log.warn({ job: id.toString('hex'), err }, 'claims: channel not read')),
+            this.book.use(id, (job) => job.channel.read()).catch((error: unknown) => onUnread(id, error)),
         );
         this.cursor = page.at(-1)?.job;
         if (page.length === 0) {

@@ -69,6 +69,30 @@ describe('the log', () => {
         expect(unread()).toHaveLength(2);
     });
 
+    it('has one line a minute about channels that no claims can be made of, however many they are', async () => {
+        const lines: string[] = [];
+        const log = pino({ ...logOptions, level: 'warn' }, { write: (line: string) => void lines.push(line) });
+        let seconds = 0;
+        const fixture = await startFixture({}, { log, steady: () => seconds });
+        for (const amount of [1000n, 2000n, 3000n]) {
+            const client = await TestClient.withJob(fixture.worker.url, fixture.chain);
+            await client.pay(client.voucher(amount, 0));
+            fixture.chain.change(client.channel, { paid: 500_000_000n }); // more than any voucher that the worker has seen
+        }
+        const readings = () =>
+            lines
+                .filter((line) => line.includes('claims: channel not read'))
+                .map((line) => (JSON.parse(line) as { readings: number }).readings);
+        await fixture.worker.claimNow();
+        await fixture.worker.claimNow();
+        expect(readings()).toEqual([1]);
+
+        seconds += 60;
+        await fixture.worker.claimNow();
+        await fixture.stop();
+        expect(readings()).toEqual([1, 6]);
+    });
+
     it('leaves out seeds, keys and whatever an error carries besides its words', () => {
         let text = '';
         const written = new Writable({
