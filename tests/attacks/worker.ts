@@ -1846,4 +1846,13 @@ export const workerAttacks: Attack[] = [
         test: 'A client that pays nothing pays no debt by a voucher of a channel that is gone, and that the first of three endpoints shows as paid',
         removed: 'worker: what most endpoints show as paid (ServedChannel.paid)',
     },
+    {
+        source: 'review',
+        attack: 'One of three endpoints, not the first, shows channels as there and not paid that have paid and are gone: each of them is claimed at each reading until the end of its terms, as long as all that it has paid is worth more than the claims.',
+        stoppedBy:
+            'After a few claims that failed, none is made of a channel that most endpoints show as gone, or as paid.',
+        file: 'tests/regression/offchain-worker.spec.ts',
+        test: 'An endpoint that shows a channel which is gone of three has the wallet pay for a few claims only, whatever the channel has paid',
+        removed: 'worker: what most endpoints show of a channel that is gone (Claims.claimElsewhere)',
+    },
 ];
