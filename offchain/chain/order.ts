@@ -141,7 +141,8 @@ async function readOutcome(
     let outcome: 'overtaken' | undefined;
     let lists = 0; // of different endpoints
     let failure: unknown = new ChainError('Too few endpoints list what the wallet took');
-    for (const source of [chain, ...others]) {
+    // Others not urgently: one that is down must not keep the next order waiting.
+    for (const source of [chain, ...others.map((one) => one.as?.('routine') ?? one)]) {
         try {
             const accepted = source.accepted?.(order.wallet, { seconds: LIST_SECONDS });
             const listed = accepted && (await listedOutcome(accepted, order, numberOf));

@@ -383,6 +383,17 @@ describe('A wallet whose first endpoint lies', () => {
         expect(await arrived()).toBe(COIN);
     });
 
+    it('or that hides what the wallet took does not have it wait for one that is down', async () => {
+        wallet = walletAt(urlOfLiar(), `http://127.0.0.1:${await freePort()}/api/v2/jsonRPC`, network.url);
+        lie = async (method, answer) => (method === 'getTransactions' ? ({ ok: true, result: [] } as never) : answer());
+        const start = performance.now();
+
+        await pay();
+
+        expect(performance.now() - start).toBeLessThan(30_000); // an urgent call waits 45 s for it
+        expect(await arrived()).toBe(COIN);
+    });
+
     /** One answer says that it is ten years later. */
     function lieOfTheTime(): void {
         let isOver = false;
