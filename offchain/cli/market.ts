@@ -7,6 +7,7 @@ import { HttpSource } from '../indexer/source';
 import { openIndex } from '../indexer/open';
 import { MeasuredSource } from '../marketPage/measured';
 import { makeMarketServer } from '../marketPage/server';
+import { listenAt } from '../process/doors';
 import { reasonOf, Remedied } from '../process/errors';
 import { PollLoop } from '../process/tasks';
 import { stopRequested } from './stop';
@@ -60,7 +61,7 @@ async function serve(flags: ServeFlags): Promise<void> {
     const server = makeMarketServer({ store: flags.store, models: flags.model ?? [], measured });
     try {
         const stopped = stopRequested();
-        const url = await server.listen(listen);
+        const url = await listenAt(server, listen);
         console.log(
             flags.json === true
                 ? plainJson({ url, store: flags.store, follows: flags.follow === true })

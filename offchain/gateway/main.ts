@@ -9,6 +9,7 @@ import type { Logger } from 'pino';
 import { Chain, TonHttpChain } from '../chain';
 import { addressText } from '../process/addresses';
 import { unixSeconds } from '../process/clock';
+import { listenAt } from '../process/doors';
 import { reasonOf } from '../process/errors';
 import { createLog, reporting } from '../process/log';
 import { serveMetrics } from '../process/metrics';
@@ -179,7 +180,7 @@ async function serve(config: GatewayConfig, keys: ClientKeys, deps: GatewayDeps)
 
     const { host, port, tls } = config.listen;
     const scraped = config.metrics && (await serveMetrics(metrics.registry, config.metrics));
-    const url = await server.listen({ host, port }).catch(async (error: unknown) => {
+    const url = await listenAt(server, { host, port }).catch(async (error: unknown) => {
         await scraped?.close();
         throw error;
     });

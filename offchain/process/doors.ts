@@ -93,6 +93,14 @@ export function createDoor(
     return server;
 }
 
+/**
+ * Listens, and resolves with the URL. At `localhost` this is 127.0.0.1 everywhere: the server has one address, and
+ * machines differ in which of two they name first.
+ */
+export function listenAt(server: FastifyInstance, { host, port }: { host: string; port: number }): Promise<string> {
+    return server.listen({ host: host === 'localhost' ? '127.0.0.1' : host, port });
+}
+
 /** What is in use, by address. */
 class Uses {
     private readonly uses = new Map<string, number>();

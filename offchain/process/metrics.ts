@@ -3,7 +3,7 @@ import { formatTon } from '@cocoon-market/wrappers';
 import type { Logger } from 'pino';
 import { collectDefaultMetrics, Gauge, type GaugeConfiguration, Registry } from 'prom-client';
 import { z } from 'zod';
-import { createDoor } from './doors';
+import { createDoor, listenAt } from './doors';
 import { reasonOf } from './errors';
 import { whole } from './fields';
 import { isLoopback, isLoopbackHeader } from './publicAddress';
@@ -94,6 +94,6 @@ export async function serveMetrics(
         });
     }
     server.get('/metrics', async (_, reply) => reply.type(TYPE).send(await registry.metrics()));
-    const url = await server.listen(listen);
+    const url = await listenAt(server, listen);
     return { url: `${url}/metrics`, close: () => server.close() };
 }

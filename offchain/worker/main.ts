@@ -10,6 +10,7 @@ import { type Backend, createBackend } from '../backend';
 import { type Chain, ChainError, ChainStream, HotWallet, type StreamSettings, TonHttpChain } from '../chain';
 import { type ComparedNode, encryptionKey, type NodeInfo } from '../link';
 import { steadySeconds, unixSeconds } from '../process/clock';
+import { listenAt } from '../process/doors';
 import { createLog } from '../process/log';
 import { serveMetrics } from '../process/metrics';
 import { waitUntil } from '../process/tasks';
@@ -274,8 +275,7 @@ async function serve(
             load: () => context.backends.view(),
         });
         const scraped = config.metrics && (await serveMetrics(context.metrics.registry, config.metrics));
-        const { host, port } = config.listen;
-        const url = await server.listen({ host, port }).catch(async (error: unknown) => {
+        const url = await listenAt(server, config.listen).catch(async (error: unknown) => {
             await scraped?.close();
             throw error;
         });

@@ -1,8 +1,9 @@
 /** A door behind a reverse proxy: who is listed, and who the client is. */
 import type { FastifyInstance } from 'fastify';
+import dns from 'node:dns';
 import { once } from 'node:events';
 import { connect, Socket } from 'node:net';
-import { createDoor } from '../../../offchain/process/doors';
+import { createDoor, listenAt } from '../../../offchain/process/doors';
 import { placeOfAddress, Proxies, proxies } from '../../../offchain/process/proxies';
 
 const LISTED = ['127.0.0.0/8'];
@@ -135,5 +136,20 @@ describe('The setting', () => {
 
     it.each(['127.0.0.1', '10.0.0.0/8', '::1', 'fd00::/8'])('takes %s', (text) => {
         expect(proxies.safeParse([text]).success).toBe(true);
+    });
+});
+
+describe('A door at localhost', () => {
+    it('is reached at 127.0.0.1, also where the machine names another address of it first', async () => {
+        type Found = (error: null, address: string, family: number) => void;
+        const lookup = (host: string, ...rest: unknown[]) =>
+            (rest.at(-1) as Found)(null, ...(host === 'localhost' ? (['::1', 6] as const) : ([host, 4] as const)));
+        jest.spyOn(dns, 'lookup').mockImplementation(lookup);
+        door = createDoor();
+        release = () => undefined;
+        const url = await listenAt(door, { host: 'localhost', port: 0 }).finally(() => jest.restoreAllMocks());
+        expect(new URL(url).hostname).toBe('127.0.0.1');
+        port = Number(new URL(url).port);
+        await connection();
     });
 });
