@@ -26,15 +26,23 @@ const BACKSLASH = 0x5c;
 const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
 const [COMMA, COLON] = [0x2c, 0x3a];
 
+interface JsonLimits {
+    maxDepth?: number;
+    mayRepeatKeys?: boolean; // of a text whose parser may keep the last of two values
+}
+
 /**
  * Throws {@link JsonError} if brackets, outside of texts, are more than `maxDepth` deep, if there are more than
  * {@link MAX_JSON_VALUES} values, or as many lists and objects, or if an object has a key twice: parsers keep the last
  * one, so that one of two values would be dropped. What is no JSON at all is left to the parser.
  */
-export function assertPlainJson(json: Buffer, maxDepth = MAX_JSON_DEPTH): void {
+export function assertPlainJson(
+    json: Buffer,
+    { maxDepth = MAX_JSON_DEPTH, mayRepeatKeys = false }: JsonLimits = {},
+): void {
     let values = 1;
     let brackets = 0;
-    const keys: (Set<string> | undefined)[] = []; // of the objects around a place; undefined for a list
+    const keys: (Set<string> | undefined)[] = []; // of the objects around a place; undefined where none is looked at
     let text: Buffer | undefined; // that ended last and may be a key, with its quotes
     for (let at = 0; at < json.length; at++) {
         switch (json[at]) {
@@ -50,7 +58,7 @@ export function assertPlainJson(json: Buffer, maxDepth = MAX_JSON_DEPTH): void {
                 break;
             case OPEN_LIST:
             case OPEN_OBJECT:
-                keys.push(json[at] === OPEN_OBJECT ? new Set() : undefined);
+                keys.push(json[at] === OPEN_OBJECT && !mayRepeatKeys ? new Set() : undefined);
                 if (keys.length > maxDepth) {
                     throw new JsonError(`JSON of more than ${maxDepth} levels`);
                 }

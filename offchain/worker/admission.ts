@@ -315,7 +315,7 @@ function decide(
 
 function parsed(plain: Buffer): ModelRequest | undefined {
     try {
-        assertPlainJson(plain, MAX_SEALED_DEPTH);
+        assertPlainJson(plain, { maxDepth: MAX_SEALED_DEPTH });
         return modelRequestShape.safeParse(JSON.parse(plain.toString('utf8'))).data;
     } catch {
         return undefined;

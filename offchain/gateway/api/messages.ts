@@ -1,6 +1,7 @@
 /** Answers in the shape of Anthropic's Messages. */
 import type { Result } from '@cocoon-market/wrappers';
-import type { AnswerPiece, WholeAnswer } from '../../link';
+import { type AnswerPiece, PieceError, type WholeAnswer } from '../../link';
+import { assertPlainJson } from '../../process/json';
 import type { GatewayError } from '../errors';
 import type { BilledResult } from '../router';
 import { type Block, Blocks, type BlockWriter } from './blocks';
@@ -122,6 +123,11 @@ function contentOf({ kind, text, callId, name }: Block): Fields {
 
 // A limit may end an answer within a call; its arguments are then no JSON, and the stop reason says max_tokens.
 function inputOf(text: string): unknown {
+    try {
+        assertPlainJson(Buffer.from(text), { mayRepeatKeys: true });
+    } catch {
+        throw new PieceError('The node sent arguments of a call that are too deep or large');
+    }
     try {
         return JSON.parse(text === '' ? '{}' : text) as unknown;
     } catch {

@@ -240,6 +240,18 @@ describe('Answers by the published description of the API', () => {
             expect(events.at(-2)).toMatchObject({ delta: { stop_reason: 'max_tokens' } });
         });
 
+        it('hold no input of a tool that would keep others waiting while it is parsed', () => {
+            const called = (text: string) => [
+                piece({ tool_calls: [{ index: 0, id: 'a', function: { name: 'f', arguments: text } }] }),
+            ];
+            const whole = (text: string) => format().whole(wholeOf(called(text)), { finish: 'stop', result });
+            for (const text of [`[${'0,'.repeat(100_000)}0]`, `${'['.repeat(65)}${']'.repeat(65)}`]) {
+                expect(() => whole(text)).toThrow(PieceError);
+                expect(() => eventsOf(format(), called(text))).toThrow(PieceError);
+            }
+            expect(whole('{"x":1,"x":2}')).toMatchObject({ content: [{ input: { x: 2 } }] });
+        });
+
         it('are whole with the input of each tool, and an error if they were cut', () => {
             const [, pieces] = answers[2];
             expect(format().whole(wholeOf(pieces), { finish: 'stop', result })).toMatchObject({
