@@ -142,8 +142,10 @@ describe('The setting', () => {
 describe('A door at localhost', () => {
     it('is reached at 127.0.0.1, also where the machine names another address of it first', async () => {
         type Found = (error: null, address: string, family: number) => void;
-        const lookup = (host: string, ...rest: unknown[]) =>
-            (rest.at(-1) as Found)(null, ...(host === 'localhost' ? (['::1', 6] as const) : ([host, 4] as const)));
+        const lookup = (host: string, ...rest: unknown[]) => {
+            const found = rest.at(-1) as Found;
+            return host === 'localhost' ? found(null, '::1', 6) : found(null, host, 4);
+        };
         jest.spyOn(dns, 'lookup').mockImplementation(lookup);
         door = createDoor();
         release = () => undefined;
