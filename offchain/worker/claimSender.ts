@@ -91,9 +91,9 @@ export class ClaimSender {
         }
     }
 
-    /** The number of claims that the wallet can pay for in one order. Most of their value comes back. */
-    private async affordable(claims: Claim[]): Promise<number> {
-        const each = (await this.value(claims)) + MESSAGE_FEES;
+    /** The number of claims of a value that the wallet can pay for in one order. Most of the value comes back. */
+    private async affordable(claims: Claim[], value: bigint): Promise<number> {
+        const each = value + MESSAGE_FEES;
         const balance = await spendable(this.context.chain, this.wallet, WALLET_RESERVE + each);
         const affordable = balance <= WALLET_RESERVE ? 0n : (balance - WALLET_RESERVE) / each;
         if (affordable === 0n) {
@@ -113,13 +113,13 @@ export class ClaimSender {
      * channels that one makes up must not keep others from being claimed.
      */
     private async value(claims: readonly Claim[]): Promise<bigint> {
-        const now = this.context.steady();
-        if (this.cachedValue === undefined || this.cachedValue.until < now) {
+        const { steady } = this.context;
+        if (this.cachedValue === undefined || this.cachedValue.until < steady()) {
             const answer = await this.requiredValue(claims);
             const required = answer ?? MAX_VALUE;
             const agreed = required > MAX_VALUE ? await this.agreedValue(claims, required) : required;
             const value = (smaller(required, larger(agreed, MAX_VALUE)) * 11n) / 10n;
-            this.cachedValue = { value, until: now + (answer === undefined ? UNKNOWN_SECONDS : HOUR) };
+            this.cachedValue = { value, until: steady() + (answer === undefined ? UNKNOWN_SECONDS : HOUR) };
         }
         return this.cachedValue.value;
     }
@@ -181,11 +181,11 @@ export class ClaimSender {
 
     /** Orders the first of the claims, as many as the wallet can pay for; undefined if it can pay for none. */
     private async order(claims: Claim[], assertAlone: AssertAlone) {
-        const batch = claims.splice(0, await this.affordable(claims));
+        const value = await this.value(claims);
+        const batch = claims.splice(0, await this.affordable(claims, value));
         if (batch.length === 0) {
             return undefined;
         }
-        const value = await this.value(batch);
         const transfers = batch.map(({ channel, body }) => ({ to: accountAddress(channel), value, body }));
         let polls = CONFIRM_POLLS;
         await this.markLastClaims(batch.filter(({ last }) => last));

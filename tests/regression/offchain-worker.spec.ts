@@ -534,6 +534,22 @@ describe('An endpoint that lies about what can be claimed', () => {
         expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 1, amount: OWED });
     });
 
+    it('and takes minutes to say nothing of what a claim must carry is asked once for an order', async () => {
+        const { chain } = fixture;
+        const [account, open] = [chain.account.bind(chain), chain.open.bind(chain)];
+        let asked = 0;
+        const getClaimValue = () => {
+            asked++;
+            seconds += 100;
+            return Promise.reject(new Error('it does not answer'));
+        };
+        chain.open = (contract) => ({ ...open(contract), getClaimValue });
+        (chain as { others?: unknown[] }).others = [1, 2].map(() => ({ account, open: chain.open }));
+
+        expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 1, amount: OWED });
+        expect(asked).toBe(3); // the first, and each of them
+    });
+
     it('and never says what a claim must carry of channels that are gone keeps no other from being claimed', async () => {
         const { chain } = fixture;
         const gone = await Promise.all([withJob(), withJob(), withJob()]);
