@@ -1,5 +1,6 @@
 /** The flags of `cocoon worker init`, as they were typed, and how those that several parts need are read. */
 import { GLOBAL_IDS, parseTon, readAddress } from '@cocoon-market/wrappers';
+import { endpointsOf } from '../../chain';
 import { Remedied } from '../../process/errors';
 import { isLocalChain, mayBePublic } from '../../process/publicAddress';
 import type { WorkerConfig } from '../../worker/config';
@@ -107,20 +108,26 @@ export function reachableUrl(text: string, { network, endpoint }: { network: num
     return url;
 }
 
-/** Throws if flags name another network or market than a configuration: the owner's coins would go to that one. */
+/** Throws if flags name another market or endpoint than a configuration: the owner's coins would go to its market. */
 export function assertSameMarket(
     flags: InitFlags,
-    { network, registry }: Pick<WorkerConfig, 'network' | 'registry'>,
+    config: Pick<WorkerConfig, 'network' | 'registry' | 'endpoint'>,
     file: string,
 ): void {
-    const other =
-        flags.network !== undefined && readFlag('--network', flags.network, networkNamed) !== network
-            ? `--network ${flags.network}`
-            : flags.registry !== undefined &&
-                registry?.equals(readFlag('--registry', flags.registry, readAddress)) !== true
-              ? `--registry ${flags.registry}`
-              : undefined;
-    if (other !== undefined) {
-        throw new Remedied(`${other} is not what ${file} says: leave the flag out, or name another folder with --dir`);
+    const checks: [string, string | undefined, (text: string) => boolean][] = [
+        ['--network', flags.network, (text) => readFlag('--network', text, networkNamed) === config.network],
+        [
+            '--registry',
+            flags.registry,
+            (text) => config.registry?.equals(readFlag('--registry', text, readAddress)) === true,
+        ],
+        ['--endpoint', flags.endpoint, (text) => endpointsOf(config).some(({ url }) => url === text)],
+    ];
+    const different = checks.find(([, text, isSame]) => text !== undefined && !isSame(text));
+    if (different !== undefined) {
+        throw new Remedied(
+            `${different[0]} ${different[1]} is not what ${file} says: leave the flag out, or name another folder ` +
+                'with --dir',
+        );
     }
 }

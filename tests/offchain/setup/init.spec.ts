@@ -344,6 +344,8 @@ describe('cocoon worker init', () => {
         await expect(init({ network: 'mainnet' })).rejects.toThrow('--network mainnet is not what');
         const elsewhere = `0:${'1'.repeat(64)}`;
         await expect(init({ registry: elsewhere })).rejects.toThrow(`--registry ${elsewhere} is not what`);
+        const other = 'http://127.0.0.1:1/';
+        await expect(init({ endpoint: other })).rejects.toThrow(`--endpoint ${other} is not what`);
         expect(stage.network.transactions).toHaveLength(sent);
     });
 });
