@@ -456,17 +456,22 @@ export class JobPool {
     }
 
     /**
-     * Opens a job elsewhere, once in a while, if every job of a model is at a node that became slow or fails often, or
-     * refuses most queries of the API key that asked it. The job is opened for this key, which may be what is wrong.
+     * Opens a job elsewhere, once in a while, if every job that may answer such a question is at a node that became slow
+     * or fails often, or refuses most queries of the API key that asked it. The job is opened for this key, which may be
+     * what is wrong.
      */
     openElsewhere({ stored: { model }, phase }: GatewayJob, question: Asked): void {
         const { nodes, log } = this.context;
-        const workers = new Set(this.book.open(model).map(({ stored }) => stored.worker));
+        const open = this.book.open(model);
+        const workers = new Set(open.map(({ stored }) => stored.worker));
         const queue = this.queueOf(model);
         const key = keyOf(question.payer);
         const { stats } = nodes;
-        const isPoor = [...workers].every(
-            (worker) => stats.isPoor(worker) || stats.refuses(worker, key) || stats.answersNone(worker, key),
+        // A node that takes no job, or lists too little for the question, is never asked, and so never seems to be poor.
+        const able = this.inUse(model).filter((job) => doesAll(job, question));
+        const isPoor = (able.length > 0 ? able : open).every(
+            ({ stored: { worker } }) =>
+                stats.isPoor(worker) || stats.refuses(worker, key) || stats.answersNone(worker, key),
         );
         if (phase === 'open' && isPoor && queue.coming === 0 && Date.now() >= queue.elsewhereFrom) {
             if (this.openAnother(model, queue, workers, alike(question))) {
@@ -759,14 +764,14 @@ export class JobPool {
 }
 
 /** A question that was asked: jobs are opened for others like it. */
-type Asked = Pick<Need, 'payer' | 'bounds' | 'count'>;
+type Asked = Pick<Question, 'needed' | 'bounds' | 'count'> & Pick<Need, 'payer'>;
 
-/** The need of another question with a prompt as dear, and of the same API key. */
-const alike = ({ payer, bounds, count }: Asked): Need => ({
-    needed: NO_NEEDS,
+/** The need of another question of the same API key that needs as much. No question waits for its job alone. */
+const alike = ({ needed, payer, bounds, count }: Asked): Need => ({
+    needed: { ...needed, key: NO_NEEDS.key },
     ...(payer && { payer }),
-    ...(bounds && { bounds }),
-    ...(count && { count }),
+    bounds,
+    count,
 });
 
 const seconds = () => performance.now() / 1000;
@@ -813,11 +818,13 @@ async function firstTrue(promises: readonly Promise<boolean>[]): Promise<void> {
     await Promise.any(holds).catch(() => undefined);
 }
 
-/** True if the node of a job does what a question needs, also for its price, and the question wants that node. */
-const suits = (job: GatewayJob, { needed, preferences, bounds }: Question): boolean =>
-    job.serves(needed) &&
-    unwanted(preferences, routedJob(job)) === undefined &&
-    !isTooDear(job.terms, job.tokenizer, bounds);
+/** True if the node of a job does what a question needs, also for its price. */
+const doesAll = (job: GatewayJob, { needed, bounds }: Pick<Asked, 'needed' | 'bounds'>): boolean =>
+    job.serves(needed) && !isTooDear(job.terms, job.tokenizer, bounds);
+
+/** True if the node of a job does what a question needs, and the question wants that node. */
+const suits = (job: GatewayJob, question: Question): boolean =>
+    doesAll(job, question) && unwanted(question.preferences, routedJob(job)) === undefined;
 
 /** True if a job is the only one of several at its node. */
 const isOnlyOf = (job: GatewayJob, jobs: readonly GatewayJob[]): boolean =>

@@ -4,7 +4,7 @@ import { Address } from '@ton/core';
 import { waits } from '../../../offchain/link';
 import { DAY, HOUR, useMarket } from '../../support/market';
 import { ask, Bench, BenchOptions, MODEL, RATES, startBench, until } from './support';
-import type { Script } from './support/worker';
+import type { FakeWorker, Script } from './support/worker';
 
 describe('A node that refuses without a signature', () => {
     const market = useMarket();
@@ -272,6 +272,7 @@ describe('Cheap nodes that answer nobody', () => {
     const start = async (cheap: number, script: Script) => {
         bench = await startBench(market(), {
             workers: cheap + 1,
+            config: { job: { deposit: '1000000000', step: '10000000' } },
             before: ({ workers }) =>
                 workers.forEach((worker, i) => {
                     const node = new Address(0, Buffer.alloc(32, 9 + i)).toRawString();
@@ -282,9 +283,9 @@ describe('Cheap nodes that answer nobody', () => {
         });
     };
     /** Requests that come so many seconds one after the other, until one is answered. */
-    const untilAnswered = async (seconds: number, max: number) => {
+    const untilAnswered = async (seconds: number, max: number, body: object = ask) => {
         for (let time = 0; time < max; time++) {
-            if ((await bench.post(ask)).status === 200) {
+            if ((await bench.post(body)).status === 200) {
                 return;
             }
             later += seconds * 1000;
@@ -351,6 +352,39 @@ describe('Cheap nodes that answer nobody', () => {
             market().blockchain.now = market().now + 720;
         }
         expect(answered).toBeGreaterThan(15);
+    });
+
+    it.each([
+        ['list a context that is too short', { context: 1, tokenizer: 'qwen' }, ask],
+        [
+            'do not list what is needed',
+            { features: [] },
+            { ...ask, tools: [{ type: 'function', function: { name: 'f' } }] },
+        ],
+    ])('keep no app from an honest node, with others that %s', async (_, offer, body) => {
+        await start(3, { decline: Reason.TooLarge });
+        const [short, ...others] = bench.workers;
+        const list = (worker: FakeWorker, listed: object) => {
+            const { info } = worker;
+            worker.info = (own) => ({ ...info(own), offers: [{ ...info(own).offers[0], ...listed }] });
+        };
+        list(short, { ...offer, rates: { ...RATES, prompt: 1000n, completion: 1000n } });
+        others.forEach((worker) => list(worker, { features: ['tools'], tokenizer: 'qwen' }));
+
+        await untilAnswered(1, 20, body);
+        expect(short.asked).toHaveLength(0);
+    });
+
+    it('keep no app from an honest node, with another that takes no job', async () => {
+        await start(3, { decline: Reason.TooLarge });
+        const [other] = bench.workers;
+        const { info } = other;
+        const rates = { ...RATES, prompt: 9000n, completion: 9000n };
+        other.info = (own) => ({ ...info(own), offers: [{ ...info(own).offers[0], rates }] });
+        [other.refuseJob, other.refuseJobStatus] = ['internal', 500];
+
+        await untilAnswered(40, 20);
+        expect(other.refusedJobs).toBeGreaterThan(0);
     });
 
     it('keep a gateway from an honest node for some requests only, also if there are five of them', async () => {
