@@ -969,6 +969,24 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'Two cheap nodes refuse every query, and a third lists a context of one token: the job that is opened elsewhere goes there, is never asked, and so never seems to be poor.',
+        stoppedBy:
+            'A job is opened elsewhere once every job that may answer such a question is at such a node, at a node that does what it needs.',
+        file: 'tests/offchain/gateway/refusals.spec.ts',
+        test: 'Cheap nodes that answer nobody keep no app from an honest node, with others that list a context that is too short',
+        removed: 'offchain/gateway/pool: the needs of `alike`',
+    },
+    {
+        source: 'review',
+        attack: 'The same, where the third fails whenever it is shown its job: for an hour none is opened at another node.',
+        stoppedBy:
+            'A job is opened elsewhere once every job that may answer such a question is at such a node, at a node that does what it needs.',
+        file: 'tests/offchain/gateway/refusals.spec.ts',
+        test: 'Cheap nodes that answer nobody keep no app from an honest node, with another that takes no job',
+        removed: 'offchain/gateway/pool: `able` of `openElsewhere`',
+    },
+    {
+        source: 'review',
         attack: 'The same, by hanging up, once another node has a job, too: it is dearer, and both attempts go to the cheap ones as their weights say.',
         stoppedBy: 'The second attempt goes to a node that answered last, or was not asked yet.',
         file: 'tests/offchain/gateway/refusals.spec.ts',
