@@ -456,9 +456,9 @@ export class JobPool {
     }
 
     /**
-     * Opens a job elsewhere, once in a while, if every job that may answer such a question is at a node that became slow
-     * or fails often, or refuses most queries of the API key that asked it. The job is opened for this key, which may be
-     * what is wrong.
+     * Opens a job elsewhere, once in a while, if every job that may answer such a question is at a node that became
+     * slow or fails often, or refuses most queries of the API key that asked it. The job is opened for this key, which
+     * may be what is wrong.
      */
     openElsewhere({ stored: { model }, phase }: GatewayJob, question: Asked): void {
         const { nodes, log } = this.context;
@@ -467,7 +467,7 @@ export class JobPool {
         const queue = this.queueOf(model);
         const key = keyOf(question.payer);
         const { stats } = nodes;
-        // A node that takes no job, or lists too little for the question, is never asked, and so never seems to be poor.
+        // A node that takes no job, or lists too little for the question, is never asked, and so never seems poor.
         const able = this.inUse(model).filter((job) => doesAll(job, question));
         const isPoor = (able.length > 0 ? able : open).every(
             ({ stored: { worker } }) =>
