@@ -1,4 +1,4 @@
-import { NoRoom } from '../process/doors';
+import { NoRoom, UNCOUNTED_BODY } from '../process/doors';
 
 const SHARE = 2; // one client gets at most 1/SHARE of the room
 
@@ -7,13 +7,13 @@ export interface WaitingQuery {
     readonly client: string; // whose share it takes
     readonly paid: bigint; // nanoTON, by its job
     readonly size: number; // bytes of its sealed request
-    /** Ends it, because one whose job has paid more needs its room. */
+    /** Ends it, because another needs its room. */
     giveWay(): void;
 }
 
 /**
- * Room in memory for queries that wait for credit. Anyone can have them accepted by many escrows that pay nothing, so
- * those of jobs that have paid less give way.
+ * Room in memory for queries that wait for credit. Anyone can fill it by some escrows that pay little, so those of jobs
+ * that have paid less give way, and to a client with a few short ones those of clients that take more.
  */
 export class WaitingRoom {
     private readonly queries = new Set<WaitingQuery>(); // in the order in which they came
@@ -30,8 +30,9 @@ export class WaitingRoom {
         const all = [...this.queries];
         const own = all.filter(({ client }) => client === query.client);
         const leaving = new Set<WaitingQuery>();
-        this.makeRoom(own, this.max / SHARE, query, leaving);
-        this.makeRoom(all, this.max, query, leaving);
+        const weak = this.givingWayTo(query);
+        makeRoom(own, this.max / SHARE, query.size, weak, leaving);
+        makeRoom(all, this.max, query.size, weak, leaving);
         for (const one of leaving) {
             this.queries.delete(one);
             one.giveWay();
@@ -40,28 +41,41 @@ export class WaitingRoom {
         return () => void this.queries.delete(query);
     }
 
-    /** Adds to `leaving` those that must give way: of jobs that have paid the least, the newest first. */
-    private makeRoom(
-        queries: readonly WaitingQuery[],
-        max: number,
-        { paid, size }: WaitingQuery,
-        leaving: Set<WaitingQuery>,
-    ): void {
-        const staying = queries.filter((one) => !leaving.has(one));
-        const less = staying.filter((one) => one.paid < paid).reverse();
-        less.sort((a, b) => (a.paid < b.paid ? -1 : a.paid > b.paid ? 1 : 0));
-        let count = staying.length;
-        let bytes = staying.reduce((sum, one) => sum + one.size, size);
-        for (const one of less) {
-            if (count === 0 || bytes <= max) {
-                break;
-            }
+    /** Those that give way to a query: first of jobs that have paid the least, the newest first. */
+    private givingWayTo({ client, paid, size }: WaitingQuery): WaitingQuery[] {
+        const bytes = new Map([[client, size]]); // by client
+        for (const one of this.queries) {
+            bytes.set(one.client, (bytes.get(one.client) ?? 0) + one.size);
+        }
+        const own = bytes.get(client)!;
+        const isFew = own <= UNCOUNTED_BODY;
+        return [...this.queries]
+            .filter((one) => one.paid < paid || (isFew && bytes.get(one.client)! > own))
+            .reverse()
+            .sort((a, b) => (a.paid < b.paid ? -1 : a.paid > b.paid ? 1 : 0));
+    }
+}
+
+/** Adds to `leaving` as many of the weak ones as make room for `size` bytes more. Throws {@link NoRoom}. */
+function makeRoom(
+    queries: readonly WaitingQuery[],
+    max: number,
+    size: number,
+    weak: readonly WaitingQuery[],
+    leaving: Set<WaitingQuery>,
+): void {
+    const staying = new Set(queries.filter((one) => !leaving.has(one)));
+    let bytes = [...staying].reduce((sum, one) => sum + one.size, size);
+    for (const one of weak) {
+        if (staying.size === 0 || bytes <= max) {
+            break;
+        }
+        if (staying.delete(one)) {
             leaving.add(one);
-            count--;
             bytes -= one.size;
         }
-        if (count > 0 && bytes > max) {
-            throw new NoRoom();
-        }
+    }
+    if (staying.size > 0 && bytes > max) {
+        throw new NoRoom();
     }
 }

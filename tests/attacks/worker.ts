@@ -1855,4 +1855,12 @@ export const workerAttacks: Attack[] = [
         test: 'An endpoint that shows a channel which is gone of three has the wallet pay for a few claims only, whatever the channel has paid',
         removed: 'worker: what most endpoints show of a channel that is gone (Claims.claimElsewhere)',
     },
+    {
+        source: 'review',
+        attack: 'Clients that have paid a little fill the room for queries that wait for credit with large ones, so that the short ones of new clients are refused.',
+        stoppedBy: 'To a client that has no more than 64 KiB waiting those give way that have more.',
+        file: 'tests/regression/offchain-limits.spec.ts',
+        test: 'A client whose large queries wait for credit keeps no short one of another client from being accepted, also if it has paid more',
+        removed: 'worker: large queries that give way to short ones (WaitingRoom)',
+    },
 ];

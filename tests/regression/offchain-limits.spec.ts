@@ -214,8 +214,13 @@ describe('A client whose large queries wait for credit', () => {
         ];
     }
 
-    function send(client: TestClient, numbers: readonly number[], options: AskOptions = {}): Promise<Answer>[] {
-        const answers = numbers.map((number) => client.send(client.seal(number, text), options));
+    function send(
+        client: TestClient,
+        numbers: readonly number[],
+        options: AskOptions = {},
+        prompt = text,
+    ): Promise<Answer>[] {
+        const answers = numbers.map((number) => client.send(client.seal(number, prompt), options));
         answers.forEach((answer) => void answer.then(({ status }) => (refused += status === 503 ? 1 : 0)));
         return answers;
     }
@@ -256,6 +261,22 @@ describe('A client whose large queries wait for credit', () => {
         await client.ask(1, 'hello');
         const answers = send(client, [2, 3]); // one runs, the other waits
         await accepted(client, 3);
+
+        expect(refused).toBe(0);
+        expect((await endOf(answers)).map(({ text: answer }) => answer)).toEqual(['hello', 'hello']);
+        const fails = (await endOf(waiting.flat())).flatMap(({ fail }) => fail ?? []);
+        expect(fails).toMatchObject([{ reason: Reason.TooBusy }]);
+    });
+
+    it('keeps no short one of another client from being accepted, also if it has paid more', async () => {
+        await start(60);
+        const others = await Promise.all([1, 2].map(() => withJob({ step, maxParallel: 8 })));
+        await Promise.all(others.map((one) => one.pay(one.voucher(1000n, 0))));
+        const waiting = others.map((one) => send(one, [1, 2, 3, 4, 5], {}, 'x'.repeat(2_096_000)));
+        await Promise.all(others.map((one) => accepted(one, 5)));
+        const client = await withJob({ step });
+        const answers = send(client, [1, 2], {}, 'x'.repeat(20_000)); // one runs, the other waits
+        await accepted(client, 2);
 
         expect(refused).toBe(0);
         expect((await endOf(answers)).map(({ text: answer }) => answer)).toEqual(['hello', 'hello']);
