@@ -5,7 +5,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { plainJson } from '../indexer/export';
-import { createDoor } from '../process/doors';
+import { BytesInUse, createDoor, NoRoom } from '../process/doors';
+import { placeOfAddress } from '../process/proxies';
 import { isPostgres } from '../process/storeAddress';
 import { MarketData, type Reading } from './data';
 import { documentOf } from './layout';
@@ -40,6 +41,7 @@ const HEADERS = {
 const SILENT_SECONDS = 30;
 const MAX_URL = 512; // characters
 const MIN_REFRESH = 5; // seconds
+const UNREAD_BYTES = 64 << 20; // of pages that readers have not taken yet, which may take twice the memory
 
 const CSS = readFileSync(join(__dirname, 'page.css'));
 const ICON =
@@ -52,6 +54,7 @@ export interface MarketServerOptions {
     measured?: MeasuredSource | undefined;
     now?: () => number; // unix seconds
     freshMs?: number; // for which a view is shown without a new one being read
+    unreadBytes?: number; // of pages that readers have not taken yet
 }
 
 const LISTS: Record<string, (site: Site) => List<never>> = {
@@ -83,14 +86,22 @@ export function makeMarketServer(options: MarketServerOptions): FastifyInstance 
     const server = createDoor({ silentSeconds: SILENT_SECONDS });
     const data = new MarketData(options);
     const models = new NameBook(options.models);
-    server.addHook('onSend', async (_, reply) => void reply.headers(HEADERS));
+    const unread = new BytesInUse(options.unreadBytes ?? UNREAD_BYTES);
+    server.addHook<string | Buffer | undefined>('onSend', async ({ socket }, reply, page) => {
+        reply.headers(HEADERS);
+        if (reply.statusCode !== 503) {
+            reply.raw.once('close', unread.take(placeOfAddress(socket.remoteAddress ?? ''), page?.length ?? 0));
+        }
+    });
     server.addHook('onClose', () => data.close());
     server.setErrorHandler((error: { statusCode?: number }, _, reply) => {
         const status = error.statusCode ?? 500;
         const text =
             status < 500
                 ? 'The request cannot be read'
-                : 'The page failed; the index and the chain are not touched by that';
+                : error instanceof NoRoom
+                  ? error.message
+                  : 'The page failed; the index and the chain are not touched by that';
         return reply.code(status).type('text/plain; charset=utf-8').send(`${text}\n`);
     });
     server.setNotFoundHandler((_, reply) =>

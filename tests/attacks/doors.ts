@@ -208,6 +208,14 @@ export const doorsAttacks: Attack[] = [
     },
     {
         source: 'fault kind: strangers at the door',
+        attack: 'Hundreds of connections ask a market page for its longest lists and read nothing of them. Each waits in memory.',
+        stoppedBy: 'Pages that wait to be read are counted, and one place may have half of the bytes for all.',
+        file: 'tests/offchain/doors/marketPage.spec.ts',
+        test: 'A market page is sent to nobody of a place that has not read as much as it may, and then again',
+        removed: 'market page: the count of what is not read (unread)',
+    },
+    {
+        source: 'fault kind: strangers at the door',
         attack: 'A hundred connections ask for what takes long, or read nothing of a long answer, and bring a body in pieces of a byte, which nobody reads with a GET. A process ends for lack of memory.',
         stoppedBy: 'Small pieces are joined before they wait to be read.',
         file: 'tests/offchain/doors/pieces.spec.ts',
