@@ -156,7 +156,11 @@ export class ChainApi {
                 continue; // other calls took their turns meanwhile
             }
             const patience = Math.min(turnUntil, triesUntil) - performance.now();
-            if (!(await endpoint.budget.turn(urgency, Math.max(0, patience)))) {
+            const isTurn = await endpoint.budget.turn(urgency, Math.max(0, patience));
+            if (isTurn === undefined) {
+                continue; // the endpoint pauses, and another may serve
+            }
+            if (!isTurn) {
                 last =
                     endpoint.budget.refusalPause > 0
                         ? endpoint.error

@@ -19,10 +19,12 @@ const GROWTH = 0.005; // calls a second more after each call that was served
 /** Bytes of answers in a millisecond, and milliseconds of these at once: to read a million takes six milliseconds. */
 const BYTES = 16_000;
 const BYTES_BURST = 4000;
+const LONG_PAUSE = 2000; // milliseconds, for which no call waits that may be made at another endpoint
 
 interface Waiting {
     urgency: Urgency;
     go(): void;
+    leave(): void; // without a turn
     timer: NodeJS.Timeout;
 }
 
@@ -62,9 +64,9 @@ export class Budget {
 
     /**
      * Resolves with true when the call may be made, with false when its turn did not come within `patience`
-     * milliseconds.
+     * milliseconds, with undefined once the endpoint begins a long pause: another may serve, or the call waits again.
      */
-    turn(urgency: Urgency, patience: number): Promise<boolean> {
+    turn(urgency: Urgency, patience: number): Promise<boolean | undefined> {
         if (this.waiting.length === 0 && this.take(urgency)) {
             return Promise.resolve(true);
         }
@@ -73,7 +75,7 @@ export class Budget {
             return Promise.resolve(false);
         }
         return new Promise((resolve) => {
-            const end = (isTurn: boolean) => {
+            const end = (isTurn: boolean | undefined) => {
                 clearTimeout(one.timer);
                 this.waiting = this.waiting.filter((other) => other !== one);
                 if (this.waiting.length === 0) {
@@ -81,7 +83,8 @@ export class Budget {
                 }
                 resolve(isTurn);
             };
-            const one: Waiting = { urgency, go: () => end(true), timer: setTimeout(() => end(false), patience) };
+            const timer = setTimeout(() => end(false), patience);
+            const one: Waiting = { urgency, go: () => end(true), leave: () => end(undefined), timer };
             this.waiting.push(one);
             this.waiting.sort((a, b) => ORDER[a.urgency] - ORDER[b.urgency]);
             this.serve();
@@ -112,6 +115,7 @@ export class Budget {
         this.rate = Math.min(this.maxRate, Math.max(MIN_RATE, slower));
         this.tokens = 1;
         this.pausedUntil = Math.max(this.pausedUntil, performance.now() + pauseMs);
+        this.leaveLongPause();
         this.serve();
     }
 
@@ -126,6 +130,12 @@ export class Budget {
     /** Notes bytes of an answer. An endpoint that sends too many rests: reading them would leave time for nothing. */
     noteBytes(bytes: number): void {
         this.bytesUntil = Math.max(this.bytesUntil, performance.now()) + bytes / BYTES;
+        this.leaveLongPause();
+    }
+
+    private leaveLongPause(): void {
+        const leaving = this.pause > LONG_PAUSE ? this.waiting : [];
+        leaving.forEach((one) => one.leave());
     }
 
     private get burst(): number {

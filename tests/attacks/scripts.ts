@@ -124,6 +124,14 @@ export const scriptsAttacks: Attack[] = [
         removed: 'offchain/chain/api: the end of the tries after 429',
     },
     {
+        source: 'review',
+        attack: 'The first of several endpoints refuses a call as one too many once a minute, and asks to wait for a minute: all calls that wait for their turn there wait on, and fail, while another endpoint is idle.',
+        stoppedBy: 'A call waits for no endpoint that begins a long pause, if another serves.',
+        file: 'tests/offchain/chain/unusable.spec.ts',
+        test: 'An endpoint that asks for no calls for a minute keeps none that waits for its turn from another',
+        removed: 'offchain/chain/budget: `leaveLongPause`',
+    },
+    {
         source: 'review: work beyond the bytes received',
         attack: 'One of three endpoints shows each account with 50 MB of data, which no other does: with four readings a second the process stands still for most of the time.',
         stoppedBy: 'An endpoint that sends more than is read in passing has no calls for a while.',

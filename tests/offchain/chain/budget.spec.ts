@@ -98,4 +98,18 @@ describe('A budget of calls', () => {
 
         expect([given, taken]).toEqual([false, true]);
     });
+
+    it.each([
+        ['is to pause for a minute', (budget: Budget) => budget.slowDown(60_000)],
+        ['has sent more bytes than are read in passing', (budget: Budget) => budget.noteBytes(1e9)],
+    ])('has no call wait on once the endpoint %s, and lets it wait again', async (_, pause) => {
+        const budget = new Budget(2);
+        await budget.turn('urgent', 0);
+        const waiting = [budget.turn('urgent', 20_000), budget.turn('stranger', 20_000)];
+
+        pause(budget);
+
+        expect(await Promise.all(waiting)).toEqual([undefined, undefined]);
+        expect(await budget.turn('urgent', 50)).toBe(false);
+    });
 });

@@ -166,6 +166,22 @@ describe('An endpoint', () => {
         expect(calls).toBeGreaterThan(1);
     });
 
+    it('that asks for no calls for a minute keeps none that waits for its turn from another', async () => {
+        let isBusy = false;
+        const busy = await endpointThat(
+            (_, response) => isBusy && says(response, 429, { ...ERROR, code: 429 }, { 'retry-after': '60' }),
+        );
+        const chain = chainAt({ url: busy, callsPerSecond: 4 }, { url: network.url, callsPerSecond: 100 });
+        await Promise.all(chain.sources.map((one) => one.account(ACCOUNT))); // of which the network is known now
+        [isBusy, calls] = [true, 0];
+        const accounts = Array.from({ length: 8 }, (_, i) => new Address(0, Buffer.alloc(32, i)));
+        const start = performance.now();
+
+        expect(await Promise.all(accounts.map((account) => chain.account(account)))).toHaveLength(8);
+        expect(calls).toBeGreaterThan(0);
+        expect(performance.now() - start).toBeLessThan(30_000);
+    });
+
     it('that has one call too many for its first one is asked for no turn without an end once it is late', async () => {
         const real = performance.now.bind(performance);
         let passed = 0; // milliseconds
