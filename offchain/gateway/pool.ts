@@ -410,10 +410,16 @@ export class JobPool {
         }
     }
 
-    // False if no other job may be opened now.
-    private openAnother(model: string, queue: ModelQueue, workers: ReadonlySet<string>, need: Need): boolean {
+    // False if no other job may be opened now. `asker`: the key whose question needs it, also if it counts for another.
+    private openAnother(
+        model: string,
+        queue: ModelQueue,
+        workers: ReadonlySet<string>,
+        need: Need,
+        asker = need.payer,
+    ): boolean {
         const { log } = this.context;
-        const key = keyOf(need.payer);
+        const key = keyOf(asker);
         if (
             this.isMaxOpen(this.book.open(model), workers, need, queue) ||
             Date.now() < (queue.pausedUntil.get(key) ?? 0)
@@ -512,7 +518,7 @@ export class JobPool {
         if (shortage !== undefined && queue.coming === 0) {
             log.info({ model, shortage }, 'the next job is opened ahead');
             const payer = shortage === 'slots' ? busiest(queue, question.payer) : question.payer;
-            this.openAnother(model, queue, new Set(), alike({ ...question, payer }));
+            this.openAnother(model, queue, new Set(), alike({ ...question, payer }), question.payer);
         }
     }
 

@@ -227,6 +227,30 @@ describe('Of what the escrow may open today', () => {
         expect(counted.mock.calls.map(([name]) => name)).toEqual(['eve', 'eve']);
     });
 
+    it('a job that is opened ahead for such a key waits for no other key whose question no other node answers', async () => {
+        await start({ workers: 1, jobs: 9, maxParallel: 8 });
+        const [bob, eve] = [await keyOf('bob'), await keyOf('eve')];
+        const list = (features: string[]) =>
+            (bench.worker.info = (info) => ({ ...info, offers: [{ ...info.offers[0], features }] }));
+        list(['tools']);
+        const { gate, go } = newGate();
+        bench.worker.scripts.push(...Array(7).fill({ wait: () => gate }));
+        const held = Array.from({ length: 7 }, () => post(eve));
+        await until(() => bench.worker.asked.length === 7);
+        const { now } = performance;
+        jest.spyOn(performance, 'now').mockImplementation(() => now.call(performance) + 300_000);
+        list([]);
+        market().blockchain.now = market().now + 60; // it is asked again what it is
+
+        const tools = [{ type: 'function', function: { name: 'f' } }];
+        const authorization = `Bearer ${bob.secret}`;
+        expect((await bench.post({ ...ask, tools }, { authorization })).status).toBe(200);
+        await until(() => bench.log.some((line) => line.includes('no other job is opened for a while')));
+        go();
+        expect((await Promise.all(held)).map(({ status }) => status)).toEqual(Array(7).fill(200));
+        await until(() => opened() === 2);
+    });
+
     it('a key that asks much at once leaves a job to another key, whose question does not wait', async () => {
         await start({ workers: 1, jobs: 4, maxParallel: 1 });
         const [bob, eve] = [await keyOf('bob'), await keyOf('eve')];
