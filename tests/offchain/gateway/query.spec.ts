@@ -1,5 +1,6 @@
 // Longer than 350 lines because its cases share one set-up.
 import { Finish, Reason, TokenCounts, Verifier, Voucher, voucherFor } from '@cocoon-market/wrappers';
+import { eventLoop } from '../../../offchain/process/loopShare';
 import type { GatewayStore, StoredQuery } from '../../../offchain/store/gateway';
 import { openGatewayStore } from '../../../offchain/store/sqliteGateway';
 import { NETWORK, testKey, useMarket } from '../../support/market';
@@ -362,6 +363,21 @@ describe('One query', () => {
         expect((await bench.post(ask)).status).toBe(200);
         expect(bench.gateway.book.all).toHaveLength(1);
         await until(() => bench.worker.letGo === 1);
+    });
+
+    it('an answer in one long record is opened in turns of the event loop, and arrives whole', async () => {
+        await start();
+        const text = 'ab '.repeat(30_000);
+        bench.worker.scripts.push({ frames: [text] });
+        const take = jest.spyOn(eventLoop, 'take');
+
+        const { body } = await bench.post(ask);
+        const parts = take.mock.calls.map(([bytes]) => bytes);
+        take.mockRestore();
+        expect(body.choices[0].message.content).toBe(text);
+        expect(parts.length).toBeGreaterThan(2);
+        expect(Math.max(...parts)).toBe(32 << 10);
+        expect(parts.reduce((sum, bytes) => sum + bytes, 0)).toBeGreaterThan(text.length);
     });
 
     it('rule 13: takes a result over a prefix of what arrived', async () => {
