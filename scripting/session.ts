@@ -7,6 +7,9 @@ import { CONFIG_ADDRESS, endpointOf, identify, type Network } from './network';
 import { ScriptError } from './scriptError';
 import { openWallet, type Outgoing, type Patience, type Wallet } from './wallet';
 
+const NEWEST = 10; // transactions of an account that are read at first
+const MAX_LISTED = 1000; // of one that takes more meanwhile
+
 /** An account as the network has it now. */
 export interface AccountState {
     active: boolean;
@@ -135,7 +138,7 @@ export class ScriptSession {
         since: bigint,
         from = this.actor,
     ): Promise<{ failure: string | undefined; isDue: boolean }> {
-        const listed = (await this.network.chain?.newest(to, 10)) ?? [];
+        const listed = (await this.network.chain?.newest(to, NEWEST)) ?? [];
         const own = listed.filter(
             ({ lt, inMessage }) => lt > since && inMessage?.info.type === 'internal' && inMessage.info.src.equals(from),
         );
@@ -145,6 +148,22 @@ export class ScriptSession {
         });
         // Not so of an account that ended meanwhile, and began anew when somebody sent something there.
         const isWhole = listed.some(({ lt, prevTransactionLt }) => lt === since || prevTransactionLt === since);
-        return { failure, isDue: isWhole && own.length === 0 };
+        const isDue =
+            own.length === 0 && (isWhole || (listed.length === NEWEST && (await this.lacks(to, since, from))));
+        return { failure, isDue };
+    }
+
+    /** True if an account took nothing from another since logical time `since`, as far as that can be said. */
+    private async lacks(to: Address, since: bigint, from: Address): Promise<boolean> {
+        let count = 0;
+        for await (const { previous, received } of this.network.chain!.history(to, since)) {
+            if (received?.account.equals(from) === true || ++count === MAX_LISTED) {
+                return false;
+            }
+            if (previous.lt === since) {
+                return true;
+            }
+        }
+        return false;
     }
 }
