@@ -203,6 +203,7 @@ export class Verifiers {
             record: { channel: this.channel },
             channel: { covers: async () => true, confirm: async () => true, mayPromise: () => true },
             verifier: new Verifier(voucherKey.publicKey),
+            noteSigned: () => undefined,
             adoptVoucher: () => undefined,
         };
         return [context as unknown as WorkerContext, job as unknown as WorkerJob];
