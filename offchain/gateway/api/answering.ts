@@ -205,15 +205,18 @@ export async function answerStream(answering: Answering): Promise<void> {
  * Resolves when there is room for more, or nobody listens any more. An app that reads nothing for too long is cut: it
  * would hold a place of the job, and of the gateway's queries, as long as it likes.
  */
-async function untilRead(raw: FastifyReply['raw'], signal: AbortSignal): Promise<void> {
-    const late = setTimeout(() => raw.destroy(), waits.reader * 1000);
-    try {
-        await Promise.race([once(raw, 'drain', { signal }), once(raw, 'close', { signal })]);
-    } catch {
-        // The answer was cut.
-    } finally {
-        clearTimeout(late);
-    }
+function untilRead(raw: FastifyReply['raw'], signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+        const late = setTimeout(() => raw.destroy(), waits.reader * 1000);
+        const end = () => {
+            clearTimeout(late);
+            raw.off('drain', end).off('close', end);
+            signal.removeEventListener('abort', end);
+            resolve();
+        };
+        raw.once('drain', end).once('close', end);
+        signal.addEventListener('abort', end);
+    });
 }
 
 /** Resolves when the last bytes are handed over, or the connection is closed. */
