@@ -65,6 +65,11 @@ export class ClaimSender {
         return this.failures.get(job)?.count ?? 0;
     }
 
+    /** nanoTON that the channel of a job has paid, as it was shown after a claim. */
+    paidBy(job: string): bigint {
+        return this.paid.get(job) ?? 0n;
+    }
+
     /** Forgets what claims of a job that has ended came to. */
     forget(job: string): void {
         this.failures.delete(job);
@@ -216,7 +221,7 @@ export class ClaimSender {
         const name = claim.job.toString('hex');
         const settle = () => this.book.use(claim.job, (job) => settleClaim(job, claim)).catch(() => false);
         if (await this.tasks.until(settle, { polls, ms: config.chain.pollSeconds * 1000, maxMs: CONFIRM_MS })) {
-            if (!claim.last && claim.paidAfter <= (this.paid.get(name) ?? -1n)) {
+            if (!claim.last && this.paid.has(name) && claim.paidAfter <= this.paidBy(name)) {
                 // No channel takes back what it has paid: an endpoint shows it now as unpaid, now as paid.
                 report.failed++;
                 this.noteFailure(name, claim, 'claims: the channel had paid this before');

@@ -3,7 +3,7 @@
  *
  * Longer than 350 lines because when a voucher is claimed is best read in one place.
  */
-import { claimBody } from '@cocoon-market/wrappers';
+import { claimBody, smaller } from '@cocoon-market/wrappers';
 import { CONFIRM_READS, MAX_TRANSFERS } from '../chain';
 import { PollLoop, Tasks } from '../process/tasks';
 import { unclaimedOf } from '../store/jobSums';
@@ -256,7 +256,8 @@ export class Claims {
         this.missingSince.delete(key);
         const notice = channel.isLeaving() ? await channel.askForNotice() : 'denied';
         const { snapshot } = channel;
-        const due = unclaimedOf(job.record);
+        const displayed = unclaimedOf(job.record);
+        const due = await this.believed(key, channel, { due: displayed, paid: snapshot.paid });
         const isSettled = job.running.size === 0 && promised >= job.cumulative;
         const isLeaving = notice !== 'denied';
         const isEnding = job.state === 'ending';
@@ -275,19 +276,33 @@ export class Claims {
             }
             return undefined;
         }
-        if (this.hasFailedOften(key) && (await channel.isSettledElsewhere(last))) {
-            return undefined; // only the first endpoint says that there is something to claim
+        if (last && this.hasFailedOften(key) && (await channel.isGoneElsewhere())) {
+            return undefined; // only the first endpoint says that there is something to end
         }
         return {
             job: job.id,
             channel: job.record.channel,
             due,
-            paidAfter: snapshot.paid + due,
+            paidAfter: snapshot.paid + displayed,
             last,
             hidden: false,
             refundAt: snapshot.refundAt,
             body: claimBody(job.voucher, { last }),
         };
+    }
+
+    /**
+     * nanoTON of what one endpoint shows as due that are believed: no more than most show, once a few claims have
+     * failed, or it shows less as paid than was shown after an earlier claim. No channel takes back what it has paid.
+     */
+    private async believed(
+        key: string,
+        channel: WorkerJob['channel'],
+        { due, paid }: { due: bigint; paid: bigint },
+    ): Promise<bigint> {
+        const isDoubtful = this.hasFailedOften(key) || paid < this.sender.paidBy(key);
+        const max = due > 0n && isDoubtful ? (await channel.unclaimedElsewhere()).max : undefined;
+        return max === undefined ? due : smaller(due, max);
     }
 
     /**
@@ -300,17 +315,22 @@ export class Claims {
         { due, isNearEnd }: { due: bigint; isNearEnd: boolean },
     ): Promise<boolean> {
         const hidden = unconfirmed - due;
+        const { threshold } = this.context.config.claim;
         const isHidden = isNearEnd && this.costs.isWorth(hidden);
-        const isLarge = this.isDoubtOver(key, hidden) && hidden >= this.context.config.claim.threshold;
-        return (isHidden || isLarge) && this.mayBelieve(key, channel);
+        const isLarge = this.isDoubtOver(key, hidden) && hidden >= threshold;
+        return (isHidden || isLarge) && this.mayBelieve(key, channel, isNearEnd ? 0n : threshold);
     }
 
     /**
      * True if a claim may be made that the first endpoint calls vain. After a few claims that failed, most endpoints
-     * must show that something is due: any one of them may have made these fail.
+     * must show that so much is due (nanoTON), and worth a claim: any one of them may have made these fail.
      */
-    private async mayBelieve(key: string, channel: WorkerJob['channel']): Promise<boolean> {
-        return !this.hasFailedOften(key) || channel.isDueElsewhere();
+    private async mayBelieve(key: string, channel: WorkerJob['channel'], min = 0n): Promise<boolean> {
+        if (!this.hasFailedOften(key)) {
+            return true;
+        }
+        const { min: due } = await channel.unclaimedElsewhere();
+        return due >= min && this.costs.isWorth(due);
     }
 
     /** True after so many claims that failed that the wallet pays for no other by the word of one endpoint. */
@@ -342,13 +362,15 @@ export class Claims {
         const key = keyOf(record);
         const isWorth = (due: bigint) => this.costs.isWorth(due / BigInt(1 + this.sender.failuresOf(key)));
         const isTried = this.sender.mayTry(key) && isWorth(unconfirmed);
-        const isBelieved = async () =>
-            hasLastClaim // it should be gone
-                ? this.mayBelieve(key, channel)
-                : !this.hasFailedOften(key) || !(await channel.isSettledElsewhere(false));
-        const snapshot = isTried && (await isBelieved()) ? await channel.readElsewhere() : undefined;
-        const due = snapshot === undefined ? 0n : unclaimedOf({ voucher: job.voucher, snapshot });
-        if (snapshot === undefined || !isWorth(due)) {
+        const isBelieved = !hasLastClaim || (isTried && (await this.mayBelieve(key, channel))); // it should be gone
+        const snapshot = isTried && isBelieved ? await channel.readElsewhere() : undefined;
+        if (snapshot === undefined) {
+            return undefined;
+        }
+        const { paid } = snapshot;
+        const displayed = unclaimedOf({ voucher: job.voucher, snapshot });
+        const due = await this.believed(key, channel, { due: displayed, paid });
+        if (!isWorth(due)) {
             return undefined;
         }
         const isLeaving = snapshot.refundAt - snapshot.at <= 2 * config.marginSeconds;
@@ -357,7 +379,7 @@ export class Claims {
             return undefined;
         }
         return {
-            ...{ job: job.id, channel: record.channel, due, paidAfter: snapshot.paid + due, last: false, hidden: true },
+            ...{ job: job.id, channel: record.channel, due, paidAfter: paid + displayed, last: false, hidden: true },
             ...{ refundAt: snapshot.refundAt, body: claimBody(job.voucher, { last: false }) },
         };
     }

@@ -18,6 +18,7 @@ import {
     agreedAmount,
     agreedLimit,
     agreedPaid,
+    amountsOf,
     type ChannelVote,
     type EndpointWord,
     heldBy,
@@ -415,24 +416,23 @@ export class ServedChannel {
         return this.channels.readInTurn(turn, record.channel, terms, record.jobNumber);
     }
 
-    /** True if most endpoints, of two or more, show that nothing is left to claim, or to end by a `last` claim. */
-    async isSettledElsewhere(last: boolean): Promise<boolean> {
-        const { promised } = this.entry;
-        const { verdict } = await this.vote(
-            (snapshot) => snapshot === undefined || (!last && snapshot.paid >= promised),
-            'routine',
-        );
+    /** True if most endpoints, of two or more, show no channel. */
+    async isGoneElsewhere(): Promise<boolean> {
+        const { verdict } = await this.vote((snapshot) => snapshot === undefined, 'routine');
         return verdict === 'denied';
     }
 
-    /** True if most of all endpoints, of two or more, show that something is left to claim. */
-    async isDueElsewhere(): Promise<boolean> {
+    /**
+     * nanoTON that are left to claim: so much at least most of all endpoints show, of two or more, and so much at most;
+     * `max` is undefined if too few answer to know.
+     */
+    async unclaimedElsewhere(): Promise<{ min: bigint; max: bigint | undefined }> {
         const { voucher } = this.entry.record;
-        const vote = await this.vote(
-            (snapshot) => snapshot === undefined || unclaimedOf({ voucher, snapshot }) === 0n,
-            'routine',
-        );
-        return this.channels.isMajority(yesesIn(vote));
+        const unclaimed = (snapshot: ChannelSnapshot) => unclaimedOf({ voucher, snapshot });
+        const vote = await this.vote((one) => one === undefined || unclaimed(one) === 0n, 'routine');
+        const amounts = amountsOf(vote, unclaimed);
+        const half = vote.words.length >> 1;
+        return { min: amounts[half] ?? 0n, max: amounts.at(-1 - half) };
     }
 
     /** `says`: no, by how an endpoint shows the channel. */

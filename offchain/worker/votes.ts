@@ -104,8 +104,13 @@ export function agreedPaid({ words }: ChannelVote): bigint {
 }
 
 /** nanoTON that each endpoint shows that answered, the largest first. */
-function amountsIn({ words }: ChannelVote): bigint[] {
-    const amounts = answersIn(words).map(({ snapshot }) => (snapshot === undefined ? 0n : heldBy(snapshot)));
+function amountsIn(vote: ChannelVote): bigint[] {
+    return amountsOf(vote, heldBy);
+}
+
+/** What each endpoint that answered shows, the largest first: `of` a channel, and 0 where there is none. */
+export function amountsOf({ words }: ChannelVote, of: (snapshot: ChannelSnapshot) => bigint): bigint[] {
+    const amounts = answersIn(words).map(({ snapshot }) => (snapshot === undefined ? 0n : of(snapshot)));
     return amounts.sort((a, b) => (a < b ? 1 : a > b ? -1 : 0));
 }
 

@@ -1102,7 +1102,7 @@ export const workerAttacks: Attack[] = [
         stoppedBy: 'After claims that failed, a last claim is made while most endpoints show the channel.',
         file: 'tests/regression/offchain-worker.spec.ts',
         test: 'One of three endpoints that makes up what channels hold keeps no channel from its end for ever after last claims that failed',
-        removed: 'worker: last claims where nothing is due (isSettledElsewhere)',
+        removed: 'worker: last claims where nothing is due (isGoneElsewhere)',
     },
     {
         source: 'review',
@@ -1852,8 +1852,8 @@ export const workerAttacks: Attack[] = [
         stoppedBy:
             'After a few claims that failed, none is made of a channel that most endpoints show as gone, or as paid.',
         file: 'tests/regression/offchain-worker.spec.ts',
-        test: 'An endpoint that shows a channel which is gone of three has the wallet pay for a few claims only, whatever the channel has paid',
-        removed: 'worker: what most endpoints show of a channel that is gone (Claims.claimElsewhere)',
+        test: 'An endpoint that shows a channel which is gone of three has the wallet pay for a few claims only of vouchers that were never claimed',
+        removed: 'worker: what most endpoints show of a channel that is gone (Claims.believed)',
     },
     {
         source: 'review',
@@ -1862,5 +1862,22 @@ export const workerAttacks: Attack[] = [
         file: 'tests/regression/offchain-limits.spec.ts',
         test: 'A client whose large queries wait for credit keeps no short one of another client from being accepted, also if it has paid more',
         removed: 'worker: large queries that give way to short ones (WaitingRoom)',
+    },
+    {
+        source: 'review',
+        attack: 'The first of three endpoints shows channels as not paid before each claim, and as they are after it: with each new voucher, however small, another claim is made and none counts as failed.',
+        stoppedBy:
+            'No channel takes back what it has paid: where one is shown so, no more counts as due than most endpoints show.',
+        file: 'tests/regression/offchain-worker.spec.ts',
+        test: 'One of three endpoints that makes up what channels hold has the wallet pay for a few claims only of vouchers below the threshold, by showing it as unpaid then as paid',
+        removed: 'worker: what most endpoints show of what is due (Claims.believed)',
+    },
+    {
+        source: 'review',
+        attack: 'The same by an endpoint that never shows them as paid: after a few claims that failed, another one is made with each new voucher, however small.',
+        stoppedBy: 'After a few claims that failed, no more counts as due than most endpoints show.',
+        file: 'tests/regression/offchain-worker.spec.ts',
+        test: 'One of three endpoints that makes up what channels hold has the wallet pay for a few claims only of vouchers below the threshold, by showing it as unpaid for ever',
+        removed: 'worker: what most endpoints show of what is due (Claims.believed)',
     },
 ];

@@ -1005,17 +1005,46 @@ describe('One of three endpoints that makes up what channels hold', () => {
                 }
             };
             await client.pay(client.voucher(5000n, 0));
-            await rounds(1);
             let shown: Parameters<FakeChain['change']>[1] = { paid: 0n };
             showFirst(client.channel, (account) => changed(account, client.channel, shown));
             await rounds(8);
-            expect(fixture.wallet.orders).toHaveLength(6);
+            expect(fixture.wallet.orders.length).toBe(5);
 
             shown = change;
             await client.pay(client.voucher(50_000n, 0));
             await rounds(4);
             expect(fixture.chain.paidBy(client.channel)).toBe(50_000n);
-            expect(fixture.wallet.orders).toHaveLength(7);
+            expect(fixture.wallet.orders.length).toBe(6);
+        },
+    );
+
+    it.each([
+        ['then as paid', true],
+        ['for ever', false],
+    ])(
+        'has the wallet pay for a few claims only of vouchers below the threshold, by showing it as unpaid %s',
+        async (_, isThenPaid) => {
+            let seconds = 0;
+            const claim = { seconds: 0.005, threshold: '100000000', minAmount: '1000000' };
+            const settings = { claim, chain: { pollSeconds: 0.001, confirmSeconds: 600 } };
+            fixture = await startFixture(settings, { steady: () => seconds });
+            const { chain, wallet } = fixture;
+            const client = await withJob();
+            await client.pay(client.voucher(200_000_000n, 0));
+            await claimRound();
+            expect(chain.paidBy(client.channel)).toBe(200_000_000n);
+            let before = Infinity; // orders
+            showFirst(client.channel, async (account) =>
+                isThenPaid && wallet.orders.length > before ? account : changed(account, client.channel, { paid: 0n }),
+            );
+            for (let round = 1n; round <= 20n; round++) {
+                seconds += 1300;
+                await client.pay(client.voucher(200_000_000n + 1000n * round, 0));
+                before = wallet.orders.length;
+                await claimRound();
+            }
+
+            expect(wallet.orders.length).toBeLessThanOrEqual(6);
         },
     );
 
@@ -1036,9 +1065,9 @@ describe('One of three endpoints that makes up what channels hold', () => {
             }
         };
         await client.pay(client.voucher(5000n, 0));
-        await rounds(1);
         show = (account) => changed(account, client.channel, { paid: 0n });
         await rounds(8);
+        expect(wallet.orders.length).toBe(5);
 
         show = async (account) => account;
         await client.pay(client.voucher(50_000n, 0));
@@ -1089,7 +1118,10 @@ describe('An endpoint that shows a channel which is gone', () => {
         expect(fixture.wallet.orders).toHaveLength(2);
     });
 
-    it('of three has the wallet pay for a few claims only, whatever the channel has paid', async () => {
+    it.each([
+        ['were never claimed', false, 5],
+        ['it has paid', true, 1],
+    ])('of three has the wallet pay for a few claims only of vouchers that %s', async (_, isPaid, orders) => {
         let seconds = 0;
         fixture = await startFixture({}, { steady: () => seconds });
         const client = await withJob();
@@ -1102,7 +1134,9 @@ describe('An endpoint that shows a channel which is gone', () => {
             ...{ account, open: chain.open.bind(chain) },
         }));
         await client.pay(client.voucher(500_000_000n, 0));
-        expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 1, amount: 500_000_000n });
+        if (isPaid) {
+            expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 1, amount: 500_000_000n });
+        }
         chain.remove(client.channel);
 
         for (let round = 0; round < 12; round++) {
@@ -1110,7 +1144,7 @@ describe('An endpoint that shows a channel which is gone', () => {
             chain.advance(1300);
             expect(await fixture.worker.claimNow()).toMatchObject({ claimed: 0 });
         }
-        expect(wallet.orders.length).toBe(6);
+        expect(wallet.orders.length).toBe(orders);
     });
 });
 
