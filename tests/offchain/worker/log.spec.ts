@@ -74,6 +74,7 @@ describe('the log', () => {
         const log = pino({ ...logOptions, level: 'warn' }, { write: (line: string) => void lines.push(line) });
         let seconds = 0;
         const fixture = await startFixture({}, { log, steady: () => seconds });
+        await fixture.worker.claimNow(); // the round of the start is over, and reads none of these
         for (const amount of [1000n, 2000n, 3000n]) {
             const client = await TestClient.withJob(fixture.worker.url, fixture.chain);
             await client.pay(client.voucher(amount, 0));
