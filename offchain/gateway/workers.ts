@@ -34,6 +34,7 @@ export interface SealingKey {
 }
 
 const SMALL_BYTES = 1 << 20; // of any answer that is not a stream
+const UNREAD_BYTES = 4 << 10; // of a stream that wait to be read; each may be a Buffer of its own
 
 export class WorkerClient implements WorkerCalls {
     private readonly pool: Pool;
@@ -94,6 +95,7 @@ export class WorkerClient implements WorkerCalls {
             body: encodeQuery(head, sealed),
             headers: { 'content-type': 'application/octet-stream' },
             bodyTimeout: waits.query * 1000,
+            highWaterMark: UNREAD_BYTES,
             signal,
         });
         return readable(body);

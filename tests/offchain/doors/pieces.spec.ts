@@ -1,7 +1,8 @@
 /** A stranger may send a body in pieces of one byte: each of them is a piece of its own for Node.js. */
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { WorkerClient } from '../../../offchain/gateway/workers';
 import { createDoor } from '../../../offchain/process/doors';
 import { usedBytes } from '../../support/memory';
 import { until } from '../support/until';
@@ -79,5 +80,39 @@ describe('A body that comes in pieces of one byte', () => {
         expect(used).toBeLessThan(MAX_USED);
         expect(status).toBe(200);
         expect(bodies).toEqual(['x'.repeat(PIECES)]);
+    });
+});
+
+describe('A node that sends an answer in pieces of one byte', () => {
+    it('takes a gateway little memory while the answer waits for an app that reads slowly', async () => {
+        const head = 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n' + chunk('begin');
+        const node = createServer((socket) => {
+            socket.once('data', () => socket.write(head)).on('error', () => undefined);
+            senders.push(socket);
+        }).listen(0, '127.0.0.1');
+        const senders: Socket[] = [];
+        const readers: Socket[] = [];
+        const noteReader = (message: unknown) => readers.push((message as { socket: Socket }).socket);
+        subscribe('undici:client:connected', noteReader);
+        await once(node, 'listening');
+        const client = new WorkerClient(`http://127.0.0.1:${(node.address() as AddressInfo).port}`);
+        const query = { job: Buffer.alloc(32), boot: Buffer.alloc(16), number: 1 } as never;
+        const ask = async () =>
+            (await client.query(query, Buffer.alloc(1), new AbortController().signal))[Symbol.asyncIterator]();
+        const answers = await Promise.all(Array.from({ length: 8 }, ask));
+        await Promise.all(answers.map((answer) => answer.next()));
+        unsubscribe('undici:client:connected', noteReader);
+
+        const before = usedBytes();
+        senders.forEach((socket) => socket.write(chunk('x').repeat(UNREAD)));
+        const sum = (counts: number[]) => counts.reduce((one, other) => one + other);
+        const sent = sum(senders.map(({ bytesWritten }) => bytesWritten));
+        await until(() => sum(readers.map(({ bytesRead }) => bytesRead)) === sent);
+        const used = usedBytes() - before;
+        senders.forEach((socket) => socket.destroy());
+        await client.close();
+        node.close();
+
+        expect(used).toBeLessThan(1.5 * MAX_USED);
     });
 });
