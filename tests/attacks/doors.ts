@@ -216,6 +216,14 @@ export const doorsAttacks: Attack[] = [
     },
     {
         source: 'fault kind: strangers at the door',
+        attack: 'A node sends the answers of many queries in pieces of a byte, while the apps that asked read slowly, which may be its own. Each answer takes six megabytes of a gateway.',
+        stoppedBy: 'Four kilobytes of an answer are taken ahead.',
+        file: 'tests/offchain/doors/pieces.spec.ts',
+        test: 'A node that sends an answer in pieces of one byte takes a gateway little memory while the answer waits for an app that reads slowly',
+        removed: 'gateway: what is read ahead of an answer (UNREAD_BYTES)',
+    },
+    {
+        source: 'fault kind: strangers at the door',
         attack: 'A hundred connections ask for what takes long, or read nothing of a long answer, and bring a body in pieces of a byte, which nobody reads with a GET. A process ends for lack of memory.',
         stoppedBy: 'Small pieces are joined before they wait to be read.',
         file: 'tests/offchain/doors/pieces.spec.ts',
