@@ -315,14 +315,16 @@ export class ServedChannel {
     /**
      * False for a voucher that promises so much (nanoTON) that nobody may pay it: the channel is gone or about to be,
      * or disputed, and the allowance would not cover it. It would give credit to other jobs of its client. One that
-     * pays for what was answered, or is, is always taken.
+     * pays for what was answered, or is, is always taken, and pays the debt once the channel is read.
      *
      * @throws {ChannelUnreadable} if nobody has seen for long that the channel is there
      */
     async mayPromise(amount: bigint): Promise<boolean> {
         const answered = () => this.entry.record.confirmedPaid + this.entry.exposed + this.entry.ceilings;
-        if (amount > answered() && !this.isSecured()) {
-            await this.read('client');
+        if (!this.isSecured()) {
+            const reading = this.read('client');
+            reading.catch((error: unknown) => this.logUnread(error));
+            await (amount > answered() ? reading : undefined);
         }
         const { job, state } = this.entry.record;
         // While its client leaves, the last claim may be under way with an earlier voucher.

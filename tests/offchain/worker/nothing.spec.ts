@@ -320,6 +320,19 @@ describe('A client that pays', () => {
         expect(result!.completion).toBeLessThan(2000); // of 4000, for all of which it would have paid
     });
 
+    it('what it owes after a restart of the worker has credit in its other jobs', async () => {
+        fixture = await startFixture({ limits: LIMITS, creditSeconds: 10 });
+        fixture.backend.script = () => long;
+        const [client, other] = await jobsOf(2);
+        const { result } = await client.ask(1, 'hello', { pays: false });
+        const { url } = await fixture.restart();
+        [client.url, other.url] = [url, url];
+        expect((await client.pay(client.voucher(result!.price, 1))).status).toBe(200);
+        await other.register();
+
+        expect((await other.ask(1, 'hello')).result?.price).toBe(result!.price);
+    });
+
     it('has its second query wait until the first is paid, and both answered', async () => {
         fixture = await startFixture({ limits: LIMITS, creditSeconds: 10 });
         const [client] = await jobsOf(1);
