@@ -89,7 +89,8 @@ export function makeMarketServer(options: MarketServerOptions): FastifyInstance 
     const unread = new BytesInUse(options.unreadBytes ?? UNREAD_BYTES);
     server.addHook<string | Buffer | undefined>('onSend', async ({ socket }, reply, page) => {
         reply.headers(HEADERS);
-        if (reply.statusCode !== 503) {
+        // Nothing of a page waits for a reader who left before it was made, and no event would give its bytes back.
+        if (reply.statusCode !== 503 && !reply.raw.closed) {
             reply.raw.once('close', unread.take(placeOfAddress(socket.remoteAddress ?? ''), page?.length ?? 0));
         }
     });
@@ -102,6 +103,7 @@ export function makeMarketServer(options: MarketServerOptions): FastifyInstance 
                 : error instanceof NoRoom
                   ? error.message
                   : 'The page failed; the index and the chain are not touched by that';
+        reply.header('cache-control', 'no-store'); // the page itself may be kept for a while
         return reply.code(status).type('text/plain; charset=utf-8').send(`${text}\n`);
     });
     server.setNotFoundHandler((_, reply) =>

@@ -216,6 +216,14 @@ export const doorsAttacks: Attack[] = [
     },
     {
         source: 'fault kind: strangers at the door',
+        attack: 'Hundreds of connections ask for a market page and end before it is made. What they would have read counts for ever, and nobody gets a page any more.',
+        stoppedBy: 'A page counts only while its connection lives.',
+        file: 'tests/offchain/doors/marketPage.spec.ts',
+        test: 'A market page is not counted for a reader who left before it was made',
+        removed: 'market page: the look at whether the reader left (closed)',
+    },
+    {
+        source: 'fault kind: strangers at the door',
         attack: 'A node sends the answers of many queries in pieces of a byte, while the apps that asked read slowly, which may be its own. Each answer takes six megabytes of a gateway.',
         stoppedBy: 'Four kilobytes of an answer are taken ahead.',
         file: 'tests/offchain/doors/pieces.spec.ts',
