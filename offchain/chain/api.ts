@@ -215,15 +215,20 @@ function bareTransactions(listed: unknown): unknown {
 }
 
 /**
- * The first endpoint that serves and answers soon, by its turn and by what its last answers took, else the one of those
- * that serve that answers soonest: a few refusals of an endpoint slow its calls down for an hour, and one that answers
- * as late as it may would keep each call for seconds. If none serves, the one that may be asked soonest.
+ * The first endpoint that serves and answers soon, by its turn and by what its last answers took, else the one that
+ * answers soonest: a few refusals of an endpoint slow its calls down for an hour, and one that answers as late as it
+ * may would keep each call for seconds. One that only pauses may be that one: all that wait would fill a slower one for
+ * long. If each is down for a while, the one that may be asked soonest.
  */
 function soonest(endpoints: readonly Endpoint[], method: string, urgency: Urgency): Endpoint {
-    const serving = endpoints.filter(({ pause }) => pause === 0);
-    const healthy = serving.filter((one) => one === serving[0] || !one.hasFailedLately);
+    const [next] = [...endpoints].sort((a, b) => a.pause - b.pause); // the first that serves, if any does
+    if (next.isDown) {
+        return next;
+    }
+    const usable = endpoints.filter((one) => one === next || !one.hasFailedLately);
     const delay = (one: Endpoint) => one.budget.delay(urgency) + one.usualMs(method);
-    return serving.length > 0
-        ? (healthy.find((one) => delay(one) <= MAX_DELAY) ?? [...healthy].sort((a, b) => delay(a) - delay(b))[0])
-        : [...endpoints].sort((a, b) => a.pause - b.pause)[0];
+    return (
+        usable.find((one) => one.pause === 0 && delay(one) <= MAX_DELAY) ??
+        [...usable].sort((a, b) => delay(a) - delay(b))[0]
+    );
 }

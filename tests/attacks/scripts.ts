@@ -132,6 +132,14 @@ export const scriptsAttacks: Attack[] = [
         removed: 'offchain/chain/budget: `leaveLongPause`',
     },
     {
+        source: 'review',
+        attack: 'The first of several endpoints asks once to wait for three seconds: all calls that wait there go to another one, which takes one a second, and half of 120 fail after a minute while the first is idle.',
+        stoppedBy: 'A call goes to an endpoint that pauses if another would answer it later.',
+        file: 'tests/offchain/chain/unusable.spec.ts',
+        test: 'An endpoint that asks for no calls for three seconds is asked after them for what a slower one would answer later',
+        removed: 'offchain/chain/api: endpoints that pause in `soonest`',
+    },
+    {
         source: 'review: work beyond the bytes received',
         attack: 'One of three endpoints shows each account with 50 MB of data, which no other does: with four readings a second the process stands still for most of the time.',
         stoppedBy: 'An endpoint that sends more than is read in passing has no calls for a while.',

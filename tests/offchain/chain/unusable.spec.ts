@@ -182,6 +182,22 @@ describe('An endpoint', () => {
         expect(performance.now() - start).toBeLessThan(30_000);
     });
 
+    it('that asks for no calls for three seconds is asked after them for what a slower one would answer later', async () => {
+        let isBusy = false;
+        const busy = await endpointThat((_, response) => {
+            const isRefused = isBusy;
+            isBusy = false;
+            return isRefused && says(response, 429, { ...ERROR, code: 429 }, { 'retry-after': '3' });
+        });
+        const chain = chainAt({ url: busy, callsPerSecond: 8 }, { url: network.url, callsPerSecond: 1 });
+        await Promise.all(chain.sources.map((one) => one.account(ACCOUNT))); // of which the network is known now
+        [isBusy, calls] = [true, 0];
+        const accounts = Array.from({ length: 16 }, (_, i) => new Address(0, Buffer.alloc(32, i)));
+
+        expect(await Promise.all(accounts.map((account) => chain.account(account)))).toHaveLength(16);
+        expect(calls).toBeGreaterThan(8); // the slower one takes one a second
+    });
+
     it('that has one call too many for its first one is asked for no turn without an end once it is late', async () => {
         const real = performance.now.bind(performance);
         let passed = 0; // milliseconds
