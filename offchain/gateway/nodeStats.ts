@@ -84,6 +84,11 @@ export class NodeStats {
         features.forEach((feature) => this.refusals.get(nameOf(url, key))?.delete(feature));
     }
 
+    /** Counts an answer to a query of an API key that went on until its app left. It says nothing of the usual time. */
+    addCut(url: string, key: string): void {
+        this.unanswered.set(nameOf(url, key), this.noneUnanswered());
+    }
+
     /** Counts a query of an API key that the worker did not answer, through no fault of the query. */
     addFailure(url: string, key = ''): void {
         const stats = this.current(url);

@@ -19,6 +19,7 @@ import { Excluded, JobPool } from './pool';
 import { ask, BrokenOff, Question, QueryOutcome, sizeOf } from './query';
 import { receiptId } from './receipts';
 import type { Recovery } from './recovery';
+import { hasGoneOn } from './silence';
 import { tooManyRefused, type VainCounts, vainCounts, VainRequests } from './vainRequests';
 import { WorkerDown, WorkerRefusal } from '../payer/workerErrors';
 
@@ -124,12 +125,15 @@ export class Router {
             let begun = false;
             const askedAt = performance.now();
             let firstAt = askedAt;
+            let characters = 0; // that came before the app left
+            let isSilent = false;
             const deliver = async (frame: Frame, number: number) => {
                 if (!begun && (frame.text !== '' || frame.final)) {
                     begun = true;
                     firstAt = performance.now();
                     sink.begin(job, number);
                 }
+                characters += signal.aborted ? 0 : frame.text.length;
                 await sink.frame(frame);
             };
             const noteRefusal = (reason: number, retryAfter?: number) => {
@@ -141,7 +145,10 @@ export class Router {
             try {
                 const keep = config.keepHours > 0;
                 const onNotStored = (ending: NotStored) => void this.parts.endings.store(ending);
-                const onSilent = () => this.noteSilent(job, question);
+                const onSilent = () => {
+                    isSilent = true;
+                    this.noteSilent(job, question);
+                };
                 const outcome = await ask(lease, question, { clock, deliver, signal, keep, onNotStored, onSilent });
                 closing.bookOutcome(job, outcome);
                 if (outcome.type === 'result') {
@@ -168,6 +175,10 @@ export class Router {
                 if (error instanceof WorkerRefusal && error.code === 'no_storage') {
                     // It goes on to answer with text, so it is avoided only for what it cannot store.
                     this.context.nodes.stats.addRefusal(job.stored.worker, noteFeatures, keyOf(question.payer));
+                }
+                const isCutByApp = signal.aborted && error instanceof BrokenOff && !isSilent;
+                if (isCutByApp && hasGoneOn(characters, (performance.now() - firstAt) / 1000)) {
+                    this.context.nodes.stats.addCut(job.stored.worker, keyOf(question.payer));
                 }
                 const next = await this.ofError(job, question, error, signal);
                 if (!signal.aborted && next.isRefusal !== true && next.avoid !== 'takeover') {

@@ -9,6 +9,10 @@ const MIN_CHARACTERS = 2; // a second, of an answer that goes on: about a token
 const MAX_SLOW = 3; // looks in a row with fewer, after which an answer stands still; if its app has gone, one
 const WAITED_MS = 1000; // for an app that reads slowly, from which on a look says nothing
 
+/** True if an answer of so many characters in so many seconds went on. */
+export const hasGoneOn = (characters: number, seconds: number): boolean =>
+    characters > 0 && characters >= MIN_CHARACTERS * seconds;
+
 export class Silence {
     private readonly since = performance.now();
     private late: NodeJS.Timeout | undefined;

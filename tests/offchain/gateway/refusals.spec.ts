@@ -354,6 +354,36 @@ describe('Cheap nodes that answer nobody', () => {
         expect(answered).toBeGreaterThan(15);
     });
 
+    it('are not those whose answers an app never reads to their end', async () => {
+        await start(1, {});
+        const [cheap] = bench.workers;
+        const cheapest = { ...ask, provider: { sort: 'price' } } as const;
+        const wait = (seconds: number) => {
+            later += seconds * 1000;
+            market().blockchain.now = market().now + seconds;
+        };
+        const fail = async () => {
+            cheap.scripts.unshift({ failAtOnce: Reason.BackendDown });
+            expect((await bench.post(cheapest)).status).toBe(200);
+            wait(60);
+        };
+        await fail();
+        let end = () => {};
+        const held = new Promise<void>((resolve) => (end = resolve));
+        cheap.scripts.unshift({ wait: (frame) => (frame === 0 ? Promise.resolve() : held) });
+        for await (const { choices } of await bench.openai.chat.completions.create({ ...cheapest, stream: true })) {
+            if (choices[0].delta.content) break;
+        }
+        await until(() => bench.gateway.book.all.every(({ running }) => running === 0));
+        end();
+        wait(2 * HOUR);
+        await fail();
+        const before = cheap.asked.length;
+
+        expect((await bench.post(cheapest)).status).toBe(200);
+        expect(cheap.asked).toHaveLength(before + 1);
+    });
+
     it.each([
         ['list a context that is too short', { context: 1, tokenizer: 'qwen' }, ask],
         [

@@ -1,5 +1,6 @@
 import { answerTime, choose, type NodeFacts, sortBy, weightsOf } from '../../../offchain/gateway/scoring';
 import { NodeStats } from '../../../offchain/gateway/nodeStats';
+import { hasGoneOn } from '../../../offchain/gateway/silence';
 
 const node = (change: Partial<NodeFacts> = {}): NodeFacts => ({
     ...{ price: 100n, tier: 'open', region: 'eu', covered: undefined, delay: 1, speed: 100, usual: 3 },
@@ -204,6 +205,26 @@ describe('What is measured of a worker', () => {
         failAfter(10);
         now += 10;
         expect(passed()).toBe(false); // what was before the answer does not count
+    });
+
+    it('a worker whose answer went on until the app left is passed over no longer', () => {
+        const measured = stats();
+        measured.addFailure(url, 'bob');
+        now += 86_400;
+        measured.addFailure(url, 'bob');
+        measured.addCut(url, 'eve');
+        expect(measured.isPassedOver(url, 'bob')).toBe(true);
+        measured.addCut(url, 'bob');
+        expect(measured.isPassedOver(url, 'bob')).toBe(false);
+    });
+
+    it.each([
+        [0, 0, false],
+        [1, 1, false],
+        [19, 10, false],
+        [20, 10, true],
+    ])('an answer of %d characters in %d s went on: %p', (characters, seconds, expected) => {
+        expect(hasGoneOn(characters, seconds)).toBe(expected);
     });
 
     it('a worker answered a key last, or another before it got a query of this one', () => {
