@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import dns from 'node:dns';
 import { once } from 'node:events';
-import { connect, Socket } from 'node:net';
+import { connect, isIP, Socket } from 'node:net';
 import { createDoor, listenAt } from '../../../offchain/process/doors';
 import { placeOfAddress, Proxies, proxies } from '../../../offchain/process/proxies';
 
@@ -141,12 +141,15 @@ describe('The setting', () => {
 
 describe('A door at localhost', () => {
     it('is reached at 127.0.0.1, also where the machine names another address of it first', async () => {
-        type Found = (error: null, address: string, family: number) => void;
-        const lookup = (host: string, ...rest: unknown[]) => {
+        type Found = (error: null, found: string | { address: string; family: number }[], family?: number) => void;
+        // Some versions of Node.js ask for one address of a host, others for all.
+        const lookup = (host: string, ...rest: [Found] | [{ all?: boolean }, Found]) => {
+            const address = host === 'localhost' ? '::1' : host;
+            const family = isIP(address);
             const found = rest.at(-1) as Found;
-            return host === 'localhost' ? found(null, '::1', 6) : found(null, host, 4);
+            return rest.length > 1 ? found(null, [{ address, family }]) : found(null, address, family);
         };
-        jest.spyOn(dns, 'lookup').mockImplementation(lookup);
+        jest.spyOn(dns, 'lookup').mockImplementation(lookup as never);
         door = createDoor();
         release = () => undefined;
         const url = await listenAt(door, { host: 'localhost', port: 0 }).finally(() => jest.restoreAllMocks());
