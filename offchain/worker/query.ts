@@ -119,10 +119,14 @@ export class RunningQuery implements ActiveQuery {
      * once, and has it until it begins or ends. Throws {@link NoRoom}. `size`: bytes of the sealed request.
      */
     takePlace(room: WaitingRoom, size: number): void {
-        const { paid, sharer } = this.job;
+        const { job } = this;
         if (!this.canStart) {
-            const giveWay = () => this.stop(Finish.CutByWorker, Reason.TooBusy);
-            this.leavePlace = room.take({ client: sharer, paid, size, giveWay });
+            this.leavePlace = room.take({
+                client: () => job.sharer,
+                paid: () => job.paid,
+                size,
+                giveWay: () => this.stop(Finish.CutByWorker, Reason.TooBusy),
+            });
         }
     }
 

@@ -4,9 +4,11 @@ const SHARE = 2; // one client gets at most 1/SHARE of the room
 
 /** A query that waits for credit. */
 export interface WaitingQuery {
-    readonly client: string; // whose share it takes
-    readonly paid: bigint; // nanoTON, by its job
     readonly size: number; // bytes of its sealed request
+    /** Whose share it takes now. */
+    client(): string;
+    /** nanoTON that its job has paid so far, also while it waits. */
+    paid(): bigint;
     /** Ends it, because another needs its room. */
     giveWay(): void;
 }
@@ -28,7 +30,8 @@ export class WaitingRoom {
      */
     take(query: WaitingQuery): () => void {
         const all = [...this.queries];
-        const own = all.filter(({ client }) => client === query.client);
+        const client = query.client();
+        const own = all.filter((one) => one.client() === client);
         const leaving = new Set<WaitingQuery>();
         const weak = this.givingWayTo(query);
         makeRoom(own, this.max / SHARE, query.size, weak, leaving);
@@ -42,17 +45,20 @@ export class WaitingRoom {
     }
 
     /** Those that give way to a query: first of jobs that have paid the least, the newest first. */
-    private givingWayTo({ client, paid, size }: WaitingQuery): WaitingQuery[] {
-        const bytes = new Map([[client, size]]); // by client
-        for (const one of this.queries) {
-            bytes.set(one.client, (bytes.get(one.client) ?? 0) + one.size);
+    private givingWayTo(query: WaitingQuery): WaitingQuery[] {
+        const [own, ownPaid] = [query.client(), query.paid()];
+        const all = [...this.queries].map((one) => ({ one, client: one.client(), paid: one.paid() }));
+        const bytes = new Map([[own, query.size]]); // by client
+        for (const { one, client } of all) {
+            bytes.set(client, (bytes.get(client) ?? 0) + one.size);
         }
-        const own = bytes.get(client)!;
-        const isFew = own <= UNCOUNTED_BODY;
-        return [...this.queries]
-            .filter((one) => one.paid < paid || (isFew && bytes.get(one.client)! > own))
+        const ownBytes = bytes.get(own)!;
+        const isFew = ownBytes <= UNCOUNTED_BODY;
+        return all
+            .filter(({ client, paid }) => paid < ownPaid || (isFew && bytes.get(client)! > ownBytes))
             .reverse()
-            .sort((a, b) => (a.paid < b.paid ? -1 : a.paid > b.paid ? 1 : 0));
+            .sort((a, b) => (a.paid < b.paid ? -1 : a.paid > b.paid ? 1 : 0))
+            .map(({ one }) => one);
     }
 }
 

@@ -1865,6 +1865,14 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'One user of a gateway sends large queries while its vouchers arrive: with each voucher a later one takes the room of those of other users that wait for credit in the same job, which then end with a fail.',
+        stoppedBy: 'What counts is what a job has paid so far, so that none gives way to a later query of its own job.',
+        file: 'tests/regression/offchain-limits.spec.ts',
+        test: 'A client whose large queries wait for credit has none that was accepted end for a later one of its own, however much it has paid meanwhile',
+        removed: 'worker: what a job has paid since its query came (RunningQuery.takePlace)',
+    },
+    {
+        source: 'review',
         attack: 'The first of three endpoints shows channels as not paid before each claim, and as they are after it: with each new voucher, however small, another claim is made and none counts as failed.',
         stoppedBy:
             'No channel takes back what it has paid: where one is shown so, no more counts as due than most endpoints show.',

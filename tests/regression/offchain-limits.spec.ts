@@ -284,6 +284,19 @@ describe('A client whose large queries wait for credit', () => {
         expect(fails).toMatchObject([{ reason: Reason.TooBusy }]);
     });
 
+    it('has none that was accepted end for a later one of its own, however much it has paid meanwhile', async () => {
+        await start(60);
+        const client = await withJob({ step, maxParallel: 8 });
+        const answers = send(client, [1, 2, 3, 4, 5]);
+        await accepted(client, 5);
+        await client.pay(client.voucher(1000n, 0)); // too little for one more to run
+        void send(client, [6]);
+        await accepted(client, 6);
+
+        expect(refused).toBe(1);
+        expect((await endOf(answers)).map(({ text: answer }) => answer)).toEqual(Array(5).fill('hello'));
+    });
+
     it('has few of them held in memory at once, and the others refused without a signature', async () => {
         await start(1);
         const client = await withJob({ step, maxParallel: 8 });
