@@ -141,19 +141,19 @@ export class ChainApi {
                 triesUntil = Math.min(triesUntil, performance.now() + TROUBLE[urgency]);
                 continue;
             }
-            try {
-                // With some time in any case: without, it would fail at once, and be tried again and again.
-                await endpoint.requireNetwork(Math.max(POLL, Math.min(turnUntil, triesUntil) - performance.now()));
-            } catch (error) {
-                last = error as ChainError;
-                candidates = last.final ? candidates.filter((each) => each !== endpoint) : candidates;
-                if (!last.final || candidates.length === 0) {
-                    triesUntil = Math.min(triesUntil, performance.now() + TROUBLE[urgency]);
+            // Between this choice and the wait for a turn nothing is awaited: each call would choose as all others do.
+            if (!endpoint.isIdentified) {
+                try {
+                    // With some time in any case: without, it would fail at once, and be tried again and again.
+                    await endpoint.requireNetwork(Math.max(POLL, Math.min(turnUntil, triesUntil) - performance.now()));
+                } catch (error) {
+                    last = error as ChainError;
+                    candidates = last.final ? candidates.filter((each) => each !== endpoint) : candidates;
+                    if (!last.final || candidates.length === 0) {
+                        triesUntil = Math.min(triesUntil, performance.now() + TROUBLE[urgency]);
+                    }
                 }
                 continue;
-            }
-            if (endpoint !== soonest(candidates, method, urgency)) {
-                continue; // other calls took their turns meanwhile
             }
             const patience = Math.min(turnUntil, triesUntil) - performance.now();
             const isTurn = await endpoint.budget.turn(urgency, Math.max(0, patience));

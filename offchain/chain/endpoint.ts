@@ -55,6 +55,7 @@ export class Endpoint {
     private pausedUntil = 0;
     private trouble: Extract<EndpointAnswer, { message: string }> = { kind: 'failure', message: BUSY }; // the last one
     private identity: Promise<void> | undefined;
+    private identified = false;
     // Time of the chain; seconds of its reports.
     private reportedTime: { at: unknown; since: number; last: number } | undefined;
 
@@ -172,6 +173,11 @@ export class Endpoint {
         return this.failures;
     }
 
+    /** True once it is known to be of the network that it must be of. */
+    get isIdentified(): boolean {
+        return this.identified;
+    }
+
     /** Throws a ChainError when this endpoint is of another network. Asks it once, within `patience` milliseconds. */
     requireNetwork(patience: number): Promise<void> {
         this.identity ??= this.identify(patience).catch((error: unknown) => {
@@ -185,6 +191,7 @@ export class Endpoint {
 
     private async identify(patience: number): Promise<void> {
         if (this.network === undefined) {
+            this.identified = true;
             return;
         }
         if (!(await this.budget.turn('urgent', patience))) {
@@ -207,6 +214,7 @@ export class Endpoint {
             const text = `${this.name} is an endpoint of network ${id}, and ${this.network} is configured`;
             throw new ChainError(`Wrong network: ${text}`, undefined, { final: true, otherNetwork: true });
         }
+        this.identified = true;
     }
 
     private async ask(method: string, call: string, within: number): Promise<EndpointAnswer> {

@@ -198,6 +198,16 @@ describe('An endpoint', () => {
         expect(calls).toBeGreaterThan(8); // the slower one takes one a second
     });
 
+    it('that answers as late as another is compared with it a few times for each call, however many wait', async () => {
+        const chain = chainAt({ url: network.url, callsPerSecond: 40 }, { url: network.url, callsPerSecond: 40 });
+        await Promise.all(chain.sources.map((one) => one.account(ACCOUNT))); // of which the network is known now
+        const delays = jest.spyOn(Budget.prototype, 'delay');
+        const accounts = Array.from({ length: 240 }, (_, i) => new Address(0, Buffer.alloc(32, i)));
+
+        expect(await Promise.all(accounts.map((account) => chain.account(account)))).toHaveLength(240);
+        expect(delays.mock.calls.length).toBeLessThan(8 * 240);
+    });
+
     it('that has one call too many for its first one is asked for no turn without an end once it is late', async () => {
         const real = performance.now.bind(performance);
         let passed = 0; // milliseconds
