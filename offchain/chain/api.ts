@@ -149,7 +149,10 @@ export class ChainApi {
                 } catch (error) {
                     last = error as ChainError;
                     candidates = last.final ? candidates.filter((each) => each !== endpoint) : candidates;
-                    if (!last.final || candidates.length === 0) {
+                    const isBusy = !last.final && endpoint.failureCount === 0; // it serves, only not so fast
+                    if (isBusy) {
+                        triesUntil = Math.min(triesUntil, turnUntil);
+                    } else if (!last.final || candidates.length === 0) {
                         triesUntil = Math.min(triesUntil, performance.now() + TROUBLE[urgency]);
                     }
                 }
@@ -218,10 +221,13 @@ function bareTransactions(listed: unknown): unknown {
  * The first endpoint that serves and answers soon, by its turn and by what its last answers took, else the one that
  * answers soonest: a few refusals of an endpoint slow its calls down for an hour, and one that answers as late as it
  * may would keep each call for seconds. One that only pauses may be that one: all that wait would fill a slower one for
- * long. If each is down for a while, the one that may be asked soonest.
+ * long. If its network is not known yet, it is not: nothing tells how many wait for that. If each is down for a while,
+ * the one that may be asked soonest.
  */
 function soonest(endpoints: readonly Endpoint[], method: string, urgency: Urgency): Endpoint {
-    const [next] = [...endpoints].sort((a, b) => a.pause - b.pause); // the first that serves, if any does
+    const up = endpoints.filter((one) => !one.isDown);
+    // The first that serves, if any does.
+    const [next] = [...(up.length > 0 ? up : endpoints)].sort((a, b) => a.pause - b.pause);
     if (next.isDown) {
         return next;
     }
@@ -229,6 +235,6 @@ function soonest(endpoints: readonly Endpoint[], method: string, urgency: Urgenc
     const delay = (one: Endpoint) => one.budget.delay(urgency) + one.usualMs(method);
     return (
         usable.find((one) => one.pause === 0 && delay(one) <= MAX_DELAY) ??
-        [...usable].sort((a, b) => delay(a) - delay(b))[0]
+        usable.filter((one) => one === next || one.isIdentified).sort((a, b) => delay(a) - delay(b))[0]
     );
 }

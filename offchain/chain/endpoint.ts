@@ -29,6 +29,7 @@ const ANSWER_SECONDS = 5;
 const MAX_MESSAGE = 1000; // characters of an error of its own, which logs repeat
 /** Seconds for which an endpoint may report the same time of the chain; after that its answers are not used. */
 const FROZEN_SECONDS = 120;
+const NETWORK_METHOD = 'getConfigParam';
 const TIMED_METHOD = 'getAddressInformation'; // its answers carry the time of the chain
 const SLOW = ['getTransactions', 'sendBoc']; // methods that may take twice as long
 
@@ -90,8 +91,13 @@ export class Endpoint {
         return this.pause === 0 && this.budget.hasSpare;
     }
 
-    /** Milliseconds that its last answers to calls of a method took on average, less the longer ago they are. */
+    /** Milliseconds that a call takes, by its last answers to the method, and before its network is known, to that. */
     usualMs(method: string): number {
+        return this.averageMs(method) + (this.identified ? 0 : this.averageMs(NETWORK_METHOD));
+    }
+
+    /** Of its last answers to calls of a method, less the longer ago they are. */
+    private averageMs(method: string): number {
         const { ms, at } = this.times.get(method) ?? { ms: 0, at: 0 };
         return ms * 2 ** ((at - performance.now()) / HALF_LIFE);
     }
@@ -110,7 +116,7 @@ export class Endpoint {
         const [round, from] = [this.failures, performance.now()];
         const answer = this.mayUse(method) ? await this.askTimed(method, call, within) : this.outdated;
         const at = performance.now();
-        this.times.set(method, { ms: (this.usualMs(method) + at - from) / 2, at });
+        this.times.set(method, { ms: (this.averageMs(method) + at - from) / 2, at });
         if (answer.kind === 'failure') {
             this.noteFailure(answer, round);
         } else {
@@ -197,10 +203,9 @@ export class Endpoint {
         if (!(await this.budget.turn('urgent', patience))) {
             throw this.error;
         }
-        const params = { config_id: GLOBAL_ID_PARAM };
-        const method = 'getConfigParam';
+        const call = { id: '1', jsonrpc: '2.0', method: NETWORK_METHOD, params: { config_id: GLOBAL_ID_PARAM } };
         const round = this.failures;
-        const answer = await this.post(method, JSON.stringify({ id: '1', jsonrpc: '2.0', method, params }));
+        const answer = await this.post(NETWORK_METHOD, JSON.stringify(call));
         const id = answer.kind === 'answer' ? idOf(answer.result) : undefined;
         if (id === undefined) {
             const message = 'does not name its network: is it a TON HTTP API v2?';

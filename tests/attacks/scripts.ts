@@ -140,6 +140,14 @@ export const scriptsAttacks: Attack[] = [
         removed: 'offchain/chain/api: endpoints that pause in `soonest`',
     },
     {
+        source: 'review',
+        attack: 'One of three endpoints has always had one call too many, also for what names its network: of 26 calls that wait, those that wait for its network fail, while the others are idle.',
+        stoppedBy: 'An endpoint that pauses, and has not named its network, is no choice of a call.',
+        file: 'tests/offchain/chain/unusable.spec.ts',
+        test: 'An endpoint that always has one call too many, also for what names its network, keeps no call from the turns of others',
+        removed: 'offchain/chain/api: `isIdentified` in `soonest`, and `isBusy` in `carry`',
+    },
+    {
         source: 'review: work beyond the bytes received',
         attack: 'One of three endpoints shows each account with 50 MB of data, which no other does: with four readings a second the process stands still for most of the time.',
         stoppedBy: 'An endpoint that sends more than is read in passing has no calls for a while.',

@@ -198,6 +198,38 @@ describe('An endpoint', () => {
         expect(calls).toBeGreaterThan(8); // the slower one takes one a second
     });
 
+    it('that always has one call too many, also for what names its network, keeps no call from the turns of others', async () => {
+        const refusal = { ...ERROR, code: 429 };
+        const busy = await endpointThat((_, response) => says(response, 429, refusal, { 'retry-after': '1' }));
+        const one = { url: network.url, callsPerSecond: 1 };
+        const chain = chainAt(busy, one, one);
+        await Promise.all(chain.sources.slice(1).map((source) => source.account(ACCOUNT)));
+        const accounts = Array.from({ length: 26 }, (_, i) => new Address(0, Buffer.alloc(32, i)));
+
+        const readings = await Promise.allSettled(accounts.map((account) => chain.account(account)));
+
+        expect(readings.filter(({ status }) => status === 'rejected')).toEqual([]);
+    });
+
+    it('that asks for no calls for a while is waited for where all others are down', async () => {
+        let isBusy = false;
+        const busy = await endpointThat((_, response) => {
+            const isRefused = isBusy;
+            isBusy = false;
+            return isRefused && says(response, 429, { ...ERROR, code: 429 }, { 'retry-after': '3' });
+        });
+        const dead = await serverOf((_, response) => response.destroy());
+        closes.push(dead.close);
+        const chain = chainAt(busy, dead.url);
+        await chain.account(ACCOUNT);
+        for (let failures = 0; failures < 2; failures++) {
+            await expect(chain.sources[1].as('stranger').account(ACCOUNT)).rejects.toThrow();
+        }
+        isBusy = true;
+
+        expect(await chain.account(ACCOUNT)).toMatchObject({ balance: COIN });
+    });
+
     it('that answers as late as another is compared with it a few times for each call, however many wait', async () => {
         const chain = chainAt({ url: network.url, callsPerSecond: 40 }, { url: network.url, callsPerSecond: 40 });
         await Promise.all(chain.sources.map((one) => one.account(ACCOUNT))); // of which the network is known now
