@@ -190,13 +190,21 @@ describe('A script whose words are wrong', () => {
     afterAll(() => stage.close());
 
     it.each([
-        ['23 words', (words: string[]) => words.slice(1).join(' '), 'A wallet has 24 words, these are 23'],
+        [
+            '23 words',
+            (words: string[]) => words.slice(1).join(' '),
+            'A wallet has 24 words, these are 23\n  → check the words; nothing was sent',
+        ],
         [
             'a typing error',
             (words: string[]) => [`${words[0]}q`, ...words.slice(1)].join(' '),
-            'Word 1 is not in the list',
+            'Word 1 is not in the list of wallet words: it has a typing error\n  → check the words; nothing was sent',
         ],
-        ['a double space', (words: string[]) => words.join('  '), 'one space between two words'],
+        [
+            'a double space',
+            (words: string[]) => words.join('  '),
+            'write small letters and one space between two words',
+        ],
     ])('refuses %s, and repeats none of them', async (_, change, said) => {
         const words = change(stage.wallet.words.split(' '));
 
@@ -204,7 +212,6 @@ describe('A script whose words are wrong', () => {
             .run(fundWallet, asked, { ...stage.wallet, words })
             .catch((error: unknown) => (error as Error).message);
 
-        expect(refusal).toContain(said);
-        expect(refusal).not.toContain(stage.wallet.words.split(' ')[5]);
+        expect(refusal).toBe(`WALLET_MNEMONIC: ${said}`);
     });
 });
