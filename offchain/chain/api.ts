@@ -134,18 +134,21 @@ export class ChainApi {
             const endpoint = soonest(candidates, method, urgency);
             if (endpoint.isDown) {
                 last = endpoint.error;
-                if (urgency !== 'urgent' && (endpoint.failureCount > 1 || urgency === 'stranger')) {
+                const isVain = candidates.every((each) => each.isDown); // else another one only pauses
+                if (isVain && urgency !== 'urgent' && (endpoint.failureCount > 1 || urgency === 'stranger')) {
                     break; // another call failed just now, so this one fails at once
                 }
                 await sleep(Math.min(endpoint.pause, POLL));
-                triesUntil = Math.min(triesUntil, performance.now() + TROUBLE[urgency]);
+                triesUntil = Math.min(triesUntil, isVain ? performance.now() + TROUBLE[urgency] : turnUntil);
                 continue;
             }
             // Between this choice and the wait for a turn nothing is awaited: each call would choose as all others do.
             if (!endpoint.isIdentified) {
                 try {
-                    // With some time in any case: without, it would fail at once, and be tried again and again.
-                    await endpoint.requireNetwork(Math.max(POLL, Math.min(turnUntil, triesUntil) - performance.now()));
+                    // With some time in any case: without, it would fail at once, and be tried again and again. But
+                    // not longer than a stranger waits, for all wait together.
+                    const until = Math.min(turnUntil, triesUntil, performance.now() + QUEUE.stranger);
+                    await endpoint.requireNetwork(Math.max(POLL, until - performance.now()));
                 } catch (error) {
                     last = error as ChainError;
                     candidates = last.final ? candidates.filter((each) => each !== endpoint) : candidates;
@@ -225,9 +228,7 @@ function bareTransactions(listed: unknown): unknown {
  * the one that may be asked soonest.
  */
 function soonest(endpoints: readonly Endpoint[], method: string, urgency: Urgency): Endpoint {
-    const up = endpoints.filter((one) => !one.isDown);
-    // The first that serves, if any does.
-    const [next] = [...(up.length > 0 ? up : endpoints)].sort((a, b) => a.pause - b.pause);
+    const [next] = [...endpoints].sort((a, b) => a.pause - b.pause); // the first that serves, if any does
     if (next.isDown) {
         return next;
     }

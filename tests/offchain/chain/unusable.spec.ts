@@ -230,6 +230,24 @@ describe('An endpoint', () => {
         expect(await chain.account(ACCOUNT)).toMatchObject({ balance: COIN });
     });
 
+    it('that asks for no calls for a minute keeps none from another that was down for a moment', async () => {
+        let isBusy = false;
+        const busy = await endpointThat(
+            (_, response) => isBusy && says(response, 429, { ...ERROR, code: 429 }, { 'retry-after': '60' }),
+        );
+        let isLost = false;
+        const first = await endpointThat((_, response) => {
+            const wasLost = isLost;
+            isLost = false;
+            return wasLost && Boolean(response.destroy());
+        });
+        const chain = chainAt(first, busy);
+        await Promise.all(chain.sources.map((one) => one.account(ACCOUNT))); // of which the network is known now
+        [isBusy, isLost] = [true, true];
+
+        expect(await chain.as('stranger').account(ACCOUNT)).toMatchObject({ balance: COIN });
+    });
+
     it('that answers as late as another is compared with it a few times for each call, however many wait', async () => {
         const chain = chainAt({ url: network.url, callsPerSecond: 40 }, { url: network.url, callsPerSecond: 40 });
         await Promise.all(chain.sources.map((one) => one.account(ACCOUNT))); // of which the network is known now
