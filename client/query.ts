@@ -12,15 +12,7 @@ import {
     waits,
 } from '../offchain/link';
 import { boundsOf, costBound } from '../offchain/payer/bounds';
-import {
-    Breach,
-    ClockInDoubt,
-    type IncomingAnswer,
-    partsOf,
-    recordsOf,
-    type SignedEnding,
-} from '../offchain/payer/incoming';
-import { eventLoop } from '../offchain/process/loopShare';
+import { Breach, ClockInDoubt, type IncomingAnswer, type SignedEnding, takeChunk } from '../offchain/payer/incoming';
 import { WorkerDown, WorkerRefusal } from '../offchain/payer/workerErrors';
 import { conclude, fetchEndings, incomingOf, refuse } from './endings';
 import { ClientError, closedError, WorkerBreach } from './errors';
@@ -193,23 +185,17 @@ async function* follow(
     const pieces = new PieceReader();
     let cost = 0n;
     for await (const chunk of body) {
-        for (const record of recordsOf(records, chunk)) {
-            for (const part of partsOf(record)) {
-                if (part !== record) {
-                    await eventLoop.take(part.bytes.length);
-                }
-                const frames = incoming.take(part);
-                if (record.type === RecordType.Accept) {
-                    onAccept();
-                }
-                if (frames.length > 0) {
-                    cost = priceOf(incoming.meter, job.stored.terms.rates);
-                    job.ledger.raiseMeter(incoming.number, cost);
-                    job.money.payIfDue();
-                }
-                for (const frame of frames) {
-                    yield* deltas(read(pieces, frame), cost);
-                }
+        for await (const { type, frames } of takeChunk(incoming, records, chunk)) {
+            if (type === RecordType.Accept) {
+                onAccept();
+            }
+            if (frames.length > 0) {
+                cost = priceOf(incoming.meter, job.stored.terms.rates);
+                job.ledger.raiseMeter(incoming.number, cost);
+                job.money.payIfDue();
+            }
+            for (const frame of frames) {
+                yield* deltas(read(pieces, frame), cost);
             }
         }
         if (incoming.ending !== undefined) {

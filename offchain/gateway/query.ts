@@ -22,8 +22,7 @@ import { boundsOf, costBound, type QueryBounds } from '../payer/bounds';
 import { ClockReading, sentQueryOf } from '../payer/check';
 import { Cut } from './cut';
 import { ClientGone } from './errors';
-import { Breach, IncomingAnswer, partsOf, recordsOf, SignedEnding } from '../payer/incoming';
-import { eventLoop } from '../process/loopShare';
+import { Breach, IncomingAnswer, SignedEnding, takeChunk } from '../payer/incoming';
 import type { GatewayJob, Lease } from './job';
 import { requireMember } from './member';
 import { NotStored } from './notStored';
@@ -328,21 +327,15 @@ async function follow(
 ): Promise<SignedEnding> {
     const records = new RecordReader();
     for (let next = await body.next(); next.done !== true; next = await body.next()) {
-        for (const record of recordsOf(records, next.value)) {
-            for (const part of partsOf(record)) {
-                if (part !== record) {
-                    await eventLoop.take(part.bytes.length);
-                }
-                const frames = incoming.take(part);
-                if (record.type === RecordType.Accept) {
-                    onAccept();
-                }
-                if (frames.length > 0) {
-                    meter(job, incoming);
-                }
-                for (const frame of frames) {
-                    await deliver(frame);
-                }
+        for await (const { type, frames } of takeChunk(incoming, records, next.value)) {
+            if (type === RecordType.Accept) {
+                onAccept();
+            }
+            if (frames.length > 0) {
+                meter(job, incoming);
+            }
+            for (const frame of frames) {
+                await deliver(frame);
             }
         }
         if (incoming.ending !== undefined) {

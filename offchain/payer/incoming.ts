@@ -8,6 +8,7 @@ import type { Frame, RecordReader, WireRecord } from '../link';
 import { FrameReader, openReceipt, receiptLayouts, RecordType, MAX_RETRY_AFTER } from '../link';
 import type { SentQuery, ClockReading, Objection } from './check';
 import { checkAccept, isCut, isDoubtful, checkMeter, checkRefusal, checkResult, TimeObjection } from './check';
+import { eventLoop } from '../process/loopShare';
 import { AnswerCount, type AnswerTokens } from '../tokens/answerCount';
 import type { TokenCounter } from '../tokens/bytes';
 
@@ -56,6 +57,25 @@ export function* partsOf(record: WireRecord): Generator<WireRecord> {
     }
     for (let at = 0; at < bytes.length; at += PART) {
         yield { type, bytes: bytes.subarray(at, at + PART) };
+    }
+}
+
+/**
+ * Takes what a chunk of a live answer completes: the type and the frames of each record, or part of one that takes
+ * turns of the event loop. Throws {@link Breach}.
+ */
+export async function* takeChunk(
+    incoming: IncomingAnswer,
+    reader: RecordReader,
+    chunk: Buffer,
+): AsyncGenerator<{ type: RecordType; frames: Frame[] }> {
+    for (const record of recordsOf(reader, chunk)) {
+        for (const part of partsOf(record)) {
+            if (part !== record) {
+                await eventLoop.take(part.bytes.length);
+            }
+            yield { type: record.type, frames: incoming.take(part) };
+        }
     }
 }
 
