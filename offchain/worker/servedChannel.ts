@@ -17,8 +17,6 @@ import { Refused } from './refusal';
 import {
     agreedAmount,
     agreedLimit,
-    agreedPaid,
-    amountsOf,
     type ChannelVote,
     type EndpointWord,
     heldBy,
@@ -289,7 +287,7 @@ export class ServedChannel {
 
     /** Takes over what most endpoints show. Less than before is believed only if most show no more. */
     private noteAmounts(vote: ChannelVote): void {
-        this.agreedPaid = larger(this.agreedPaid, agreedPaid(vote));
+        this.agreedPaid = larger(this.agreedPaid, agreedAmount(vote, ({ paid }) => paid) ?? 0n);
         const [amount, limit] = [agreedAmount(vote), agreedLimit(vote)];
         if (amount === undefined || limit === undefined) {
             return;
@@ -432,9 +430,7 @@ export class ServedChannel {
         const { voucher } = this.entry.record;
         const unclaimed = (snapshot: ChannelSnapshot) => unclaimedOf({ voucher, snapshot });
         const vote = await this.vote((one) => one === undefined || unclaimed(one) === 0n, 'routine');
-        const amounts = amountsOf(vote, unclaimed);
-        const half = vote.words.length >> 1;
-        return { min: amounts[half] ?? 0n, max: amounts.at(-1 - half) };
+        return { min: agreedAmount(vote, unclaimed) ?? 0n, max: agreedLimit(vote, unclaimed) };
     }
 
     /** `says`: no, by how an endpoint shows the channel. */
@@ -518,6 +514,7 @@ export class ServedChannel {
         if (reading.at < at && at - reading.at <= LAG_SECONDS) {
             // Servers of one API may be behind each other: the stored snapshot is newer, and counts as read now.
             this.readAt = this.readAt === -Infinity ? performance.now() : this.readAt;
+            this.onChange();
             return this.hasEnded ? undefined : this.compareSoon(cause);
         }
         if (this.hasEnded) {

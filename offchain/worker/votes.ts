@@ -87,29 +87,23 @@ export const yesesIn = ({ words }: ChannelVote): number => words.filter(({ word 
 export const nonesIn = ({ words }: ChannelVote): number =>
     answersIn(words).filter(({ snapshot }) => snapshot === undefined).length;
 
-/** nanoTON that most of all endpoints show, with what was paid; undefined if so few answered that nobody knows. */
-export function agreedAmount(vote: ChannelVote): bigint | undefined {
-    return amountsIn(vote)[vote.words.length >> 1];
+type AmountOf = (snapshot: ChannelSnapshot) => bigint; // nanoTON
+
+/**
+ * nanoTON that most of all endpoints show at least: `of` a channel, unless given what it holds and has paid. Undefined
+ * if so few answered that nobody knows.
+ */
+export function agreedAmount(vote: ChannelVote, of: AmountOf = heldBy): bigint | undefined {
+    return amountsIn(vote, of)[vote.words.length >> 1];
 }
 
-/** nanoTON beyond which most of all endpoints show nothing; undefined if so few answered that nobody knows. */
-export function agreedLimit(vote: ChannelVote): bigint | undefined {
-    return amountsIn(vote).at(-1 - (vote.words.length >> 1));
+/** The same, that most of them show at most. */
+export function agreedLimit(vote: ChannelVote, of: AmountOf = heldBy): bigint | undefined {
+    return amountsIn(vote, of).at(-1 - (vote.words.length >> 1));
 }
 
-/** nanoTON that most of all endpoints show as paid at least. */
-export function agreedPaid({ words }: ChannelVote): bigint {
-    const paid = words.map(({ snapshot }) => snapshot?.paid ?? 0n).sort((a, b) => (a < b ? 1 : a > b ? -1 : 0));
-    return paid[words.length >> 1] ?? 0n;
-}
-
-/** nanoTON that each endpoint shows that answered, the largest first. */
-function amountsIn(vote: ChannelVote): bigint[] {
-    return amountsOf(vote, heldBy);
-}
-
-/** What each endpoint that answered shows, the largest first: `of` a channel, and 0 where there is none. */
-export function amountsOf({ words }: ChannelVote, of: (snapshot: ChannelSnapshot) => bigint): bigint[] {
+/** nanoTON that each endpoint shows that answered, the largest first: 0 where there is no channel. */
+function amountsIn({ words }: ChannelVote, of: AmountOf): bigint[] {
     const amounts = answersIn(words).map(({ snapshot }) => (snapshot === undefined ? 0n : of(snapshot)));
     return amounts.sort((a, b) => (a < b ? 1 : a > b ? -1 : 0));
 }

@@ -1,3 +1,4 @@
+/** The memory of queries that wait for credit, and who gets it. */
 import { NoRoom, UNCOUNTED_BODY } from '../process/doors';
 
 const SHARE = 2; // one client gets at most 1/SHARE of the room

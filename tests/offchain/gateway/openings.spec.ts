@@ -4,7 +4,7 @@ import { toNano } from '@ton/core';
 import { Openings } from '../../../offchain/gateway/openings';
 import { JobPool } from '../../../offchain/gateway/pool';
 import { useMarket } from '../../support/market';
-import { Answer, ask, Bench, startBench, until } from './support';
+import { Answer, ask, Bench, newGate, startBench, until } from './support';
 
 const FEES = toNano('0.2'); // more than the fees of all jobs of a test
 const LIMITS = { maxParallel: 4, maxOpen: 16 };
@@ -27,18 +27,22 @@ afterEach(async () => {
 const opened = () => bench.gateway.book.all.length;
 const keyOf = (name: string) => bench.admin('keys', { name });
 
-/** What waits until `go` is called. */
-function newGate() {
-    let go!: () => void;
-    const gate = new Promise<void>((resolve) => (go = resolve));
-    return { gate, go };
-}
-
 /** Posts a question of a key, which prefers no node or takes only one. */
 const post = ({ secret }: Answer, node?: number) =>
     bench.post(node === undefined ? ask : { ...ask, provider: { only: [bench.workers[node].url] } }, {
         authorization: `Bearer ${secret}`,
     });
+
+/** A key takes seven of the eight places of a job, until `go` is called; then five minutes seem to have passed. */
+async function takeSevenPlaces(key: Answer) {
+    const { gate, go } = newGate();
+    bench.worker.scripts.push(...Array(7).fill({ wait: () => gate }));
+    const held = Array.from({ length: 7 }, () => post(key));
+    await until(() => bench.worker.asked.length === 7);
+    const { now } = performance;
+    jest.spyOn(performance, 'now').mockImplementation(() => now.call(performance) + 300_000);
+    return { held, go };
+}
 
 /** The statuses of questions, each of which takes only one node, one after the other. */
 async function statuses(key: Answer, ...nodes: number[]): Promise<number[]> {
@@ -213,12 +217,7 @@ describe('Of what the escrow may open today', () => {
         await start({ workers: 1, jobs: 9, maxParallel: 8 });
         const [bob, eve] = [await keyOf('bob'), await keyOf('eve')];
         const counted = jest.spyOn(Openings.prototype, 'add');
-        const { gate, go } = newGate();
-        bench.worker.scripts.push(...Array(7).fill({ wait: () => gate }));
-        const held = Array.from({ length: 7 }, () => post(eve));
-        await until(() => bench.worker.asked.length === 7);
-        const { now } = performance;
-        jest.spyOn(performance, 'now').mockImplementation(() => now.call(performance) + 300_000);
+        const { held, go } = await takeSevenPlaces(eve);
 
         expect((await post(bob)).status).toBe(200);
         await until(() => opened() === 2);
@@ -233,12 +232,7 @@ describe('Of what the escrow may open today', () => {
         const list = (features: string[]) =>
             (bench.worker.info = (info) => ({ ...info, offers: [{ ...info.offers[0], features }] }));
         list(['tools']);
-        const { gate, go } = newGate();
-        bench.worker.scripts.push(...Array(7).fill({ wait: () => gate }));
-        const held = Array.from({ length: 7 }, () => post(eve));
-        await until(() => bench.worker.asked.length === 7);
-        const { now } = performance;
-        jest.spyOn(performance, 'now').mockImplementation(() => now.call(performance) + 300_000);
+        const { held, go } = await takeSevenPlaces(eve);
         list([]);
         market().blockchain.now = market().now + 60; // it is asked again what it is
 

@@ -10,3 +10,10 @@ export async function until(condition: () => boolean | Promise<boolean>, ms = PA
         await new Promise((resolve) => setTimeout(resolve, 5));
     }
 }
+
+/** What waits until `go` is called. */
+export function newGate(): { gate: Promise<void>; go: () => void } {
+    let go!: () => void;
+    const gate = new Promise<void>((resolve) => (go = resolve));
+    return { gate, go };
+}

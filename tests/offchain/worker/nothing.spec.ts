@@ -10,7 +10,7 @@ import { encodeQuery, paths } from '../../../offchain/link';
 import { WorkerBook } from '../../../offchain/worker/book';
 import type { Step } from '../support/backend';
 import { TestClient } from '../support/client';
-import { until } from '../support/until';
+import { newGate, until } from '../support/until';
 import { type Fixture, startFixture, TOKEN } from '../support/worker';
 
 const STEP = 1000n * TOKEN;
@@ -32,6 +32,15 @@ async function jobsOf(count: number): Promise<TestClient[]> {
         clients.push(client);
     }
     return clients;
+}
+
+/** A job that owes for one answer, and another of its client. */
+async function withDebt(settings: object = {}): Promise<{ job: TestClient; other: TestClient; price: bigint }> {
+    fixture = await startFixture({ limits: LIMITS, ...settings });
+    fixture.backend.script = () => long;
+    const [job, other] = await jobsOf(2);
+    const { result } = await job.ask(1, 'hello', { pays: false });
+    return { job, other, price: result!.price };
 }
 
 const long: Step[] = [
@@ -157,14 +166,11 @@ describe('A client that pays nothing', () => {
     });
 
     it('pays no debt by a voucher of a channel that is gone', async () => {
-        fixture = await startFixture({ limits: LIMITS });
-        fixture.backend.script = () => long;
-        const [gone, other] = await jobsOf(2);
-        const { result } = await gone.ask(1, 'hello', { pays: false });
-        expect(result!.price).toBeGreaterThan(STEP / 3n);
+        const { job: gone, other, price } = await withDebt();
+        expect(price).toBeGreaterThan(STEP / 3n);
         fixture.chain.remove(gone.channel);
         expect((await gone.ask(2, 'hello')).refusal).toMatchObject({ code: 'internal' });
-        expect((await gone.pay(gone.voucher(result!.price, 1))).status).toBe(200); // it may not be gone after all
+        expect((await gone.pay(gone.voucher(price, 1))).status).toBe(200); // it may not be gone after all
 
         expect((await other.ask(1, 'hello')).fail).toMatchObject({ reason: Reason.Unfunded });
     });
@@ -215,30 +221,24 @@ describe('A client that pays nothing', () => {
     });
 
     it('pays no debt by a voucher that comes when its channel is gone and nobody has seen that', async () => {
-        fixture = await startFixture({ limits: LIMITS });
-        fixture.backend.script = () => long;
-        const [gone, other] = await jobsOf(2);
-        const { result } = await gone.ask(1, 'hello', { pays: false });
+        const { job: gone, other, price } = await withDebt();
         fixture.chain.change(gone.channel, { refundAt: fixture.chain.now() + 60 });
         await gone.register(); // it is read
         fixture.chain.remove(gone.channel);
-        expect((await gone.pay(gone.voucher(result!.price, 1))).status).toBe(200);
+        expect((await gone.pay(gone.voucher(price, 1))).status).toBe(200);
 
         expect((await other.ask(1, 'hello')).fail).toMatchObject({ reason: Reason.Unfunded });
     });
 
     it('pays no debt by a voucher of a channel that is gone once its job was out of memory', async () => {
-        fixture = await startFixture({ limits: LIMITS });
-        fixture.backend.script = () => long;
-        const [gone, other] = await jobsOf(2);
-        const { result } = await gone.ask(1, 'hello', { pays: false });
+        const { job: gone, other, price } = await withDebt();
         fixture.chain.remove(gone.channel);
         expect((await gone.ask(2, 'hello')).refusal).toMatchObject({ code: 'internal' });
         const dropIdle = jest.spyOn(WorkerBook.prototype as never, 'dropIdle' as never) as jest.SpyInstance;
         dropIdle.mockImplementation(function (this: { slots: Map<string, { users: number }> }) {
             this.slots.forEach(({ users }, key) => users === 0 && this.slots.delete(key));
         });
-        expect((await gone.pay(gone.voucher(result!.price, 1))).status).toBe(200);
+        expect((await gone.pay(gone.voucher(price, 1))).status).toBe(200);
         expect((await gone.state()).job).toBeDefined();
 
         expect((await other.ask(1, 'hello')).fail).toMatchObject({ reason: Reason.Unfunded });
@@ -320,18 +320,26 @@ describe('A client that pays', () => {
         expect(result!.completion).toBeLessThan(2000); // of 4000, for all of which it would have paid
     });
 
-    it('what it owes after a restart of the worker has credit in its other jobs', async () => {
-        fixture = await startFixture({ limits: LIMITS, creditSeconds: 10 });
-        fixture.backend.script = () => long;
-        const [client, other] = await jobsOf(2);
-        const { result } = await client.ask(1, 'hello', { pays: false });
-        const { url } = await fixture.restart();
-        [client.url, other.url] = [url, url];
-        expect((await client.pay(client.voucher(result!.price, 1))).status).toBe(200);
-        await other.register();
+    it.each([
+        ['as it is now', 0],
+        ['as it was a minute ago', 60],
+    ])(
+        'what it owes after a restart has credit in its other jobs, with a chain that is shown %s',
+        async (_, seconds) => {
+            const { job, other, price } = await withDebt({ creditSeconds: 10 });
+            const { chain } = fixture;
+            const shown = chain.account.bind(chain);
+            const { gate, go } = newGate();
+            const { url } = await fixture.restart();
+            [job.url, other.url] = [url, url];
+            await other.register();
+            chain.account = async (address) => (await gate, { ...(await shown(address)), at: chain.now() - seconds });
+            expect((await job.pay(job.voucher(price, 1))).status).toBe(200);
+            go(); // the voucher is there before the channel is read
 
-        expect((await other.ask(1, 'hello')).result?.price).toBe(result!.price);
-    });
+            expect((await other.ask(1, 'hello')).result?.price).toBe(price);
+        },
+    );
 
     it('has its second query wait until the first is paid, and both answered', async () => {
         fixture = await startFixture({ limits: LIMITS, creditSeconds: 10 });

@@ -19,7 +19,7 @@ import { Market, testKey } from '../../../support/market';
 import { SandboxChain } from './chain';
 import { FakeWorker, MODEL } from './worker';
 
-export { until } from '../../support/until';
+export { newGate, until } from '../../support/until';
 export { SandboxChain } from './chain';
 export { FakeWorker, MODEL, RATES } from './worker';
 
