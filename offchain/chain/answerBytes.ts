@@ -57,8 +57,12 @@ export class AnswerBytes {
     private async another(signal: AbortSignal): Promise<void> {
         signal.throwIfAborted();
         await new Promise<void>((resolve) => {
-            this.waiting.push(resolve);
-            signal.addEventListener('abort', () => resolve(), { once: true });
+            const go = () => {
+                signal.removeEventListener('abort', go);
+                resolve();
+            };
+            this.waiting.push(go);
+            signal.addEventListener('abort', go);
         });
         signal.throwIfAborted();
     }

@@ -30,6 +30,7 @@ export interface Transfer {
 export const MAX_TRANSFERS = 255;
 
 const VALID_SECONDS = 120;
+
 export class HotWallet {
     private readonly contract: WalletContractV5R1;
     private readonly key: SigningKey;
