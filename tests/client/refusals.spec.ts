@@ -42,6 +42,14 @@ describe('A client and a worker that lies', () => {
         return new Response(new Uint8Array(Buffer.concat(changed.map(({ type, bytes }) => encodeRecord(type, bytes)))));
     };
 
+    /** Asks, and gets no ending: a proxy answers where it would be fetched. */
+    const askWithoutEnding = async (job: ClientJob) => {
+        change = (records) => without(records, RecordType.Result);
+        answer = async (path, response) =>
+            path.includes('/queries/') ? new Response('<h1>Not Found</h1>', { status: 404 }) : response;
+        await expect(job.ask(QUESTION).text()).rejects.toMatchObject({ code: 'broken_off' });
+    };
+
     const openJob = async (store: Store = memoryStore()): Promise<{ job: ClientJob; state: ActiveJob }> => {
         [change, answer] = [undefined, undefined];
         const { chain, worker } = fixture;
@@ -243,10 +251,7 @@ describe('A client and a worker that lies', () => {
 
     it('takes the word of a proxy for no ending of a query, and fetches it when the worker answers', async () => {
         const { job, state } = await openJob();
-        change = (records) => without(records, RecordType.Result);
-        answer = async (path, response) =>
-            path.includes('/queries/') ? new Response('<h1>Not Found</h1>', { status: 404 }) : response;
-        await expect(job.ask(QUESTION).text()).rejects.toMatchObject({ code: 'broken_off' });
+        await askWithoutEnding(job);
 
         await fetchEndings(state, 500);
         expect(state.reservations.size).toBe(1);
@@ -360,10 +365,7 @@ describe('A client and a worker that lies', () => {
 
     it('sends nothing more to a worker whose answers without an ending fill the memory', async () => {
         const { job, state } = await openJob();
-        change = (records) => without(records, RecordType.Result);
-        answer = async (path, response) =>
-            path.includes('/queries/') ? new Response('<h1>Not Found</h1>', { status: 404 }) : response;
-        await expect(job.ask(QUESTION).text()).rejects.toMatchObject({ code: 'broken_off' });
+        await askWithoutEnding(job);
         state.reservations.get(1)!.received = Buffer.alloc(16 << 20);
 
         await expect(job.ask(QUESTION).text()).rejects.toMatchObject({ code: 'too_many' });
@@ -372,10 +374,7 @@ describe('A client and a worker that lies', () => {
 
     it('sends nothing more to a worker that gave no ending of a hundred queries', async () => {
         const { job, state } = await openJob();
-        change = (records) => without(records, RecordType.Result);
-        answer = async (path, response) =>
-            path.includes('/queries/') ? new Response('<h1>Not Found</h1>', { status: 404 }) : response;
-        await expect(job.ask(QUESTION).text()).rejects.toMatchObject({ code: 'broken_off' });
+        await askWithoutEnding(job);
         const [one] = state.reservations.values();
         for (let number = 1002; number <= 1099; number++) state.reservations.set(number, { ...one, query: undefined });
 

@@ -239,6 +239,14 @@ describe('A client whose large queries wait for credit', () => {
         return Promise.all(answers);
     }
 
+    /** Both answers arrive, for which one query of those that waited gave way. */
+    async function expectOneGaveWay(waiting: Promise<Answer>[], answers: Promise<Answer>[]): Promise<void> {
+        expect(refused).toBe(0);
+        expect((await endOf(answers)).map(({ text: answer }) => answer)).toEqual(['hello', 'hello']);
+        const fails = (await endOf(waiting)).flatMap(({ fail }) => fail ?? []);
+        expect(fails).toMatchObject([{ reason: Reason.TooBusy }]);
+    }
+
     it('has others accepted once these run', async () => {
         await start(60);
         const client = await withJob({ step, maxParallel: 8 });
@@ -262,10 +270,7 @@ describe('A client whose large queries wait for credit', () => {
         const answers = send(client, [2, 3]); // one runs, the other waits
         await accepted(client, 3);
 
-        expect(refused).toBe(0);
-        expect((await endOf(answers)).map(({ text: answer }) => answer)).toEqual(['hello', 'hello']);
-        const fails = (await endOf(waiting.flat())).flatMap(({ fail }) => fail ?? []);
-        expect(fails).toMatchObject([{ reason: Reason.TooBusy }]);
+        await expectOneGaveWay(waiting.flat(), answers);
     });
 
     it('keeps no short one of another client from being accepted, also if it has paid more', async () => {
@@ -278,10 +283,7 @@ describe('A client whose large queries wait for credit', () => {
         const answers = send(client, [1, 2], {}, 'x'.repeat(20_000)); // one runs, the other waits
         await accepted(client, 2);
 
-        expect(refused).toBe(0);
-        expect((await endOf(answers)).map(({ text: answer }) => answer)).toEqual(['hello', 'hello']);
-        const fails = (await endOf(waiting.flat())).flatMap(({ fail }) => fail ?? []);
-        expect(fails).toMatchObject([{ reason: Reason.TooBusy }]);
+        await expectOneGaveWay(waiting.flat(), answers);
     });
 
     it('has none that was accepted end for a later one of its own, however much it has paid meanwhile', async () => {

@@ -50,6 +50,17 @@ describe('An endpoint', () => {
         return server.url;
     }
 
+    /** An endpoint that asks to wait for so many seconds, for the first call after `next`. */
+    async function endpointBusyOnce(seconds: string): Promise<{ url: string; next(): void }> {
+        let isBusy = false;
+        const url = await endpointThat((_, response) => {
+            const isRefused = isBusy;
+            isBusy = false;
+            return isRefused && says(response, 429, { ...ERROR, code: 429 }, { 'retry-after': seconds });
+        });
+        return { url, next: () => void (isBusy = true) };
+    }
+
     const chainAt = (...endpoint: (string | EndpointSettings)[]) => new TonHttpChain({ network: -239, endpoint });
 
     it.each([
@@ -183,15 +194,11 @@ describe('An endpoint', () => {
     });
 
     it('that asks for no calls for three seconds is asked after them for what a slower one would answer later', async () => {
-        let isBusy = false;
-        const busy = await endpointThat((_, response) => {
-            const isRefused = isBusy;
-            isBusy = false;
-            return isRefused && says(response, 429, { ...ERROR, code: 429 }, { 'retry-after': '3' });
-        });
-        const chain = chainAt({ url: busy, callsPerSecond: 8 }, { url: network.url, callsPerSecond: 1 });
+        const busy = await endpointBusyOnce('3');
+        const chain = chainAt({ url: busy.url, callsPerSecond: 8 }, { url: network.url, callsPerSecond: 1 });
         await Promise.all(chain.sources.map((one) => one.account(ACCOUNT))); // of which the network is known now
-        [isBusy, calls] = [true, 0];
+        busy.next();
+        calls = 0;
         const accounts = Array.from({ length: 16 }, (_, i) => new Address(0, Buffer.alloc(32, i)));
 
         expect(await Promise.all(accounts.map((account) => chain.account(account)))).toHaveLength(16);
@@ -212,20 +219,15 @@ describe('An endpoint', () => {
     });
 
     it('that asks for no calls for a while is waited for where all others are down', async () => {
-        let isBusy = false;
-        const busy = await endpointThat((_, response) => {
-            const isRefused = isBusy;
-            isBusy = false;
-            return isRefused && says(response, 429, { ...ERROR, code: 429 }, { 'retry-after': '3' });
-        });
+        const busy = await endpointBusyOnce('3');
         const dead = await serverOf((_, response) => response.destroy());
         closes.push(dead.close);
-        const chain = chainAt(busy, dead.url);
+        const chain = chainAt(busy.url, dead.url);
         await chain.account(ACCOUNT);
         for (let failures = 0; failures < 2; failures++) {
             await expect(chain.sources[1].as('stranger').account(ACCOUNT)).rejects.toThrow();
         }
-        isBusy = true;
+        busy.next();
 
         expect(await chain.account(ACCOUNT)).toMatchObject({ balance: COIN });
     });
