@@ -37,7 +37,8 @@ export interface MarketNodesOptions {
 
 export class MarketNodes implements NodeSource {
     private readonly sources: Source[];
-    private readonly ordered = new Map<string, AnnouncedNode[]>(); // sellers by model, until the next event
+    // Sellers by model, as each endpoint names them, until the next event.
+    private readonly ordered = new Map<string, AnnouncedNode[][]>();
     private next = 0; // source to read
     private markFirst!: () => void;
     private readonly first = new Promise<void>((resolve) => (this.markFirst = resolve));
@@ -79,15 +80,19 @@ export class MarketNodes implements NodeSource {
 
     /**
      * URLs of workers whose nodes sell the model. The cheapest of each provider come first, so that a provider with
-     * many nodes hides no other, and those that `isLast` names come last.
+     * many nodes hides no other, and those that `isLast` names come last. Endpoints name one each in turn, so that one
+     * that makes up any number of nodes hides none either.
      */
     async workers(model: string, isLast: (node: AnnouncedNode) => boolean = () => false): Promise<string[]> {
-        if (this.sellers(model).length === 0) {
+        if (this.sellers(model).every(({ length }) => length === 0)) {
             await Promise.race([this.first, sleep(FIRST_MS, undefined, { ref: false })]);
         }
-        const sellers = this.sellers(model).map((node) => ({ node, last: isLast(node) }));
-        const ordered = [...sellers.filter(({ last }) => !last), ...sellers.filter(({ last }) => last)];
-        return [...new Set(ordered.map(({ node }) => node.url))].slice(0, this.options.maxNodes);
+        const lists = this.sellers(model).map((sellers) => {
+            const judged = sellers.map((node) => ({ node, last: isLast(node) }));
+            return [...judged.filter(({ last }) => !last), ...judged.filter(({ last }) => last)];
+        });
+        const urls = new Set(inTurns(lists).map(({ node }) => node.url));
+        return [...urls].slice(0, Math.max(this.options.maxNodes, lists.length)); // one of each endpoint at least
     }
 
     /** What is announced of the nodes at a URL, by every endpoint. */
@@ -101,18 +106,15 @@ export class MarketNodes implements NodeSource {
     }
 
     // One request may ask for them many times, and there may be thousands.
-    private sellers(model: string): AnnouncedNode[] {
+    private sellers(model: string): AnnouncedNode[][] {
         const ordered = this.ordered.get(model) ?? this.sellersNow(modelHash(model));
         this.ordered.set(model, ordered);
         return ordered;
     }
 
-    private sellersNow(model: Buffer): AnnouncedNode[] {
-        const all = this.sources.flatMap(({ directory }) => directory.sellers(model));
-        return fairOrder(
-            all.filter(({ url }) => this.options.allowPrivate || mayBePublic(url)),
-            model,
-        );
+    private sellersNow(model: Buffer): AnnouncedNode[][] {
+        const mayAsk = ({ url }: AnnouncedNode) => this.options.allowPrivate || mayBePublic(url);
+        return this.sources.map(({ directory }) => fairOrder(directory.sellers(model).filter(mayAsk), model));
     }
 
     // Events are taken as they come, so that a reading that breaks off has added what it had.
@@ -150,4 +152,10 @@ export class MarketNodes implements NodeSource {
             this.options.log.info({ events: count, nodes: source.directory.size }, 'events of the registry were read');
         }
     }
+}
+
+/** The elements of several lists: the first of each, then the second of each, and so on. */
+function inTurns<T>(lists: readonly (readonly T[])[]): T[] {
+    const longest = Math.max(...lists.map(({ length }) => length));
+    return Array.from({ length: longest }, (_, i) => lists.flatMap((list) => list.slice(i, i + 1))).flat();
 }

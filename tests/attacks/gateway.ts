@@ -681,6 +681,16 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack:
+            'One of three endpoints makes up thousands of cheap nodes in the events of the registry: whenever a gateway ' +
+            'looks for a node, it asks only those.',
+        stoppedBy: 'Of what several endpoints name, one node of each is asked in turn.',
+        file: 'tests/offchain/gateway/discovery.spec.ts',
+        test: 'Finding nodes an endpoint that makes up hundreds of cheaper nodes hides none that another names',
+        removed: 'offchain/gateway/marketNodes: `inTurns`',
+    },
+    {
+        source: 'review',
         attack: 'An app cuts its answers and asks again at once, so that nodes have no place for it, and seem to fail.',
         stoppedBy:
             'A query that an app cut keeps its place of the job until its worker has ended it, or for two seconds.',

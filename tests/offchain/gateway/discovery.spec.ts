@@ -1,4 +1,5 @@
-import { Address, Cell } from '@ton/core';
+// Longer than 350 lines because nodes are found, ordered and looked up by the same few events.
+import { Address, beginCell, Cell } from '@ton/core';
 import pino from 'pino';
 import { Directory } from '../../../offchain/market/directory';
 import { allowsPrivate } from '../../../offchain/gateway/config';
@@ -7,8 +8,9 @@ import { fairOrder } from '../../../offchain/market/order';
 import { type Emitted } from '../../../offchain/chain';
 import { modelHash } from '../../../offchain/link';
 import { isOnThisMachine, mayBePublic, isPublicAddress, publicLookup } from '../../../offchain/process/publicAddress';
-import { type MarketEvent, Node, nodeChanges, readMarketEvent } from '@cocoon-market/wrappers';
+import { listingCell, type MarketEvent, Node, nodeChanges, readMarketEvent } from '@cocoon-market/wrappers';
 import { workerUrl } from '@cocoon-market/wrappers/market';
+import { storeNodeAnnounced } from '../../../wrappers/bodies';
 import { changeNode, joinedMarket, listingWith, modelOf, nodeMarket, registerNode } from '../../support/stake';
 
 const silent = pino({ level: 'silent' });
@@ -239,6 +241,30 @@ describe('Finding nodes', () => {
 
         expect(await nodes.workers(model)).toEqual(['https://one.example']);
         isOver = true;
+    });
+
+    it('an endpoint that makes up hundreds of cheaper nodes hides none that another names', async () => {
+        async function* madeUp(): AsyncGenerator<Emitted> {
+            for (let number = 1; number <= 300; number++) {
+                const listing = listingWith({
+                    offers: [{ ...offer, prompt: 1n, completion: 1n }],
+                    service: { region: 'eu', uptime: 1, endpoint: `https://n${number}.example` },
+                });
+                const content = listingCell(listing);
+                const event = { $$type: 'NodeAnnounced', provider: BigInt(number), number: 0n, content } as const;
+                yield { lt: BigInt(number), at: 1, body: beginCell().store(storeNodeAnnounced(event)).endCell() };
+            }
+        }
+        const others = [{ emitted: madeUp }, { emitted: (_: Address, cursor: bigint) => once(cursor) }];
+        const own = 'https://one.example';
+        for (const maxNodes of [1, 8]) {
+            const nodes = find(chainOf(nothing, others), { maxNodes });
+            await nodes.refresh();
+            await nodes.refresh();
+
+            expect(await nodes.workers(model)).toContain(own);
+            expect(await nodes.workers(model, ({ url }) => url === own)).toContain(own); // it was busy a moment ago
+        }
     });
 
     it('a reading that breaks off has added what it had, and is made again', async () => {
