@@ -18,8 +18,6 @@ const MAX_LISTED = 32_768;
 
 /** Elements of one list in an answer: a page has a hundred transactions at most, and one of them 255 messages. */
 const MAX_ELEMENTS = 256;
-/** Values in one answer: those of a hundred transactions with 255 messages each are half a million. */
-const MAX_VALUES = 1 << 20;
 
 /** Characters of a text that is no bag, such as a number, of which millions take seconds to read. */
 const MAX_TEXT = 4096;
@@ -34,7 +32,7 @@ const GENERIC = 'b5ee9c72';
 const INDEXED = ['68ff65f3', 'acc3a728'];
 
 /**
- * Why an answer is not used: its bags, in base64, have too many cells, it has more values than any, or a number that is
+ * Why an answer is not used: its bags, in base64, have too many cells, a list has more values than any, or a number is
  * longer than any. A list of a million wrong values, on two megabytes, would else become a gigabyte of errors.
  * So would an object with a length, in the place of a text: a Buffer of it has as many bytes. Undefined if none is too
  * much.
@@ -43,11 +41,11 @@ export function excessOf(method: string, answer: unknown): string | undefined {
     const isList = LISTS.includes(method);
     const max = OWN.includes(method) ? MAX_OWN : MAX_CELLS;
     const rest: [name: string, value: unknown][] = [['', answer]]; // an answer may have many levels
-    let [cells, values] = [0, 0];
+    let cells = 0;
     while (rest.length > 0) {
         const [name, value] = rest.pop()!;
-        if (++values > MAX_VALUES || (Array.isArray(value) && value.length > MAX_ELEMENTS)) {
-            return `more than ${MAX_VALUES} values, or ${MAX_ELEMENTS} in one list`;
+        if (Array.isArray(value) && value.length > MAX_ELEMENTS) {
+            return `more than ${MAX_ELEMENTS} values in one list`;
         }
         if (typeof value === 'string') {
             const own = isContent(method, name) ? 0 : sizeOf(value);

@@ -157,6 +157,23 @@ export const scriptsAttacks: Attack[] = [
     },
     {
         source: 'review: work beyond the bytes received',
+        attack: 'An endpoint answers with megabytes of lists and objects of nine characters, each of which takes 350 bytes and a microsecond: 64 MiB of them are three gigabytes, and stop the process for most of a minute.',
+        stoppedBy:
+            'The values of an answer are counted before it is parsed, and one that has more than any is a failure of its endpoint.',
+        file: 'tests/offchain/chain/cells.spec.ts',
+        test: 'The client of the chain parses no answer of millions of objects, which are gigabytes in memory, and asks the second endpoint',
+        removed: 'offchain/chain/answerBytes: `valuesIn`',
+    },
+    {
+        source: 'review: work beyond the bytes received',
+        attack: 'One of three endpoints shows each account with a million values beside it, in few bytes: with four readings a second the process stands still for most of the time.',
+        stoppedBy: 'Each value of an answer counts as so many bytes as are read in the same time.',
+        file: 'tests/offchain/chain/answerBytes.spec.ts',
+        test: 'An endpoint that sends as many bytes as it can is asked no more than is read in passing, though accounts are compared, of which there are many values in few bytes',
+        removed: 'offchain/chain/answerBytes: `VALUE_BYTES`',
+    },
+    {
+        source: 'review: work beyond the bytes received',
         attack: 'An endpoint sends the answers of thirty calls at once, each as long as one may be, and the process runs out of memory.',
         stoppedBy: 'An answer that has no room beside the others waits until one of them has ended.',
         file: 'tests/offchain/chain/answerBytes.spec.ts',

@@ -64,8 +64,18 @@ describe('An endpoint that sends as many bytes as it can', () => {
         return Buffer.from(JSON.stringify({ ok: true, result: { ...result, data: data.toString('base64') } }));
     }
 
-    it('is asked no more than is read in passing, though accounts are compared', async () => {
-        const account = await accountOf(9_000_000);
+    /** What an endpoint says of the account, with so many values beside it. */
+    async function accountBeside(values: number): Promise<Buffer> {
+        const { result } = JSON.parse(String(await accountOf(20))) as { result: object };
+        const rest = Array(values / 62_500).fill(Array(250).fill(Array(250).fill(0)));
+        return Buffer.from(JSON.stringify({ ok: true, result: { ...result, rest } }));
+    }
+
+    it.each([
+        ['', () => accountOf(9_000_000)],
+        [', of which there are many values in few bytes', () => accountBeside(375_000)],
+    ])('is asked no more than is read in passing, though accounts are compared%s', async (_, made) => {
+        const account = await made();
         const url = await endpointThat('getAddressInformation', (response) => response.end(account));
         const honest = { url: network.url, ...SPEED };
         const chain = chainAt(honest, honest, { url, ...SPEED });
