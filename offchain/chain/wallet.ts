@@ -11,10 +11,12 @@ import {
     storeMessageRelaxed,
 } from '@ton/core';
 import { WalletContractV5R1 } from '@ton/ton';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { unixSeconds } from '../process/clock';
 import type { Urgency } from './budget';
 import { Chain, type ChainAccount } from './chain';
 import { ChainError } from './errors';
+import { majorityAnswers } from './majority';
 import { deliver, type Order, type OrderOutcome, outcomeOf, OutcomeUnknown, seqnoAt, V5_SEQNO_BIT } from './order';
 import { agreedTime } from './time';
 
@@ -30,13 +32,16 @@ export interface Transfer {
 export const MAX_TRANSFERS = 255;
 
 const VALID_SECONDS = 120;
+const NUMBER_MS = 5000; // that others have after the first to name the number of an order: some take one call a second
+const BEHIND_POLLS = 5; // in which others that are behind come to know the last order
 
 export class HotWallet {
     private readonly contract: WalletContractV5R1;
     private readonly key: SigningKey;
     private queue: Promise<unknown> = Promise.resolve();
     private pending: { order: Order; content: string } | undefined; // an order whose outcome is not known
-    private failures = 0; // orders in a row that failed
+    private failures = 0; // orders in a row that failed, or whose number endpoints did not agree about
+    private isNumberDisputed = false; // that of the order under way
 
     /** `seed`: 32 bytes. */
     constructor(
@@ -56,8 +61,8 @@ export class HotWallet {
         return this.contract.address;
     }
 
-    // A wallet's orders earn or save money, so its calls come first. After an order that failed the next one goes by
-    // another endpoint: the first may be wrong about the wallet.
+    // A wallet's orders earn or save money, so its calls come first. After an order that failed, or whose number is
+    // disputed, the next one goes by another endpoint: the first may be wrong about the wallet.
     private get chain(): Chain {
         const alone = (this.api.others ?? []).filter((one): one is Chain => one.as !== undefined);
         const api = this.failures === 0 ? this.api : (alone[this.failures % alone.length] ?? this.api);
@@ -95,7 +100,7 @@ export class HotWallet {
      */
     send(transfers: Transfer[], note: (order: Order) => Promise<void> = async () => undefined): Promise<void> {
         const sent = this.queue.then(() => this.sendNow(transfers, note));
-        const count = (failed: boolean) => (this.failures = failed ? this.failures + 1 : 0);
+        const count = (failed: boolean) => (this.failures = failed || this.isNumberDisputed ? this.failures + 1 : 0);
         this.queue = sent.then(
             () => count(false),
             () => count(true),
@@ -108,11 +113,12 @@ export class HotWallet {
             throw new RangeError(`A wallet order holds 1 to ${MAX_TRANSFERS} messages, not ${transfers.length}`);
         }
         const messages = transfers.map(({ bounce = true, ...transfer }) => internal({ ...transfer, bounce }));
+        this.isNumberDisputed = false;
         if (await this.settlePending(contentOf(messages))) {
             return;
         }
         const account = await this.chain.account(this.address);
-        const seqno = account.state === 'active' ? await this.seqno() : 0;
+        const seqno = await this.nextSeqno(account);
         const from = await agreedTime(this.api, this.address, { at: account.at, now: unixSeconds() });
         const validUntil = from + VALID_SECONDS;
         const body = await this.contract.createTransfer({
@@ -158,6 +164,39 @@ export class HotWallet {
             throw new ChainError(text);
         }
         return outcome === 'executed';
+    }
+
+    /**
+     * The number of the next order, as most endpoints show it: one that names another, and then shows the order as
+     * executed, would have none ever arrive. As the first one shows it if they do not agree, or too few answer.
+     */
+    private async nextSeqno(account: ChainAccount): Promise<number> {
+        const first = account.state === 'active' ? await this.seqno() : 0;
+        const { others = [] } = this.api;
+        for (let polls = 1; others.length > 0; polls++) {
+            const numbers = new Set([first]);
+            const ask = async (one: (typeof others)[number]) => {
+                const wallet = await (one.as?.('urgent') ?? one).account(this.address);
+                const number = wallet.state === 'active' ? seqnoAt(V5_SEQNO_BIT, wallet) : 0;
+                if (number === undefined) {
+                    throw new ChainError('The endpoint shows no wallet');
+                }
+                numbers.add(number);
+                return number;
+            };
+            const isAlike = (a: number, b: number) => a === b;
+            const majority = await majorityAnswers(others.map(ask), { all: others.length, isAlike, ms: NUMBER_MS });
+            if (majority === undefined) {
+                this.isNumberDisputed = numbers.size > 1;
+                break;
+            }
+            const [agreed] = majority;
+            if (agreed >= first || polls === BEHIND_POLLS) {
+                return agreed;
+            }
+            await sleep(this.pollMs);
+        }
+        return first;
     }
 
     /** By the data of this wallet, which most endpoints show: of its getter the first one tells alone. */

@@ -1888,4 +1888,21 @@ export const workerAttacks: Attack[] = [
         test: 'One of three endpoints that makes up what channels hold has the wallet pay for a few claims only of vouchers below the threshold, by showing it as unpaid for ever',
         removed: 'worker: what most endpoints show of what is due (Claims.believed)',
     },
+    {
+        source: 'review',
+        attack: 'The first endpoint names another number of the wallet than it has, and makes up a transaction that shows each order as executed: no order fails, and none ever arrives, whoever carries it. Nothing is claimed, and no demand is answered.',
+        stoppedBy:
+            'An order has the number that most endpoints name. While they do not agree, the next order goes by another one.',
+        file: 'tests/offchain/chain/wallet.spec.ts',
+        test: 'A wallet whose first endpoint lies about everything, because it has a chain of its own with one order more, sends the second order at the latest on the chain of two others',
+        removed: 'offchain/chain/wallet: the number that most endpoints name (`nextSeqno`)',
+    },
+    {
+        source: 'review',
+        attack: 'The same by one of two endpoints.',
+        stoppedBy: 'While two do not agree, they carry orders in turns.',
+        file: 'tests/offchain/chain/wallet.spec.ts',
+        test: 'A wallet whose first endpoint lies about everything, because it has a chain of its own with one order more, sends the second order at the latest on the chain of one other',
+        removed: 'offchain/chain/wallet: `isNumberDisputed`',
+    },
 ];

@@ -19,6 +19,7 @@ import {
     OutcomeUnknown,
     TonHttpChain,
 } from '../../../offchain/chain';
+import { ChainApi } from '../../../offchain/chain/api';
 import { deliver } from '../../../offchain/chain/order';
 import { waitUntil } from '../../../offchain/process/tasks';
 import { endlessPages } from '../support/endless';
@@ -189,7 +190,7 @@ describe('A wallet whose first endpoint lies', () => {
                 const headers = { 'content-type': 'application/json' };
                 const answer = async () => (await fetch(network.url, { method: 'POST', headers, body })).json();
                 response.end(JSON.stringify(await lie(method, answer as () => Promise<Answer>)));
-            })();
+            })().catch(() => response.destroy()); // the network has ended with the test
         }).listen(0, '127.0.0.1');
         await once(liar, 'listening');
         wallet = walletAt(urlOfLiar(), network.url);
@@ -441,11 +442,13 @@ describe('A wallet whose first endpoint lies', () => {
 
     it('sends by another endpoint after that one named a number that was used', async () => {
         await pay();
+        network.disturbances.calls.clear();
+        const unused = { state: 'uninitialized', code: '', data: '' };
         lie = async (method, answer) => {
             const { ok, result } = await answer();
-            return { ok, result: method === 'runGetMethod' ? { ...result, stack: [['num', '0x0']] } : result };
+            const isEarly = method === 'getAddressInformation' && !network.disturbances.calls.has('sendBoc');
+            return { ok, result: isEarly ? { ...result, ...unused } : result };
         };
-        network.disturbances.calls.clear();
         const failed = expect(pay(undefined, 2n * COIN)).rejects.toThrow('another order 0');
         await waitUntil(() => network.disturbances.calls.has('sendBoc'), { maxMs: 10_000 });
         network.advance(130);
@@ -454,5 +457,34 @@ describe('A wallet whose first endpoint lies', () => {
         await pay(undefined, 2n * COIN);
 
         expect(await arrived()).toBe(3n * COIN);
+    });
+
+    describe('about everything, because it has a chain of its own with one order more,', () => {
+        let forged: Localnet;
+
+        beforeEach(async () => {
+            jest.spyOn(ChainApi.prototype, 'takeSpare').mockReturnValue([]); // as of endpoints without a key
+            forged = await startLocalnet({ clock: 'manual' });
+            await forged.faucet(wallet.address, 10n * COIN);
+            wallet = walletAt(forged.url);
+            await pay();
+        });
+
+        afterEach(async () => {
+            jest.restoreAllMocks();
+            await forged.close();
+        });
+
+        it.each([
+            ['of two others', 2],
+            ['of one other', 1],
+        ])('sends the second order at the latest on the chain %s', async (_, others) => {
+            wallet = walletAt(forged.url, ...Array.from({ length: others }, () => network.url));
+
+            await pay().catch(() => undefined);
+            await pay().catch(() => undefined);
+
+            expect(await arrived()).toBeGreaterThan(0n);
+        });
     });
 });
