@@ -4,7 +4,7 @@ import { Accept, Fail, faultClassCodes, payloadOf, priceOf, Result, Verifier } f
 import { z } from 'zod';
 import { openReceipt, terms as wireTerms, termsToWire } from '../link';
 import { hex, nano } from '../process/fields';
-import type { GatewayStore, StoredJob, StoredReceipts } from '../store/gateway';
+import type { GatewayStore, QueryPhase, StoredJob, StoredReceipts } from '../store/gateway';
 
 const receipt = z
     .string()
@@ -40,6 +40,9 @@ export async function evidenceIn(store: Pick<GatewayStore, 'jobs' | 'receipts'>)
     }
     return all;
 }
+
+// What ends an accepted query. A node may also decline it afterwards, or say that it never had it.
+const ENDED: readonly QueryPhase[] = ['result', 'fail'];
 
 const VERIFIED_PER_TURN = 64; // queries, whose receipts are checked in some 20 ms
 
@@ -94,7 +97,7 @@ export async function evidenceOf(
     return [
         ...twice(results, fails(endings)),
         ...excessive(terms, results, accepts),
-        ...accepts.filter(({ phase }) => phase === 'open' || phase === 'refused').map((one) => silent(terms, one)),
+        ...accepts.filter(({ phase }) => !ENDED.includes(phase)).map((one) => silent(terms, one)),
         ...results.map(judged),
     ];
 }
@@ -174,7 +177,7 @@ function excessive(terms: Terms, results: SignedReceipt<Result>[], accepts: Sign
         const accept = acceptOf.get(value.number);
         const excesses: [bigint, Buffer | undefined, string][] = [
             [price - priceOf(value, terms.rates), undefined, 'the price is above its counts at the rates of the terms'],
-            [index === 1 ? cumulative - price : 0n, undefined, 'the first result counts more than its own price'],
+            [index <= 1 ? cumulative - price : 0n, undefined, 'the first result counts more than its own price'],
             [previous ? cumulative - previous.value.cumulative - price : 0n, previous?.bytes, 'the sum grew by more'],
             [accept ? price - accept.value.ceiling : 0n, accept?.bytes, 'the price is above the ceiling it accepted'],
         ];

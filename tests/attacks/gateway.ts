@@ -691,6 +691,16 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack:
+            'A node accepts queries, breaks them off, and declines them afterwards or says that it never had them, so ' +
+            'that nobody demands their answers.',
+        stoppedBy: 'Only a result or a fail ends an accepted query; the accepts of all others are shown as evidence.',
+        file: 'tests/offchain/gateway/fault.spec.ts',
+        test: 'A node that does not answer and says that it never had what it accepted, has its accept shown as evidence',
+        removed: 'offchain/gateway/evidence: `ENDED`',
+    },
+    {
+        source: 'review',
         attack: 'An app cuts its answers and asks again at once, so that nodes have no place for it, and seem to fail.',
         stoppedBy:
             'A query that an app cut keeps its place of the job until its worker has ended it, or for two seconds.',

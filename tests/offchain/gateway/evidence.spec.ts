@@ -1,5 +1,5 @@
 /** What a gateway finds in the receipts it keeps. */
-import { Accept, Fail, Finish, priceOf, Result, signingKey, Terms } from '@cocoon-market/wrappers';
+import { Accept, Decline, Fail, Finish, priceOf, Result, signingKey, Terms } from '@cocoon-market/wrappers';
 import { evidenceOf } from '../../../offchain/gateway/evidence';
 import { signReceipt } from '../../../offchain/link';
 import type { StoredReceipts } from '../../../offchain/store/gateway';
@@ -25,6 +25,8 @@ const accept = (number: number, ceiling = 1000n): Buffer =>
     signReceipt(Accept, { job: JOB, number, request: ACCOUNT, ceiling, deadline: 700 }, KEY);
 const fail = (number: number): Buffer =>
     signReceipt(Fail, { job: JOB, number, request: ACCOUNT, reason: 8, signedAt: 150 }, KEY);
+const decline = (number: number): Buffer =>
+    signReceipt(Decline, { job: JOB, number, request: ACCOUNT, reason: 8, signedAt: 150 }, KEY);
 
 const row = (number: number, receipt: Buffer | null, change: Partial<StoredReceipts> = {}): StoredReceipts => ({
     ...{ number, receipt, accept: accept(number), phase: 'result' },
@@ -68,6 +70,7 @@ describe('The receipts of a gateway', () => {
     it.each([
         { what: 'its counts', rows: [row(1, result(1, 1, { price: PRICE + 2n, cumulative: PRICE + 2n }))], loss: 2n },
         { what: 'its own price, as the first', rows: [row(1, result(1, 1, { cumulative: PRICE + 1n }))], loss: 1n },
+        { what: 'its own price, at index 0', rows: [row(1, result(1, 0, { cumulative: PRICE + 1n }))], loss: 1n },
         {
             what: 'the result before it',
             rows: [row(1, result(1, 1)), row(2, result(2, 2, { cumulative: 2n * PRICE + 3n }))],
@@ -86,6 +89,14 @@ describe('The receipts of a gateway', () => {
         expect(await found(row(1, null, { phase: 'open' }))).toMatchObject([{ class: 'A3', loss: 8n, date: 700 }]);
         expect(await found(row(1, null, { phase: 'open', accept: null }))).toEqual([]);
         expect(await found(row(1, null, { phase: 'open', accept: accept(1, 7n) }))).toMatchObject([{ loss: 7n }]);
+    });
+
+    it.each([
+        { what: 'that its node says it never had', phase: 'void' as const, receipt: null },
+        { what: 'that its node declined afterwards', phase: 'decline' as const, receipt: decline(1) },
+    ])('show an accept of a query $what', async ({ phase, receipt }) => {
+        expect(await found(row(1, receipt, { phase }))).toMatchObject([{ class: 'A3', receipts: [accept(1)] }]);
+        expect(await found(row(1, receipt, { phase, accept: null }))).toEqual([]);
     });
 
     it.each([

@@ -1,7 +1,8 @@
 import { Reason } from '@cocoon-market/wrappers';
+import { evidenceIn } from '../../../offchain/gateway';
 import { causeOf, causes } from '../../../offchain/link';
 import { useMarket } from '../../support/market';
-import { ask, Bench, startBench } from './support';
+import { ask, Bench, startBench, until } from './support';
 
 const reasons = Object.values(Reason).filter((reason): reason is Reason => typeof reason === 'number');
 const ofRequest = reasons.filter((reason) => causes[reason].origin === 'request');
@@ -41,6 +42,18 @@ describe('A node that does not answer', () => {
         expect(status).toBe(400);
         expect(body.error.code).toBe(causes[reason].code);
         expect(asked()).toEqual([1, 0]);
+    });
+
+    it('and says that it never had what it accepted, has its accept shown as evidence', async () => {
+        await start();
+        bench.workers[0].scripts.push({ cut: 1, lost: true });
+        await bench.post(ask);
+        const { store, book } = bench.gateway;
+        const [{ number }] = book.all;
+        await until(async () => (await store.receipts(number))[0]?.phase === 'void', 30_000);
+
+        const found = (await evidenceIn(store)).filter(({ job }) => job === number);
+        expect(found).toMatchObject([{ class: 'A3', queries: [1], refused: undefined }]);
     });
 
     it('for a context that is too short, though another lists a longer one: that one answers, and is asked first', async () => {
