@@ -219,7 +219,8 @@ export class RunningQuery implements ActiveQuery {
         }
         this.waits = true;
         const { client } = this.credit;
-        if (!client.mayStart(job.terms.step, job.id)) {
+        // Also while only its own job owes: a client may have credit in others, and let such queries wait for minutes.
+        if (!client.mayStart(job.terms.step, job.id) || !this.mayRun()) {
             this.query.seat.yield();
         }
         const { creditSeconds } = context.config;

@@ -1576,6 +1576,15 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'A client that has paid a little has queries wait for vouchers of jobs that owe nearly a step, for minutes: they fill the queue, and those of all others are declined while the model servers have nothing to do.',
+        stoppedBy:
+            'A query that waits for a voucher takes no room in the queue, whatever credit its client has in other jobs.',
+        file: 'tests/offchain/worker/waits.spec.ts',
+        test: 'queries that wait for a voucher of their job leave the queue to others, although their client has credit',
+        removed: 'worker: the room in the queue of queries whose job owes (RunningQuery.waitForCredit)',
+    },
+    {
+        source: 'review',
         attack: "A stranger sends money to the channel of a client before or after its escrow deploys it, so that it looks like a stranger's and loses its credit.",
         stoppedBy: 'One message of the escrow, wherever it stands in the history, makes a channel its own.',
         file: 'tests/offchain/worker/origins.spec.ts',

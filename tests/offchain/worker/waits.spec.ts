@@ -1,0 +1,55 @@
+/** What queries that wait for a voucher of their job take from other clients. */
+import type { Step } from '../support/backend';
+import { TestClient } from '../support/client';
+import { until } from '../support/until';
+import { type Fixture, startFixture, TOKEN } from '../support/worker';
+
+const STEP = 1000n * TOKEN;
+
+let fixture: Fixture;
+
+afterEach(() => fixture.stop());
+
+/** An answer of so many words; as many tokens as bytes, because a worker bills no more. */
+const words = (count: number): Step[] => [
+    { type: 'prompt', prompt: 10, cached: 0 },
+    ...Array.from({ length: count }, (): Step => ({ type: 'delta', content: 'words', tokens: 5 })),
+    { type: 'end', finish: 'stop' },
+];
+
+/** A job that owes nearly a step, of a client that has paid several in another one. */
+async function jobThatOwes(): Promise<TestClient> {
+    const { chain, worker } = fixture;
+    const payer = await TestClient.withJob(worker.url, chain, { step: STEP });
+    await payer.pay(payer.voucher(4n * STEP, 0));
+    const job = new TestClient(worker.url, chain);
+    job.jobNumber = 8;
+    await job.draft({ step: STEP, escrow: payer.terms.escrow });
+    await job.open();
+    await job.register();
+    const { result } = await job.ask(1, 'a', { pays: false, ceiling: STEP });
+    expect(result!.price).toBeGreaterThan((9n * STEP) / 10n);
+    return job;
+}
+
+it('queries that wait for a voucher of their job leave the queue to others, although their client has credit', async () => {
+    fixture = await startFixture({
+        ...{ limits: { startSteps: 1 }, creditSeconds: 30, queue: { max: 2, seconds: 30 } },
+        backends: [{ kind: 'openai', url: 'http://127.0.0.1:1/v1', maxParallel: 1 }],
+    });
+    const { backend, chain, worker } = fixture;
+    backend.script = () => words(190);
+    const [first, second] = [await jobThatOwes(), await jobThatOwes()];
+    const other = await TestClient.withJob(worker.url, chain, { step: STEP });
+    backend.script = () => words(1);
+    // Each may cost the half of a step. One runs, and two wait: so many the queue takes.
+    backend.bound = 500;
+    const ask = (client: TestClient, number: number) => client.ask(number, 'a', { ceiling: STEP });
+    const waiting = [ask(first, 2), ask(first, 3), ask(second, 2)];
+    await until(async () => (await first.state()).highest === 3 && (await second.state()).highest === 2);
+
+    expect((await ask(other, 1)).text).toBe('words');
+
+    await Promise.all([first.pay(), second.pay()]);
+    expect((await Promise.all(waiting)).map(({ text }) => text)).toEqual(['words', 'words', 'words']);
+});
