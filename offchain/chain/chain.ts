@@ -16,7 +16,6 @@ import {
     type Transaction,
 } from '@ton/core';
 import { TonClient } from '@ton/ton';
-import { setImmediate } from 'node:timers/promises';
 import { addressText } from '../process/addresses';
 import { type CallView, ChainApi } from './api';
 import { excessOfTransaction, logicalTimeOf, MAX_HASH, smallCell } from './bags';
@@ -24,6 +23,7 @@ import type { Urgency } from './budget';
 import { type EndpointSettings, paramOf } from './endpoint';
 import { ChainError } from './errors';
 import { majorityAnswers } from './majority';
+import { Pace } from './pace';
 
 /** One account at time `at`, as the API answers. */
 export interface ChainAccount {
@@ -148,8 +148,9 @@ class Client extends TonClient {
 
     override async getTransactions(...page: Parameters<TonClient['getTransactions']>): Promise<Transaction[]> {
         const transactions: Transaction[] = [];
+        const pace = new Pace();
         for (const raw of await this.transactions(...page)) {
-            const { content } = await listedOf(raw);
+            const { content } = await listedOf(raw, pace);
             if (content instanceof Error) {
                 throw content;
             }
@@ -318,14 +319,19 @@ export class TonHttpChain implements Chain {
                 to_lt: cursor.toString(),
                 ...from?.id,
             });
-        let newer: ListedTransaction | undefined;
-        for (let pages = 0; pages < MAX_PAGES; pages++) {
+        const assertTime = () => {
             if (signal?.aborted === true || performance.now() > end) {
                 throw new ChainError(`The transactions of ${addressText(address, this)} were not read to their end`);
             }
+        };
+        const pace = new Pace();
+        let newer: ListedTransaction | undefined;
+        for (let pages = 0; pages < MAX_PAGES; pages++) {
+            assertTime();
             const page = await fetch(newer);
             for (const raw of page) {
-                const listed = await listedOf(raw);
+                assertTime(); // a page of large transactions takes minutes
+                const listed = await listedOf(raw, pace);
                 assertNext({ address, network: this.network }, listed, newer);
                 if (listed.lt <= cursor) {
                     return;
@@ -346,7 +352,7 @@ export class TonHttpChain implements Chain {
     }
 }
 
-async function listedOf({ data, transaction_id: id }: RawTransaction): Promise<ListedTransaction> {
+async function listedOf({ data, transaction_id: id }: RawTransaction, pace: Pace): Promise<ListedTransaction> {
     const excess = excessOfTransaction(data);
     if (excess !== undefined) {
         throw new ChainError(`The API answers with ${excess}`);
@@ -358,17 +364,22 @@ async function listedOf({ data, transaction_id: id }: RawTransaction): Promise<L
     if (id.hash.length > MAX_HASH) {
         throw new ChainError(`The API names a transaction by ${id.hash.length} characters, which is no hash`);
     }
-    await setImmediate(); // one may take a tenth of a second, and all else waits meanwhile
+    // The time that the transaction has, not that which the API names beside it.
+    const content = await pace.take(() => contentOf(data));
+    return { lt, at: content instanceof Error ? 0 : content.now, id, content };
+}
+
+/** The transaction in a bag, or why it cannot be read. */
+function contentOf(data: string): Transaction | Error {
     try {
         const cell = Cell.fromBase64(data);
         const content = withFewEntries(() => loadTransaction(cell.beginParse()));
         if (content.outMessages.size > MAX_MESSAGES) {
             throw new Error(`It sends more than ${MAX_MESSAGES} messages`);
         }
-        // The time that the transaction has, not that which the API names beside it.
-        return { lt, at: content.now, id, content };
+        return content;
     } catch (error) {
-        return { lt, at: 0, id, content: error instanceof Error ? error : new Error(String(error)) };
+        return error instanceof Error ? error : new Error(String(error));
     }
 }
 

@@ -174,6 +174,15 @@ export const scriptsAttacks: Attack[] = [
     },
     {
         source: 'review: work beyond the bytes received',
+        attack: 'One of three endpoints lists thousands of transactions that it makes up of as many cells as one may have: each takes a second to read, and a gateway that looks for nodes, or a worker for cases, does hardly anything else.',
+        stoppedBy:
+            'A list rests three times as long as it took to read what it lists, and ends at its limit in the middle of a page, too.',
+        file: 'tests/offchain/chain/pace.spec.ts',
+        test: 'A list of transactions of thousands of cells leaves most of the time to all else',
+        removed: 'offchain/chain/pace: `REST`',
+    },
+    {
+        source: 'review: work beyond the bytes received',
         attack: 'An endpoint sends the answers of thirty calls at once, each as long as one may be, and the process runs out of memory.',
         stoppedBy: 'An answer that has no room beside the others waits until one of them has ended.',
         file: 'tests/offchain/chain/answerBytes.spec.ts',
