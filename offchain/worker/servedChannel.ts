@@ -28,6 +28,9 @@ import {
 const ENDED_PAUSES = 12; // times `freshSeconds` between two readings for a job that has ended
 const DENIED_SECONDS = 5; // for which the endpoints are not asked again for what they do not show
 const COMPARE_MS = 2000; // that a client's reading waits for the other endpoints
+/** Milliseconds that a query waits for them before it is refused by the word of one: some take one call a second. */
+const DECISIVE_MS = 10_000;
+const HIDDEN_MS = 20_000; // that they have for a channel which the first one hides: nothing that is secured waits for it
 const READ_MS = 3000; // that the query of a secured job waits for a reading
 const WARN_SECONDS = 60; // between two lines of the log that say the same
 const LAST_CLAIM_SECONDS = 600; // after which a last claim would have ended the channel, had the wallet executed its order
@@ -145,7 +148,7 @@ export class ServedChannel {
             return 'confirmed';
         }
         const vote = this.vote((snapshot) => snapshot !== undefined && this.isNear(snapshot), cause);
-        if (!(await resolvesWithin(vote, COMPARE_MS).catch(() => false))) {
+        if (!(await resolvesWithin(vote, cause === 'client' ? DECISIVE_MS : COMPARE_MS).catch(() => false))) {
             return 'unsure';
         }
         this.noteNotice((await vote).words);
@@ -375,7 +378,7 @@ export class ServedChannel {
             throw new Refused('internal', 'The chain does not show the channel now', { status: 503 });
         }
         if (this.hasFallen) {
-            await resolvesWithin(this.comparison, COMPARE_MS); // nobody is refused before most have said what is left
+            await resolvesWithin(this.comparison, DECISIVE_MS); // nobody is refused before most have said what is left
         }
         await this.awaitNotice();
     }
@@ -567,7 +570,7 @@ export class ServedChannel {
         const isPossible = (snapshot: ChannelSnapshot | undefined): snapshot is ChannelSnapshot =>
             snapshot !== undefined && this.objectionTo(snapshot) === undefined;
         const vote = this.vote((snapshot) => !isPossible(snapshot), cause);
-        if (!(await resolvesWithin(vote, COMPARE_MS))) {
+        if (!(await resolvesWithin(vote, HIDDEN_MS))) {
             return undefined;
         }
         const ofAll = await vote;

@@ -1914,4 +1914,28 @@ export const workerAttacks: Attack[] = [
         test: 'A wallet whose first endpoint lies about everything, because it has a chain of its own with one order more, sends the second order at the latest on the chain of one other',
         removed: 'offchain/chain/wallet: `isNumberDisputed`',
     },
+    {
+        source: 'review',
+        attack: 'The first of three endpoints that take one call a second each hides every channel at once: the others are asked about all of them, most say it later than in two seconds, and the queries of these jobs are refused.',
+        stoppedBy: 'A channel that one endpoint hides is not missing before the others have had their turns.',
+        file: 'tests/regression/offchain-worker.spec.ts',
+        test: 'One of three endpoints that makes up what channels hold has no query refused by hiding its channel while many wait for the others',
+        removed: 'worker: how long others have for a channel that the first one hides (`HIDDEN_MS`)',
+    },
+    {
+        source: 'review',
+        attack: 'The same by showing less in every channel than there is, so that queries are declined.',
+        stoppedBy: 'A query waits for the turns of the others before it is refused by the word of one.',
+        file: 'tests/regression/offchain-worker.spec.ts',
+        test: 'One of three endpoints that makes up what channels hold has no query refused by showing less than there is while many wait for the others',
+        removed: 'worker: how long a query waits before it is refused by the word of one endpoint (`DECISIVE_MS`)',
+    },
+    {
+        source: 'review',
+        attack: 'The same by showing a notice of every client.',
+        stoppedBy: 'A query waits for the turns of the others before it is refused by the word of one.',
+        file: 'tests/regression/offchain-worker.spec.ts',
+        test: 'One of three endpoints that makes up what channels hold has no query refused by showing a notice while many wait for the others',
+        removed: 'worker: how long a query waits before it is refused by the word of one endpoint (`DECISIVE_MS`)',
+    },
 ];

@@ -893,6 +893,25 @@ describe('One of three endpoints that makes up what channels hold', () => {
         expect((await second).text).toBe('two');
     });
 
+    it.each<[string, (shown: ChainAccount, channel: Address, now: number) => Promise<ChainAccount>]>([
+        ['hiding its channel', async (shown) => ({ ...shown, state: 'uninitialized', code: undefined })],
+        ['showing less than there is', async (shown) => ({ ...shown, balance: 0n })],
+        ['showing a notice', (shown, channel, now) => changed(shown, channel, { refundAt: now + 10 })],
+    ])('has no query refused by %s while many wait for the others', async (_, lies) => {
+        fixture = await startFixture();
+        const client = await withJob({}, 10n ** 9n);
+        const { chain } = fixture;
+        const honest = chain.account.bind(chain);
+        showFirst(client.channel, (shown) => lies(shown, client.channel, chain.now()));
+        const paced = async (address: Address) => {
+            await sleep(5000); // for its turn at an endpoint that takes one call a second
+            return honest(address);
+        };
+        (chain.others as unknown as { account: typeof honest }[]).slice(1).forEach((one) => (one.account = paced));
+
+        expect((await client.ask(1, 'one')).text).toBe('one');
+    });
+
     it('has no voucher called bad by showing less than there is while another does not answer', async () => {
         fixture = await startFixture();
         const client = await withJob({}, 10n ** 9n);
