@@ -88,7 +88,10 @@ export class JobLink implements WorkerCalls {
 
     /** A process that may have read the query is the only one that gets it. */
     async query(...args: Parameters<WorkerCalls['query']>): ReturnType<WorkerCalls['query']> {
-        const answer = await this.ask((client) => client.query(...args), { mayRepeat: false, mayBeLong: true });
+        const options = { mayRepeat: false, mayBeLong: true };
+        const answer = await this.ask((client) => client.query(...args), options).catch((error: unknown) => {
+            throw isTooLong(error) ? new WorkerRefusal('too_large', error.status, error.explanation) : error;
+        });
         this.nobodySince = undefined;
         return answer;
     }
@@ -156,6 +159,10 @@ export class JobLink implements WorkerCalls {
         }
     }
 }
+
+// A proxy before the worker has a limit of its own, and says so by a page. That is up to the query, not to the worker.
+const isTooLong = (error: unknown): error is WorkerRefusal =>
+    error instanceof WorkerRefusal && error.code === 'unknown' && error.status === 413;
 
 const isOfProcess = ({ code }: WorkerRefusal) => code === 'other_process' || code === 'taking_over';
 

@@ -1218,4 +1218,12 @@ export const gatewayAttacks: Attack[] = [
         test: 'A cheap node that begins its answers and then stands still does not keep a gateway from an honest node, whose apps leave',
         removed: 'offchain/gateway/silence: `look`',
     },
+    {
+        source: 'review',
+        attack: 'An app with one of several keys sends four requests of 3 MB, which the proxies of nodes refuse by a page of their own: the gateway leaves the jobs there, cuts the answers of other keys, and bans the nodes.',
+        stoppedBy: 'A page of the status 413 is up to the query: another node is asked, and nobody is blamed.',
+        file: 'tests/offchain/gateway/keys.spec.ts',
+        test: 'A gateway with API keys keeps the job in which one key is answered, though a proxy of its node refuses what another sends',
+        removed: 'offchain/payer/jobLink: `isTooLong`',
+    },
 ];

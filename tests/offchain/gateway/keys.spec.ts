@@ -7,7 +7,7 @@ import { main } from '../../../offchain/cli';
 import { Recording } from '../../../offchain/gateway/idempotency';
 import { Reason } from '@cocoon-market/wrappers';
 import { useMarket } from '../../support/market';
-import { ask, Bench, MODEL, RATES, startBench, until } from './support';
+import { ask, Bench, MODEL, newGate, RATES, startBench, until } from './support';
 
 const market = useMarket();
 let bench: Bench;
@@ -262,6 +262,24 @@ describe('A gateway with API keys', () => {
         for (let time = 0; time < 3; time++) expect((await bench.post(ask, bearer(bob.secret))).status).toBe(200);
         expect(cheap.asked).toHaveLength(before + 3);
         expect(dear.asked).toHaveLength(1);
+    });
+
+    it('keeps the job in which one key is answered, though a proxy of its node refuses what another sends', async () => {
+        const [bob, eve] = [await admin('keys', { name: 'bob' }), await admin('keys', { name: 'eve' })];
+        const { gate, go } = newGate();
+        bench.worker.scripts.push({ wait: () => gate });
+        const running = bench.post(ask, bearer(bob.secret));
+        await until(() => bench.worker.asked.length === 1);
+        bench.worker.longest = 4096;
+        const long = { ...ask, messages: [{ role: 'user', content: 'x '.repeat(4096) }] };
+        const answers = [];
+        for (let time = 0; time < 5; time++) answers.push(await bench.post(long, bearer(eve.secret)));
+        go();
+
+        expect((await running).body.choices?.[0].message.content).toBe('Hello world');
+        expect(answers.map(({ status, body }) => [status, body.error.code])).toEqual(Array(5).fill([413, 'too_large']));
+        expect(bench.gateway.book.all.map(({ phase }) => phase)).toEqual(['open']);
+        expect((await bench.post(ask, bearer(bob.secret))).status).toBe(200);
     });
 
     it('sends short questions of one key to a node that refused a long answer of another', async () => {

@@ -135,6 +135,7 @@ export class FakeWorker {
     refuseJobStatus = 422; // HTTP
     refusedJobs = 0; // how often
     proxyPages = 0; // of a proxy, that come instead of stored answers
+    longest = Infinity; // bytes of a query, above which a proxy answers with a page of its own
     dripped = -1; // bytes of stored answers that came one by one and never end; -1: they come as they are
     letGo = 0; // connections held open after the end that the gateway ended
     boot = Buffer.alloc(16, 7); // of its process
@@ -342,6 +343,9 @@ export class FakeWorker {
     }
 
     private async query(body: Buffer, reply: FastifyReply) {
+        if (body.length > this.longest) {
+            return reply.code(413).type('text/html').send('<h1>413 Request Entity Too Large</h1>');
+        }
         const { head, sealed } = decodeQuery(body);
         const job = this.jobs.get(head.job.toString('hex'));
         const session = job?.sessions.get(head.session.toString('hex'));
