@@ -394,14 +394,14 @@ export class JobPool {
     }
 
     /**
-     * Opens another job if more questions wait than the jobs that are being opened will take: in all, and of the key
-     * that asks.
+     * Opens another job for a question that no free place is for, if none is being opened. And further ones if more
+     * questions wait than the jobs that are being opened will take: in all, and of the key that asks.
      */
     private openBeside(question: Question, excluded: Excluded, queue: ModelQueue): void {
         const { model } = question.modelRequest.body;
         const free = this.usable(model, excluded).reduce((sum, job) => sum + job.terms.maxParallel - job.running, 0);
         const key = keyOf(question.payer);
-        const isNeeded = () => queue.pending > free + queue.coming;
+        const isNeeded = () => queue.coming === 0 || queue.pending > free + queue.coming;
         const isOwn = () => (queue.pendingOf.get(key) ?? 0) > (queue.comingFor.get(key) ?? 0);
         while (isNeeded() && isOwn()) {
             if (!this.openAnother(model, queue, excluded.workers, question)) {

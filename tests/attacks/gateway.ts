@@ -645,6 +645,16 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack:
+            'A cheap node has the only job for tools and holds its places with slow answers, while jobs at nodes without ' +
+            'tools have free ones: for requests with tools no job is opened at another node.',
+        stoppedBy: 'A question that no free place is for has a job opened, if none is being opened.',
+        file: 'tests/offchain/gateway/parallel.spec.ts',
+        test: 'Many questions at once a job that is full gets another beside it, though jobs that cannot answer have free places',
+        removed: 'offchain/gateway/pool: the `coming` of none in `openBeside`',
+    },
+    {
+        source: 'review',
         attack: 'A node breaks off each answer after a word, bills it when it is asked for the ending, and gets the next query at once.',
         stoppedBy: 'A node that broke off comes last for a while, also when it has given the ending.',
         file: 'tests/offchain/gateway/silence.spec.ts',

@@ -4,7 +4,7 @@ import { Address } from '@ton/core';
 import { ChainError } from '../../../offchain/chain';
 import { ModelUsage } from '../../../offchain/gateway/forecast';
 import { useMarket } from '../../support/market';
-import { ask, Bench, BenchOptions, FakeWorker, SandboxChain, startBench, until } from './support';
+import { ask, Bench, BenchOptions, FakeWorker, newGate, SandboxChain, startBench, until } from './support';
 
 describe('Many questions at once', () => {
     const market = useMarket();
@@ -63,6 +63,31 @@ describe('Many questions at once', () => {
 
         expect(jobs()).toHaveLength(2);
         expect(Date.now() - startedAt).toBeLessThan(2900);
+    });
+
+    it('a job that is full gets another beside it, though jobs that cannot answer have free places', async () => {
+        const job = { deposit: '1000000000', step: '40000', maxParallel: 2 };
+        await start({ workers: 3, config: { shutdownSeconds: 0.2, job } });
+        const features = [[], ['tools'], ['tools']];
+        bench.workers.forEach((worker, i) => {
+            const node = new Address(0, Buffer.alloc(32, 9 + i)).toRawString();
+            worker.info = (info) => ({ ...info, node, offers: [{ ...info.offers[0], features: features[i] }] });
+        });
+        const tools = [{ type: 'function' as const, function: { name: 'look' } }];
+        const at = (i: number) => ({ provider: { only: [bench.workers[i].url] } });
+        expect(
+            statuses([await bench.post({ ...ask, ...at(0) }), await bench.post({ ...ask, tools, ...at(1) })]),
+        ).toEqual([200]);
+        const { gate, go } = newGate();
+        bench.workers[1].scripts.push(...[1, 2].map(() => ({ frames: ['one'], wait: () => gate })));
+        const running = [1, 2].map(() => bench.post({ ...ask, tools }));
+        await until(() => jobs()[1].running === 2, 30_000);
+
+        expect((await bench.post({ ...ask, tools })).status).toBe(200);
+
+        expect(jobs().map(({ running: count }) => count)).toEqual([0, 2, 0]);
+        go();
+        expect(statuses(await Promise.all(running))).toEqual([200]);
     });
 
     it('job.maxOpen jobs are open at most, and the others wait', async () => {
