@@ -123,7 +123,7 @@ export function withTimings(usage: WireUsage | null | undefined, timings: WireTi
             prompt_tokens_details: { cached_tokens: prompt.cached },
         }),
         ...(isCount(timings.predicted_n) && { completion_tokens: timings.predicted_n }),
-        ...(usage ?? {}),
+        ...(typeof usage === 'object' && usage), // each character of a text would become a field
         ...(usage &&
             !usage.prompt_tokens_details &&
             prompt && { prompt_tokens_details: { cached_tokens: prompt.cached } }),

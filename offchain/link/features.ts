@@ -69,7 +69,8 @@ export function unknownField({ endpoint, body }: ModelRequest, extra: readonly s
     return Object.keys(body).find((name) => !shape.includes(name) && !isEngineField(name) && !extra.includes(name));
 }
 
-const isEmpty = (value: unknown): boolean =>
+/** True if the value of a field asks for nothing. A text is not asked for its keys: each of its characters is one. */
+export const isEmpty = (value: unknown): boolean =>
     value === null || (typeof value === 'object' && Object.keys(value).length === 0);
 const isFalse = (value: unknown): boolean => value === false;
 

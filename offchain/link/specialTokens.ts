@@ -4,6 +4,7 @@
  * them must not use up what the others may leave unpaid.
  */
 import { promptTexts } from './bounds';
+import { isEmpty } from './features';
 import type { ModelRequest } from './request';
 
 // Fields that say which tokens a model writes.
@@ -17,6 +18,6 @@ const SPECIAL_TOKEN =
 /** True if a request says which tokens a model writes, or names a special one. */
 export function mayWriteSpecialTokens(request: ModelRequest): boolean {
     const fields = Object.entries(request.body).filter(([name]) => TOKEN_FIELDS.includes(name));
-    const choosesTokens = fields.some(([, value]) => Object.keys(value ?? {}).length > 0);
+    const choosesTokens = fields.some(([, value]) => value !== undefined && !isEmpty(value));
     return choosesTokens || promptTexts(request).some((text) => SPECIAL_TOKEN.test(text));
 }

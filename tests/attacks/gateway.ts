@@ -901,6 +901,14 @@ export const gatewayAttacks: Attack[] = [
         removed: 'offchain/link/pieces: `isMessage`',
     },
     {
+        source: 'review: work beyond the bytes received',
+        attack: 'A node notes a text of four megabytes in the place of log probabilities, which costs it nothing: each character becomes a field of its own for the app, and the gateway answers nobody for ten seconds.',
+        stoppedBy: 'What is no object stays as it is.',
+        file: 'tests/offchain/gateway/shapes.spec.ts',
+        test: 'Answers by the published description of the API show log probabilities that are no object as they came, for each character of a text would be a field',
+        removed: 'gateway: whether log probabilities are an object (logprobsOf)',
+    },
+    {
         source: 'review',
         attack: 'The first endpoint carries no order, and deploys each channel itself with a hundredth of a TON: every node refuses the job and is banned, until no job may be opened that day.',
         stoppedBy: 'A channel is open when some endpoint shows its deposit there; until then others carry the order.',

@@ -748,6 +748,14 @@ export const workerAttacks: Attack[] = [
         removed: 'offchain/link/specialTokens: the end of a name in `SPECIAL_TOKEN`',
     },
     {
+        source: 'review: work beyond the bytes received',
+        attack: 'A client has megabytes of text in the place of the list of tokens that a model may write, and an app of a gateway too: to ask that text for its keys takes seconds, in which nobody else is answered.',
+        stoppedBy: 'A text is not asked for its keys.',
+        file: 'tests/offchain/link/specialTokens.spec.ts',
+        test: 'A request that may have a model write special tokens is told at once, also if it has megabytes of text in the place of a list of tokens',
+        removed: 'offchain/link/specialTokens: how a value is told that asks for nothing (isEmpty)',
+    },
+    {
         source: 'review',
         attack: 'The first endpoint hides a channel until its client is refunded, although another endpoint shows it.',
         stoppedBy: 'Vouchers of a channel that looks gone are claimed if any endpoint shows it.',

@@ -79,9 +79,14 @@ export class ChatFormat implements AnswerFormat {
     }
 }
 
-/** Log probabilities with both of their fields; model servers leave out the one for refusals. */
-const logprobsOf = (logprobs: unknown) =>
-    logprobs == null ? null : { content: null, refusal: null, ...(logprobs as Fields) };
+/**
+ * Log probabilities with both of their fields; model servers leave out the one for refusals. What a node sends in their
+ * place stays as it is: of a text each character would become a field, and megabytes of it take ten seconds.
+ */
+const logprobsOf = (logprobs: unknown): unknown =>
+    typeof logprobs === 'object' && logprobs !== null && !Array.isArray(logprobs)
+        ? { content: null, refusal: null, ...logprobs }
+        : (logprobs ?? null);
 
 // A call that was cut must not look like one that the model made.
 function withoutCalls(message: Fields): Fields {

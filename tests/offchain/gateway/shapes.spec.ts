@@ -70,6 +70,14 @@ describe('Answers by the published description of the API', () => {
         expect(objections('CreateChatCompletionStreamResponse', eventsOf(chat(), pieces))).toEqual([]);
     });
 
+    it('show log probabilities that are no object as they came, for each character of a text would be a field', () => {
+        const pieces = [piece({ content: 'a' }, { logprobs: 'text' })];
+        const [chunk] = eventsOf(chat(), pieces).slice(1);
+        expect(chunk).toMatchObject({ choices: [{ delta: { content: 'a' }, logprobs: 'text' }] });
+        const whole = chat().whole(wholeOf(pieces), { finish: 'stop', result });
+        expect(whole).toMatchObject({ choices: [{ logprobs: 'text' }] });
+    });
+
     it.each(answers)('are a valid response with %s', (_, pieces) => {
         const body = responses().whole(wholeOf(pieces), { finish: 'stop', result });
         expect(objections('Response', [body])).toEqual([]);

@@ -18,6 +18,14 @@ describe('A request that may have a model write special tokens', () => {
         ['names one in a tool', asked('hello', { tools: [{ type: 'function', function: { name: '<|end|>' } }] })],
     ])('is one that %s', (_, request) => expect(mayWriteSpecialTokens(request)).toBe(true));
 
+    // Each character would be looked at as a field of its own: such a text takes ten seconds or more.
+    it('is told at once, also if it has megabytes of text in the place of a list of tokens', () => {
+        const request = asked('hello', { allowed_token_ids: 'a'.repeat(4 << 20) });
+        const from = performance.now();
+        expect(mayWriteSpecialTokens(request)).toBe(true);
+        expect(performance.now() - from).toBeLessThan(2000);
+    });
+
     it.each([
         ['has text and sampling alone', asked('Is 1 < 2 | 3 > 2 ? <b>Yes</b> [1]', { temperature: 2, top_p: 0.5 })],
         ['has a type of a program', asked('Make a Map<string, T> of vector<std::string> and Promise<unknown>')],
