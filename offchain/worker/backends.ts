@@ -150,7 +150,7 @@ export class Backends {
                     throw error;
                 }
                 failure = error;
-                this.servers.noteFailure(server, error, seat.client);
+                this.servers.noteFailure(server, error, seat);
                 tried.add(server);
                 if (began || !mayGoElsewhere(error) || this.servers.usable(seat.model, tried).length === 0) {
                     throw error;

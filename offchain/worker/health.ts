@@ -1,6 +1,6 @@
 /**
  * Whether a backend can be used. Two things decide: its list of models, which is read from time to time and as soon as
- * a query fails, and how its queries ended.
+ * a query fails, and how its queries ended: those of clients, and then one of the worker's own.
  */
 import { Reason } from '@cocoon-market/wrappers';
 import { BackendError } from '../backend';
@@ -8,7 +8,7 @@ import { unixSeconds } from '../process/clock';
 
 const MAX_RETRY_MS = 60_000; // between two tries of a backend that does not answer
 const MAX_REST_MS = 10_000; // for a backend that lists its models and fails queries
-const MAX_FAILURES = 3; // queries in a row, before such a backend rests
+const MAX_FAILURES = 3; // queries in a row, before the worker itself asks such a backend
 const MIN_CLIENTS = 2; // whose queries these are, because one client may send what makes any server fail
 
 /** Why a backend cannot be used. */
@@ -24,7 +24,7 @@ export class Health {
     /** The models that it listed last; undefined before the first list. */
     models: readonly string[] | undefined;
     private misses = 0; // lists of models in a row that did not come
-    private failures = 0; // queries in a row that failed since the last rest
+    private failures = 0; // queries in a row that failed since the worker itself has asked
     private readonly failed = new Set<string>(); // their clients
     private rests = 0; // since the last answer
     private restUntil = 0;
@@ -66,14 +66,23 @@ export class Health {
         this.rests = 0;
     }
 
-    /** Notes that a query of a client failed. The caller reads the list of models next. */
-    addFailure(error: unknown, client: string): void {
+    /**
+     * Notes that a query of a client failed. The caller reads the list of models next. Returns true if so many have
+     * failed in a row that the worker itself has to ask.
+     */
+    addFailure(client: string): boolean {
         this.failures++;
         this.failed.add(client);
-        if (this.failures >= MAX_FAILURES && this.failed.size >= MIN_CLIENTS) {
+        const isDue = this.failures >= MAX_FAILURES && this.failed.size >= MIN_CLIENTS;
+        if (isDue) {
             this.forgetFailures();
-            this.rest(Math.min(this.retryMs * 2 ** this.rests++, MAX_REST_MS), error);
         }
+        return isDue;
+    }
+
+    /** Notes that the worker's own query failed after that. */
+    addOwnFailure(error: unknown): void {
+        this.rest(Math.min(this.retryMs * 2 ** this.rests++, MAX_REST_MS), error);
     }
 
     private forgetFailures(): void {

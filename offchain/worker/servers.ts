@@ -6,6 +6,7 @@ import type { Feature } from '../link';
 import { PollLoop } from '../process/tasks';
 import { isOfServer } from './failures';
 import { Health, type Outage } from './health';
+import { failureOf } from './ownQuery';
 
 /** A backend with its settings. */
 export interface Server {
@@ -41,6 +42,7 @@ export interface BackendView {
 
 export class Servers {
     readonly all: readonly WatchedServer[];
+    private readonly requested = new Set<WatchedServer>(); // by the worker itself, and not answered yet
 
     /** `onChange` is called when a backend or a model can be used again, or no longer. */
     constructor(
@@ -87,10 +89,26 @@ export class Servers {
     }
 
     /** Notes that a query of a client failed at the backend. */
-    noteFailure(server: WatchedServer, error: unknown, client: string): void {
+    noteFailure(server: WatchedServer, error: unknown, { model, client }: { model: string; client: string }): void {
         if (isOfServer(error)) {
-            server.health.addFailure(error, client);
+            if (server.health.addFailure(client)) {
+                void this.ask(server, model);
+            }
             server.check.wake();
+        }
+    }
+
+    /** Has a backend that failed clients rest if it fails the worker itself, too. */
+    private async ask(server: WatchedServer, model: string): Promise<void> {
+        if (this.requested.has(server)) {
+            return;
+        }
+        this.requested.add(server);
+        const offer = this.settings.offers.current.find((one) => one.model === model);
+        const failure = await failureOf(server.backend, nameAt(server, model), offer?.features);
+        this.requested.delete(server);
+        if (failure !== undefined) {
+            server.health.addOwnFailure(failure);
         }
     }
 

@@ -1315,6 +1315,14 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'A client of two escrows sends, three at a time, what makes a model server answer with HTTP 500, such as roles that its template refuses: the backend rests again and again, and nobody is served.',
+        stoppedBy: "A backend that fails queries of clients rests only if it fails a query of the worker's own, too.",
+        file: 'tests/offchain/worker/queue.spec.ts',
+        test: 'the health of backends clients that send what makes a server fail take it from nobody, because it answers the worker itself',
+        removed: "worker: the worker's own query to a backend that failed clients (Servers.ask)",
+    },
+    {
+        source: 'review',
         attack: 'A client has the vectors of sixty queries come at once, and the worker runs out of memory.',
         stoppedBy: 'Two answers with vectors of one server are read at once.',
         file: 'tests/offchain/backend/vectors.spec.ts',

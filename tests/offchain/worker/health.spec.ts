@@ -18,11 +18,16 @@ beforeEach(() => {
 });
 afterEach(() => jest.restoreAllMocks());
 
-const failThrice = () => ['a', 'b', 'a'].forEach((client) => health.addFailure(DOWN, client));
+/** Three queries of two clients fail, and then one of the worker's own. */
+function failAll(): void {
+    const isDue = ['a', 'b', 'a'].map((client) => health.addFailure(client));
+    expect(isDue).toEqual([false, false, true]);
+    health.addOwnFailure(DOWN);
+}
 
 describe('A backend that fails queries', () => {
     it('rests although it lists its models, and is used again at the first list after the rest', () => {
-        failThrice();
+        failAll();
         expect([health.outage?.message, health.restMs]).toEqual(['no answer', RETRY]);
 
         now += RETRY - 1;
@@ -36,7 +41,7 @@ describe('A backend that fails queries', () => {
 
     it('rests twice as long each time, ten seconds at most, and as at first once it has answered', () => {
         const rests = Array.from({ length: 6 }, () => {
-            failThrice();
+            failAll();
             const rest = health.restMs!;
             now += rest;
             health.addList(['m']);
@@ -45,19 +50,15 @@ describe('A backend that fails queries', () => {
         expect(rests).toEqual([1000, 2000, 4000, 8000, 10_000, 10_000]);
 
         health.addSuccess();
-        failThrice();
+        failAll();
         expect(health.restMs).toBe(RETRY);
     });
 
-    it('does not rest if an answer comes between', () => {
-        health.addFailure(DOWN, 'a');
-        health.addFailure(DOWN, 'b');
+    it('is not asked by the worker itself if an answer comes between', () => {
+        expect([health.addFailure('a'), health.addFailure('b')]).toEqual([false, false]);
         health.addSuccess();
-        health.addFailure(DOWN, 'a');
-        health.addFailure(DOWN, 'b');
+        expect([health.addFailure('a'), health.addFailure('b'), health.addFailure('a')]).toEqual([false, false, true]);
         expect(health.outage).toBeUndefined();
-        health.addFailure(DOWN, 'a');
-        expect(health.outage).toBeDefined();
     });
 });
 

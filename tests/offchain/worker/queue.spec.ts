@@ -268,13 +268,30 @@ describe('the health of backends', () => {
         models[0].script = () => fail;
         await run(place('a'));
         await run(place('b'));
+        expect(models[0].requests).toHaveLength(2); // of the clients alone
         expect(backends.isAvailable(ECHO)).toBe(true);
         await run(place('a'));
-        expect(backends.isAvailable(ECHO)).toBe(false);
+        await until(() => !backends.isAvailable(ECHO)); // the worker's own query has failed, too
         expect(place()).toBe(Reason.BackendDown);
         await until(() => backends.isAvailable(ECHO));
         await run(place('b')); // after a rest the count begins again
         expect(backends.isAvailable(ECHO)).toBe(true);
+    });
+
+    it('clients that send what makes a server fail take it from nobody, because it answers the worker itself', async () => {
+        make([1]);
+        const { script } = models[0];
+        const outage = () => backends.view().backends[0].outage;
+        models[0].script = (one) => (one.maxTokens === request.maxTokens ? fail : script(one));
+        for (let times = 0; times < 3; times++) {
+            for (const client of ['evil', 'twin', 'evil']) {
+                await run(place(client));
+            }
+            await until(() => outage() !== undefined || models[0].requests.length === 4 * (times + 1));
+            expect(outage()).toBeUndefined();
+        }
+        models[0].script = script;
+        expect(await run(place('honest'))).toBe('one two');
     });
 
     it('one client, whatever it sends, takes no backend from the others', async () => {
