@@ -1,5 +1,5 @@
 /** Compares the node on chain, which clients trust, with the worker. */
-import { type Chain, ChainError, NodeClosed, readNode } from '../chain';
+import { type Chain, ChainError, majoritySays, NodeClosed, readNode } from '../chain';
 import { type ComparedNode, differenceOf } from '../link';
 import { Tasks } from '../process/tasks';
 import type { WorkerConfig } from './config';
@@ -9,6 +9,7 @@ import type { WorkerContext } from './context';
 type ReadNode = ((chain: Chain) => Promise<ComparedNode | undefined>) | undefined;
 type Offers = WorkerConfig['offers'];
 
+const OTHERS_MS = 30_000; // for several calls to each of the others, some of which take one a second
 const REMEDY = 'Change it on chain, or use the key file and the offers that the node is registered with';
 
 /**
@@ -50,6 +51,10 @@ export class NodeOnChain {
             }
             this.difference = (error as Error).message;
         }
+        if (this.difference !== undefined && (await this.isAsMostShow())) {
+            log.warn(`${this.difference}, as one endpoint says, and most others do not`);
+            this.difference = undefined;
+        }
         if (this.difference !== undefined) {
             log.error(`${this.difference}. The worker takes no new work until they agree. ${REMEDY}`);
         }
@@ -57,19 +62,33 @@ export class NodeOnChain {
 
     /** True if one of several endpoints shows the node with the worker's keys. */
     private async isShownElsewhere(): Promise<boolean> {
-        const others = (this.context.chain.others ?? []).filter((one): one is Chain => one.network !== undefined);
-        const shows = async (other: Chain) => {
-            const node = await this.readNode(other);
-            return node !== undefined && this.differenceOf(node, []) === undefined;
-        };
-        return (await Promise.allSettled(others.map(shows))).some((one) => one.status === 'fulfilled' && one.value);
+        const words = this.others.map((one) => this.isAsShownBy(one, []));
+        return (await Promise.allSettled(words)).some((one) => one.status === 'fulfilled' && one.value);
+    }
+
+    /** True if most of several endpoints show the node as the worker is: one alone must not keep new work out. */
+    private isAsMostShow(): Promise<boolean> {
+        return majoritySays(this.others, (one) => this.isAsShownBy(one, this.context.offers.current), OTHERS_MS);
+    }
+
+    private get others(): Chain[] {
+        return (this.context.chain.others ?? []).filter((one): one is Chain => one.network !== undefined);
+    }
+
+    private async isAsShownBy(endpoint: Chain, offers: Offers): Promise<boolean> {
+        const node = await this.readNode(endpoint);
+        return node !== undefined && this.differenceOf(node, offers) === undefined;
     }
 
     /** Compares again from time to time, until chain and worker agree. */
     start(): void {
         const ms = this.context.config.alerts.seconds * 1000;
         const agrees = async () => {
-            await this.compare();
+            if (await this.isAsMostShow()) {
+                this.difference = undefined;
+            } else {
+                await this.compare();
+            }
             return this.difference === undefined;
         };
         if (!this.isCompared || this.difference !== undefined) {

@@ -1954,4 +1954,28 @@ export const workerAttacks: Attack[] = [
         test: 'One of three endpoints that makes up what channels hold has no query refused by showing a notice while many wait for the others',
         removed: 'worker: how long a query waits before it is refused by the word of one endpoint (`DECISIVE_MS`)',
     },
+    {
+        source: 'review',
+        attack: 'The first of three endpoints shows other keys of the node when the worker starts, and goes on to: it takes no new work ever again, though the two others show its own.',
+        stoppedBy: 'What most of several endpoints show of the node counts for new work.',
+        file: 'tests/offchain/worker/jobs.spec.ts',
+        test: 'startWorker takes new work at once although the first of three endpoints shows other keys for ever',
+        removed: 'worker: what most endpoints show of its node (NodeOnChain.isAsMostShow)',
+    },
+    {
+        source: 'review',
+        attack: 'The same by showing other offers of it.',
+        stoppedBy: 'What most of several endpoints show of the node counts for new work.',
+        file: 'tests/offchain/worker/jobs.spec.ts',
+        test: 'startWorker takes new work at once although the first of three endpoints shows other offers for ever',
+        removed: 'worker: what most endpoints show of its node (NodeOnChain.isAsMostShow)',
+    },
+    {
+        source: 'review',
+        attack: 'The same by showing no node.',
+        stoppedBy: 'What most of several endpoints show of the node counts for new work.',
+        file: 'tests/offchain/worker/jobs.spec.ts',
+        test: 'startWorker takes new work at once although the first of three endpoints shows no node for ever',
+        removed: 'worker: what most endpoints show of its node (NodeOnChain.isAsMostShow)',
+    },
 ];

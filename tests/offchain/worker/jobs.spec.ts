@@ -335,6 +335,24 @@ describe('startWorker', () => {
         }
     });
 
+    it.each([
+        ['shows other keys', async () => ({ ...listed(), receiptKey: randomBytes(32) })],
+        ['shows other offers', async () => ({ ...listed(), offers: [] })],
+        ['shows no node', () => Promise.reject(new Error('There is no node'))],
+    ])('takes new work at once although the first of three endpoints %s for ever', async (_, lie) => {
+        const chain = new FakeChain();
+        chain.others = [chain, new FakeChain(), new FakeChain()];
+        const worker = await start(
+            {},
+            { chain, node: (source: Chain) => (source === chain ? lie() : Promise.resolve(listed())) },
+        );
+        try {
+            expect((await worker.status()).readiness).toMatchObject({ ready: true });
+        } finally {
+            await worker.close();
+        }
+    });
+
     it('starts for a closed node, which may hold vouchers and owe answers', async () => {
         const node = async () => {
             throw new NodeClosed(account(0x11), { network: -239 });
