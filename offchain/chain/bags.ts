@@ -4,11 +4,10 @@ import { Cell } from '@ton/core';
 
 /** Cells that the bags of one answer may have: an account has 65,536 at most. */
 export const MAX_CELLS = 131_072;
-/**
- * Cells that a getter of this project may return, and that code or data of a contract or a parameter of the network may
- * have: they are hundreds.
- */
+/** Cells that a getter of this project may return, and that a parameter of the network may have: they are hundreds. */
 const MAX_OWN = 4096;
+/** Cells that code or data of a contract of this project may have: the code of a Provider has the most, some 200. */
+const MAX_CONTRACT = 512;
 /** Methods whose answers have no more. */
 const OWN = ['runGetMethod', 'getConfigParam'];
 /** Methods whose answers list transactions: of these the reader takes one at a time, and judges its size. */
@@ -31,41 +30,48 @@ const CELL_BYTES = 300; // that a cell takes at most: its content, four referenc
 const GENERIC = 'b5ee9c72';
 const INDEXED = ['68ff65f3', 'acc3a728'];
 
+/** What an answer holds. */
+interface Measure {
+    excess: string | undefined; // why it is not used
+    cells: number; // of the bags that are read whole; a page's are read one by one
+}
+
 /**
- * Why an answer is not used: its bags, in base64, have too many cells, a list has more values than any, or a number is
- * longer than any. A list of a million wrong values, on two megabytes, would else become a gigabyte of errors.
- * So would an object with a length, in the place of a text: a Buffer of it has as many bytes. Undefined if none is too
- * much.
+ * Measures an answer. It is not used if its bags, in base64, have too many cells, a list has more values than any, or a
+ * number is longer than any. A list of a million wrong values, on two megabytes, would else become a gigabyte of
+ * errors. So would an object with a length, in the place of a text: a Buffer of it has as many bytes.
  */
-export function excessOf(method: string, answer: unknown): string | undefined {
+export function measureOf(method: string, answer: unknown): Measure {
+    const refused = (excess: string): Measure => ({ excess, cells: 0 });
     const isList = LISTS.includes(method);
-    const max = OWN.includes(method) ? MAX_OWN : MAX_CELLS;
+    const [max, maxRead] = OWN.includes(method) ? [MAX_OWN, MAX_OWN] : [MAX_CELLS, MAX_CONTRACT];
     const rest: [name: string, value: unknown][] = [['', answer]]; // an answer may have many levels
-    let cells = 0;
+    let [cells, read] = [0, 0];
     while (rest.length > 0) {
         const [name, value] = rest.pop()!;
         if (Array.isArray(value) && value.length > MAX_ELEMENTS) {
-            return `more than ${MAX_ELEMENTS} values in one list`;
+            return refused(`more than ${MAX_ELEMENTS} values in one list`);
         }
         if (typeof value === 'string') {
             const own = isContent(method, name) ? 0 : sizeOf(value);
             cells = (isList ? 0 : cells) + own;
+            read += isList || own > maxRead ? 0 : own;
             if (cells > max) {
-                return `more than ${max} cells`;
+                return refused(`more than ${max} cells`);
             }
             if (!isList && own === 0 && value.length > MAX_TEXT) {
-                return `a text of more than ${MAX_TEXT} characters`;
+                return refused(`a text of more than ${MAX_TEXT} characters`);
             }
         } else if (typeof value === 'object' && value !== null) {
             if (!Array.isArray(value) && Object.hasOwn(value, 'length')) {
-                return 'an object that has a length';
+                return refused('an object that has a length');
             }
             for (const one of Object.entries(value)) {
                 rest.push(one);
             }
         }
     }
-    return undefined;
+    return { excess: undefined, cells: read };
 }
 
 const sizeOf = (text: string): number => (text.length < SMALLEST ? 0 : cellsOf(Buffer.from(text, 'base64')));
@@ -96,7 +102,7 @@ export function excessOfTransaction(bag: string): string | undefined {
  */
 export function smallCell(bag: Buffer | null): Cell | undefined {
     try {
-        return bag === null || cellsOf(bag) > MAX_OWN ? undefined : Cell.fromBoc(bag)[0];
+        return bag === null || cellsOf(bag) > MAX_CONTRACT ? undefined : Cell.fromBoc(bag)[0];
     } catch {
         return undefined;
     }

@@ -5,7 +5,7 @@ import { isOnThisMachine } from '../process/publicAddress';
 import { retryAfterOf } from '../process/retryAfter';
 import { isAccountShape } from './accountShape';
 import { AnswerBytes } from './answerBytes';
-import { excessOf } from './bags';
+import { measureOf } from './bags';
 import { Budget } from './budget';
 import { ChainError } from './errors';
 
@@ -32,7 +32,6 @@ const FROZEN_SECONDS = 120;
 const NETWORK_METHOD = 'getConfigParam';
 const TIMED_METHOD = 'getAddressInformation'; // its answers carry the time of the chain
 const SLOW = ['getTransactions', 'sendBoc']; // methods that may take twice as long
-
 const MAX_BALANCE = 1n << 64n; // nanoTON, more than there is
 
 /** The reason while an endpoint's budget is used up. */
@@ -254,7 +253,8 @@ export class Endpoint {
         if (body.ok !== true) {
             return { kind: 'refusal', status, message };
         }
-        const excess = excessOf(method, body.result);
+        const { excess, cells } = measureOf(method, body.result);
+        this.bytes.noteCells(cells);
         return excess === undefined
             ? { kind: 'answer', result: body.result }
             : { kind: 'failure', message: `answers with ${excess}` };

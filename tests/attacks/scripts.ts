@@ -183,6 +183,15 @@ export const scriptsAttacks: Attack[] = [
     },
     {
         source: 'review: work beyond the bytes received',
+        attack: 'One of three endpoints shows each account with code and data of 4096 cells in a few kilobytes, or a node names such an account as its own: with four readings a second the process stands still for most of the time.',
+        stoppedBy:
+            'Code and data of more than 512 cells are not read, and each cell beyond those of an ordinary account counts as some thousand bytes.',
+        file: 'tests/offchain/chain/answerBytes.spec.ts',
+        test: 'An endpoint that sends as many bytes as it can is asked no more than is read in passing, though accounts are compared, of which there are many cells in few bytes',
+        removed: 'offchain/chain/endpoint: `noteCells`',
+    },
+    {
+        source: 'review: work beyond the bytes received',
         attack: 'An endpoint sends the answers of thirty calls at once, each as long as one may be, and the process runs out of memory.',
         stoppedBy: 'An answer that has no room beside the others waits until one of them has ended.',
         file: 'tests/offchain/chain/answerBytes.spec.ts',
@@ -193,7 +202,7 @@ export const scriptsAttacks: Attack[] = [
         source: 'review',
         attack: 'An endpoint puts an object with a length of two billion in the place of a bag, and the process makes as many bytes of it.',
         stoppedBy: 'No honest answer has such an object, so one that has is a failure of its endpoint.',
-        removed: 'offchain/chain/bags: `Object.hasOwn` of `excessOf`',
+        removed: 'offchain/chain/bags: `Object.hasOwn` of `measureOf`',
         file: 'tests/offchain/chain/cells.spec.ts',
         test: 'The client of the chain makes no bytes of an object in the place of a parameter, which would be as many as its length says',
     },

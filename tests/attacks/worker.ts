@@ -712,10 +712,10 @@ export const workerAttacks: Attack[] = [
     {
         source: 'review: work beyond the bytes received',
         attack: 'An endpoint shows every account with data of 64,000 cells, and each reading stops the process for two seconds.',
-        stoppedBy: 'Code and data of more than 4096 cells are not read, and no getter may return more.',
+        stoppedBy: 'Code and data of more than 512 cells are not read, and no getter may return more than 4096.',
         file: 'tests/offchain/chain/cells.spec.ts',
         test: 'The client of the chain does not read code and data of an account that is larger than any contract of this project',
-        removed: 'offchain/chain/bags: `MAX_OWN`',
+        removed: 'offchain/chain/bags: `MAX_CONTRACT`',
     },
     {
         source: 'review: work beyond the bytes received',

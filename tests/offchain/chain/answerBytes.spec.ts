@@ -53,13 +53,13 @@ describe('An endpoint that sends as many bytes as it can', () => {
     const chainAt = (...endpoint: EndpointSettings[]) => new TonHttpChain({ network: -239, endpoint });
 
     /** What an endpoint says of the account, with data of so many bytes that are no more cells than an account has. */
-    async function accountOf(bytes: number): Promise<Buffer> {
+    async function accountOf(bytes: number, cells = 60_000): Promise<Buffer> {
         const params = { address: ACCOUNT.toString() };
         const call = { id: '1', jsonrpc: '2.0', method: 'getAddressInformation', params };
         const { result } = await answerOf<object>(network.url, call);
         const data = Buffer.alloc(bytes);
         data.write('b5ee9c720404', 'hex');
-        data.writeUInt32BE(60_000, 6);
+        data.writeUInt32BE(cells, 6);
         data.writeUInt32BE(1, 10);
         return Buffer.from(JSON.stringify({ ok: true, result: { ...result, data: data.toString('base64') } }));
     }
@@ -74,6 +74,7 @@ describe('An endpoint that sends as many bytes as it can', () => {
     it.each([
         ['', () => accountOf(9_000_000)],
         [', of which there are many values in few bytes', () => accountBeside(375_000)],
+        [', of which there are many cells in few bytes', () => accountOf(20, 512)],
     ])('is asked no more than is read in passing, though accounts are compared%s', async (_, made) => {
         const account = await made();
         const url = await endpointThat('getAddressInformation', (response) => response.end(account));

@@ -150,8 +150,8 @@ describe('The client of the chain', () => {
     });
 
     it('does not read code and data of an account that is larger than any contract of this project', async () => {
-        const small = chainOfCells(4096);
-        const large = chainOfCells(4097);
+        const small = chainOfCells(512);
+        const large = chainOfCells(513);
         const id = { '@type': 'ton.blockIdExt', workchain: 0, shard: '0', seqno: 1, root_hash: '', file_hash: '' };
         const last = { '@type': 'internal.transactionId', lt: '1', hash: Buffer.alloc(32).toString('base64') };
         const state = { balance: '7', state: 'active', last_transaction_id: last, block_id: id, sync_utime: 9 };
