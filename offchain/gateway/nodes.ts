@@ -456,7 +456,7 @@ export class Nodes {
         }
         const objection =
             this.objection(info, offer.rates, model) ??
-            this.setbacks.objection(url, Address.parse(info.node).hash) ??
+            this.setbacks.objection(url, accountsOf(info)) ??
             (await this.chainObjection(url, info));
         if (objection !== undefined) {
             return objection;
@@ -632,6 +632,11 @@ function attestedKeys(info: NodeInfo) {
     const { encryptionKey, receiptKey } = info;
     return { encryptionKey, receiptKey, node: Address.parse(info.node).hash };
 }
+
+const accountsOf = (info: NodeInfo) => ({
+    node: Address.parse(info.node).hash,
+    provider: Address.parse(info.provider).hash,
+});
 
 /** The terms of a new job at a node. */
 export function termsAt(

@@ -1,9 +1,11 @@
 /**
  * Spoiled jobs: those that were opened and brought nothing. Each ties up a deposit until its notice has passed. So a
  * node gets one new job after the first, whatever the causes, and a day has a limit. A node with several jobs can spoil
- * them all at once: it gets no other job that day, and they count as two. A job that its node does not take ties up its
- * deposit, too: it counts until the node takes it.
+ * them all at once: it gets no other job that day, and they count as two. A provider may have any number of nodes, so
+ * all of them together get no other once they have spoiled half of what the day allows. A job that its node does not
+ * take ties up its deposit, too: it counts until the node takes it.
  */
+import type { Terms } from '@cocoon-market/wrappers';
 import type { GatewayStore, Setback, StoredJob } from '../store/gateway';
 import { unavailable } from './errors';
 import type { Ledger } from '../payer/ledger';
@@ -20,6 +22,7 @@ export interface UntakenJob {
 
 export class Setbacks {
     private readonly untaken = new Set<UntakenJob>();
+    private readonly providers = new Map<number, string>(); // accounts as hex, by job
 
     private constructor(
         private readonly store: GatewayStore,
@@ -29,7 +32,9 @@ export class Setbacks {
     ) {}
 
     static async load(store: GatewayStore, max: number, now: () => number): Promise<Setbacks> {
-        return new Setbacks(store, max, now, await store.setbacks(now() - DAY));
+        const setbacks = new Setbacks(store, max, now, await store.setbacks(now() - DAY));
+        await setbacks.readProviders();
+        return setbacks;
     }
 
     /** Reads those that other processes counted. */
@@ -37,6 +42,20 @@ export class Setbacks {
         const stored = await this.store.setbacks(this.now() - DAY);
         const unsaved = this.all.filter(({ job }) => !stored.some((one) => one.job === job));
         this.all = [...stored, ...unsaved];
+        await this.readProviders();
+    }
+
+    private async readProviders(): Promise<void> {
+        for (const { job } of this.all.filter((one) => !this.providers.has(one.job))) {
+            const stored = await this.store.job(job);
+            if (stored !== undefined) {
+                this.noteProvider(stored);
+            }
+        }
+    }
+
+    private noteProvider({ number, terms }: UntakenJob['stored']): void {
+        this.providers.set(number, terms.provider.toString('hex'));
     }
 
     /** Those of the last 24 hours, and the jobs that are not taken now. */
@@ -60,17 +79,37 @@ export class Setbacks {
 
     /** Counts a job that is open until its node takes it. */
     addUntaken(job: UntakenJob): void {
+        this.noteProvider(job.stored);
         this.untaken.add(job);
     }
 
     /**
-     * How many count against the day. Of one node no more than it may spoil, or it would close the gateway to all
-     * others.
+     * How many count against the day. Of one node no more than it may spoil, and of one provider no more than half of
+     * what the day allows, or it would close the gateway to all others.
      */
     get count(): number {
+        const { today } = this;
+        const providers = new Set(today.map((one) => this.providerOf(one)));
+        return [...providers].reduce((sum, provider) => sum + Math.min(this.maxOfProvider, this.countOf(provider)), 0);
+    }
+
+    // More than one node of it alone may spoil.
+    private get maxOfProvider(): number {
+        return Math.max(MAX_PER_NODE + 1, Math.floor(this.max / 2));
+    }
+
+    /** How many the nodes of a provider have spoiled, counting no more of each than it may. */
+    private countOf(provider: string): number {
         const nodes = new Map<string, number>();
-        this.today.map(({ node }) => node.toString('hex')).forEach((key) => nodes.set(key, (nodes.get(key) ?? 0) + 1));
+        for (const one of this.today.filter((each) => this.providerOf(each) === provider)) {
+            const node = one.node.toString('hex');
+            nodes.set(node, (nodes.get(node) ?? 0) + 1);
+        }
         return [...nodes.values()].reduce((sum, count) => sum + Math.min(MAX_PER_NODE, count), 0);
+    }
+
+    private providerOf({ job, node }: Setback): string {
+        return this.providers.get(job) ?? node.toString('hex');
     }
 
     /**
@@ -90,19 +129,23 @@ export class Setbacks {
         ) {
             return;
         }
+        this.noteProvider(stored);
         const setback = { job, worker, node: terms.node, cause, at: this.now() };
         this.all.push(setback);
         await this.store.addSetback(setback);
     }
 
     /** Why a node gets no new job today; undefined if it may get one. */
-    objection(worker: string, node: Buffer): string | undefined {
+    objection(worker: string, { node, provider }: Pick<Terms, 'node' | 'provider'>): string | undefined {
         const spoiled = this.today.filter((one) => one.worker === worker || one.node.equals(node));
-        if (spoiled.length < MAX_PER_NODE) {
-            return undefined;
+        if (spoiled.length >= MAX_PER_NODE) {
+            const causes = [...new Set(spoiled.map(({ cause }) => cause))].join(', ');
+            return `spoiled ${spoiled.length} jobs in a day (${causes}), so it gets no other before the day is over`;
         }
-        const causes = [...new Set(spoiled.map(({ cause }) => cause))].join(', ');
-        return `spoiled ${spoiled.length} jobs in a day (${causes}), so it gets no other before the day is over`;
+        const ofProvider = this.countOf(provider.toString('hex'));
+        return ofProvider < this.maxOfProvider
+            ? undefined
+            : `is of a provider whose nodes spoiled ${ofProvider} jobs in a day, so they get no other (job.maxSpoiled)`;
     }
 
     /** Throws 503 if the day has as many as it may have. */

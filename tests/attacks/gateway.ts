@@ -228,6 +228,18 @@ export const gatewayAttacks: Attack[] = [
         test: 'A node that refuses without a signature and has a job of every model spoils them all at once, and the other node is used all the same',
     },
     {
+        source: 'review',
+        attack:
+            'A provider with four cheap nodes has each of them refuse its jobs, and no job of any other provider may be ' +
+            'opened that day.',
+        stoppedBy:
+            'Of one provider no more count against the day than half of what it allows. After that its nodes get no ' +
+            'other job that day.',
+        file: 'tests/offchain/gateway/refusals.spec.ts',
+        test: 'A node that refuses without a signature spoils half of a day with the others of its provider: the node of another provider gets jobs all the same',
+        removed: 'offchain/gateway/setbacks: `maxOfProvider`',
+    },
+    {
         source: 'fault kind: one failure kept',
         attack: 'The store fails one reading at the start, and no question is answered until the next start.',
         stoppedBy: 'It is read again until that works.',

@@ -207,6 +207,32 @@ describe('A node that refuses without a signature', () => {
         });
     });
 
+    it('spoils half of a day with the others of its provider: the node of another provider gets jobs all the same', async () => {
+        await start({ workers: 5 });
+        bench.workers.forEach((worker, i) => {
+            const [node, provider] = [i + 1, i < 4 ? 7 : 8].map((byte) => new Address(0, Buffer.alloc(32, byte)));
+            const rates = i < 4 ? { ...RATES, prompt: 1n, completion: 1n } : RATES;
+            const own = { node: node.toRawString(), provider: provider.toRawString() };
+            worker.info = (info) => ({ ...info, ...own, offers: [{ ...info.offers[0], rates }] });
+        });
+        bench.workers.slice(0, 4).forEach(({ scripts }) => scripts.push(...Array(99).fill({ refuse: 'wrong_terms' })));
+        const [honest] = bench.workers.slice(-1);
+        const askAll = async () => {
+            for (let time = 0; time < 3; time++) await bench.post(ask);
+        };
+        await askAll();
+        await pass(HOUR);
+        await bench.gateway.closing.settle(jobs().find(({ phase }) => phase === 'open')!);
+        await askAll();
+
+        const ofHonest = jobs().filter(({ stored }) => stored.worker === honest.url);
+        expect([jobs().length, ofHonest.length]).toEqual([6, 2]);
+        expect((await status()).spoiled).toMatchObject({ today: 4, count: 4, max: 8 });
+        await bench.restart();
+        expect((await bench.post(ask)).status).toBe(200);
+        expect(bench.gateway.book['context'].setbacks.count).toBe(4);
+    });
+
     it('opens no more jobs a day than may be spoiled, whatever the causes and nodes, and says so', async () => {
         await start({ workers: 3, config: { job: { step: '40000', maxSpoiled: 2 } } });
         const codes = ['leaving', 'wrong_terms', 'wrong_channel'] as const;
