@@ -1978,4 +1978,13 @@ export const workerAttacks: Attack[] = [
         test: 'startWorker takes new work at once although the first of three endpoints shows no node for ever',
         removed: 'worker: what most endpoints show of its node (NodeOnChain.isAsMostShow)',
     },
+    {
+        source: 'review',
+        attack: 'In a market with a long window for evidence, one of three endpoints that take one call a second says at once that there is no node: the others say it later than in two seconds, answers are deleted that clients may still demand, and the stake is slashed.',
+        stoppedBy:
+            'Others have ten seconds. While fewer than most answer, the longest window that rules may have counts.',
+        file: 'tests/regression/offchain-limits.spec.ts',
+        test: 'One answer of an API of the chain of three that shows no node deletes no answer that is evidence, as others say that take one call a second',
+        removed: 'worker: how long endpoints have to tell the window for evidence (Cases.pruneBefore)',
+    },
 ];

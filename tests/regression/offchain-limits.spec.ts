@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
-import { ChainError, type Urgency } from '../../offchain/chain';
+import { type ChainAccount, ChainError, type Urgency } from '../../offchain/chain';
 import { encodeQuery, paths } from '../../offchain/link';
 import { Turns } from '../../offchain/process/doors';
 import { openWorkerStore } from '../../offchain/store/open';
@@ -497,6 +497,28 @@ describe('One answer of an API of the chain', () => {
         await caseRound();
 
         expect(chain.now() - pruned.mock.lastCall![0]).toBeLessThan(32 * 86_400);
+        rmSync(folder, { recursive: true });
+    });
+
+    it('of three that shows no node deletes no answer that is evidence, as others say that take one call a second', async () => {
+        const folder = mkdtempSync(join(tmpdir(), 'cocoon-window-'));
+        const store = await openWorkerStore(join(folder, 'worker.db'));
+        const pruned = jest.spyOn(store, 'prune');
+        fixture = await startFixture({ cases: { seconds: 0.02 } }, { store });
+        const { chain } = fixture;
+        const none = chain.account.bind(chain);
+        const evidence = 20 * DAY;
+        const node = { getNodeRecord: async () => ({ evidence: BigInt(evidence) }) };
+        const open = () => node as never;
+        const paced = async (address: Address): Promise<ChainAccount> => {
+            await sleep(3000); // for its turn
+            return { ...(await none(address)), state: 'active' };
+        };
+        const others = [none, paced, paced].map((account) => ({ account, open }));
+        (chain as { others?: unknown[] }).others = others;
+        await caseRound();
+
+        expect(chain.now() - pruned.mock.lastCall![0]).toBeGreaterThan(evidence);
         rmSync(folder, { recursive: true });
     });
 
