@@ -171,9 +171,12 @@ export class HotWallet {
      * executed, would have none ever arrive. As the first one shows it if they do not agree, or too few answer.
      */
     private async nextSeqno(account: ChainAccount): Promise<number> {
-        const first = account.state === 'active' ? await this.seqno() : 0;
         const { others = [] } = this.api;
-        for (let polls = 1; others.length > 0; polls++) {
+        for (let polls = 1; ; polls++) {
+            const first = account.state === 'active' ? await this.seqno() : 0;
+            if (others.length === 0) {
+                return first;
+            }
             const numbers = new Set([first]);
             const ask = async (one: (typeof others)[number]) => {
                 const wallet = await (one.as?.('urgent') ?? one).account(this.address);
@@ -186,17 +189,15 @@ export class HotWallet {
             };
             const isAlike = (a: number, b: number) => a === b;
             const majority = await majorityAnswers(others.map(ask), { all: others.length, isAlike, ms: NUMBER_MS });
-            if (majority === undefined) {
-                this.isNumberDisputed = numbers.size > 1;
-                break;
-            }
-            const [agreed] = majority;
-            if (agreed >= first || polls === BEHIND_POLLS) {
-                return agreed;
+            const agreed = majority?.[0];
+            // One that is behind comes to know the last order: the next one by that one would have a used number.
+            const mayAgree = agreed === undefined ? numbers.size > 1 : agreed < first;
+            if (!mayAgree || polls === BEHIND_POLLS) {
+                this.isNumberDisputed = agreed === undefined && mayAgree;
+                return agreed ?? first;
             }
             await sleep(this.pollMs);
         }
-        return first;
     }
 
     /** By the data of this wallet, which most endpoints show: of its getter the first one tells alone. */

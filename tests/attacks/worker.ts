@@ -1932,6 +1932,14 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'Of two endpoints one is a few seconds behind. After each order they do not agree about the number, so the next order but one goes by the one that is behind, with a number that was used, and is lost for two minutes.',
+        stoppedBy: 'They are asked again while they differ, up to five times, before their number counts as disputed.',
+        file: 'tests/offchain/chain/wallet.spec.ts',
+        test: 'A wallet whose first endpoint lies waits for another endpoint that comes to know each order some readings later',
+        removed: 'offchain/chain/wallet: `mayAgree` where there is no majority',
+    },
+    {
+        source: 'review',
         attack: 'The first of three endpoints that take one call a second each hides every channel at once: the others are asked about all of them, most say it later than in two seconds, and the queries of these jobs are refused.',
         stoppedBy: 'A channel that one endpoint hides is not missing before the others have had their turns.',
         file: 'tests/regression/offchain-worker.spec.ts',

@@ -459,6 +459,27 @@ describe('A wallet whose first endpoint lies', () => {
         expect(await arrived()).toBe(3n * COIN);
     });
 
+    it('waits for another endpoint that comes to know each order some readings later', async () => {
+        const answers = new Map<string, Answer[]>();
+        lie = async (method, answer) => {
+            if (!['getAddressInformation', 'runGetMethod'].includes(method)) {
+                return answer();
+            }
+            const last = [...(answers.get(method) ?? []), await answer()].slice(-3);
+            answers.set(method, last);
+            return last[0];
+        };
+        await walletAt(network.url).send([{ to, value: COIN, bounce: false }]);
+        await walletAt(urlOfLiar()).send([{ to, value: COIN, bounce: false }]); // which has it show both
+
+        wallet = walletAt(network.url, urlOfLiar());
+        for (let orders = 0; orders < 3; orders++) {
+            await pay();
+        }
+
+        expect(await arrived()).toBe(5n * COIN);
+    });
+
     describe('about everything, because it has a chain of its own with one order more,', () => {
         let forged: Localnet;
 
