@@ -149,9 +149,10 @@ export class Closing {
         return this.orders.giveHidden(job);
     }
 
-    /** Leaves a settling job whose worker has had its time to end it. */
+    /** Leaves a job whose worker has had its time to end it, also if it only took what it is owed. */
     async leaveOverdue(job: GatewayJob): Promise<void> {
-        if (job.phase === 'settling' && this.context.now() - this.sinceOf(job) >= SETTLE_SECONDS) {
+        const isEnding = job.phase === 'settling' || job.phase === 'settled';
+        if (isEnding && this.context.now() - this.sinceOf(job) >= SETTLE_SECONDS) {
             await this.leave(job, `its worker did not end it: ${job.stored.note}`);
         }
     }

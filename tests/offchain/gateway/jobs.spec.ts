@@ -2,6 +2,7 @@
 import { adminHeaders } from '../../../offchain/gateway/adminToken';
 import { Channel, Finish, Reason, Verifier } from '@cocoon-market/wrappers';
 import { ChainError } from '../../../offchain/chain';
+import { SETTLE_SECONDS } from '../../../offchain/gateway/closing';
 import { DAY, HOUR, JOB_LIMIT, testKey, useMarket } from '../../support/market';
 import { ask, Bench, BenchOptions, startBench, testMeasurement, until } from './support';
 import { FakeWorker, MODEL } from './support/worker';
@@ -17,14 +18,14 @@ describe('Jobs', () => {
         job: { deposit: '1000000000', step: '40000', notice: HOUR, lifetime: DAY, maxParallel: 4, ...change },
     });
     const seqno = () => market().seqno();
-    /** The worker's last claim, as its payout sends it. */
-    const claimLast = async (worker: FakeWorker) => {
+    /** The worker's last claim, as its payout sends it; `last`: false for one that does not end the account. */
+    const claimLast = async (worker: FakeWorker, last = true) => {
         const { vouchers, channel } = worker.only;
         const contract = market().blockchain.openContract(Channel.fromAddress(channel));
         const voucher = vouchers.at(-1);
         await contract.sendClaim(market().payout.getSender(), {
             value: 100_000_000n,
-            last: true,
+            last,
             ...(voucher ? { voucher } : {}),
         });
     };
@@ -407,6 +408,22 @@ describe('Jobs', () => {
             expect(job().phase).toBe('ended');
             expect(await market().isGone({ address: job().channel })).toBe(true);
             expect((await market().balanceOf(market().escrow)) - before).toBeGreaterThan(990_000_000n);
+        });
+
+        it('settle: a worker that is paid all and does not end the account is left, and not waited for until the end', async () => {
+            await start();
+            await bench.post(ask);
+            bench.worker.onEnd = () => claimLast(bench.worker, false);
+            await bench.gateway.closing.settle(job());
+            expect(job().phase).toBe('settled');
+
+            market().blockchain.now = market().now + SETTLE_SECONDS;
+            await bench.gateway.sweep();
+
+            expect(job().phase).toBe('leaving');
+            market().blockchain.now = market().now + HOUR;
+            await bench.gateway.sweep();
+            expect(job().phase).toBe('ended');
         });
 
         it('settle: a job that is worth less than its claim is left at once, and says when its balance comes back', async () => {
