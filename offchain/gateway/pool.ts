@@ -403,11 +403,24 @@ export class JobPool {
         const key = keyOf(question.payer);
         const isNeeded = () => queue.coming === 0 || queue.pending > free + queue.coming;
         const isOwn = () => (queue.pendingOf.get(key) ?? 0) > (queue.comingFor.get(key) ?? 0);
+        const workers = new Set([...excluded.workers, ...this.vainWorkers(question, excluded)]);
         while (isNeeded() && isOwn()) {
-            if (!this.openAnother(model, queue, excluded.workers, question)) {
+            if (!this.openAnother(model, queue, workers, question)) {
                 return;
             }
         }
+    }
+
+    // Another job at these would not take the question either: they have a new one that it cannot use, they refuse such
+    // questions, or it is too dear there for any job. Each question would have up to `job.maxOpen` opened.
+    private vainWorkers(question: Question, excluded: Excluded): string[] {
+        const fresh = freshOf(this.context.config.job.deposit);
+        const isNew = ({ ledger, running, terms }: GatewayJob) => ledger.total === 0n && running < terms.maxParallel;
+        const isVain = (job: GatewayJob) =>
+            isNew(job) || !this.isWilling(job, question) || minCost(job.terms.rates, question, job.tokenizer) > fresh;
+        return this.usable(question.modelRequest.body.model, excluded)
+            .filter(isVain)
+            .map(({ stored }) => stored.worker);
     }
 
     // False if no other job may be opened now. `asker`: the key whose question needs it, also if it counts for another.

@@ -667,6 +667,28 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack:
+            'A cheap node refuses long prompts. While the job of the node that takes them is full, one such prompt has ' +
+            'job.maxOpen jobs opened at the cheap node, one after the other, and gets none of them.',
+        stoppedBy:
+            'A question has no job opened beside a full one at a node that has a new job which it cannot use, that ' +
+            'refuses such questions, or where it is too dear for any job.',
+        file: 'tests/offchain/gateway/parallel.spec.ts',
+        test: 'Many questions at once a job that is full gets another beside it at no node that has a free place and refuses such questions',
+        removed: 'offchain/gateway/pool: `vainWorkers`',
+    },
+    {
+        source: 'review',
+        attack:
+            'A node that is to end a job claims all that it is owed by Claim instead of ClaimLast. The rest of the ' +
+            'deposit stays in the job until its end, up to seven days.',
+        stoppedBy: 'A job that was paid and has not ended within 15 minutes is left, and refunded after the notice.',
+        file: 'tests/offchain/gateway/jobs.spec.ts',
+        test: 'Jobs ending settle: a worker that is paid all and does not end the account is left, and not waited for until the end',
+        removed: 'offchain/gateway/closing: `settled` in `leaveOverdue`',
+    },
+    {
+        source: 'review',
         attack: 'A node breaks off each answer after a word, bills it when it is asked for the ending, and gets the next query at once.',
         stoppedBy: 'A node that broke off comes last for a while, also when it has given the ending.',
         file: 'tests/offchain/gateway/silence.spec.ts',

@@ -5,6 +5,7 @@ import { ChainError } from '../../../offchain/chain';
 import { ModelUsage } from '../../../offchain/gateway/forecast';
 import { useMarket } from '../../support/market';
 import { ask, Bench, BenchOptions, FakeWorker, newGate, SandboxChain, startBench, until } from './support';
+import { RATES } from './support/worker';
 
 describe('Many questions at once', () => {
     const market = useMarket();
@@ -86,6 +87,33 @@ describe('Many questions at once', () => {
         expect((await bench.post({ ...ask, tools })).status).toBe(200);
 
         expect(jobs().map(({ running: count }) => count)).toEqual([0, 2, 0]);
+        go();
+        expect(statuses(await Promise.all(running))).toEqual([200]);
+    });
+
+    it('a job that is full gets another beside it at no node that has a free place and refuses such questions', async () => {
+        const job = { deposit: '1000000000', step: '40000', maxParallel: 2 };
+        await start({ workers: 2, config: { shutdownSeconds: 0.2, job } });
+        bench.workers.forEach((worker, i) => {
+            const node = new Address(0, Buffer.alloc(32, 9 + i)).toRawString();
+            const rates = i === 0 ? { prompt: 1n, cached: 1n, completion: 1n, reasoning: 1n } : RATES;
+            worker.info = (info) => ({ ...info, node, offers: [{ ...info.offers[0], rates }] });
+        });
+        const [refusing, able] = bench.workers;
+        const at = ({ url }: FakeWorker) => ({ provider: { only: [url] } });
+        expect(
+            statuses([await bench.post({ ...ask, ...at(refusing) }), await bench.post({ ...ask, ...at(able) })]),
+        ).toEqual([200]);
+        refusing.scripts.push({ decline: Reason.ContextExceeded });
+        expect((await bench.post({ ...ask, provider: { order: [refusing.url, able.url] } })).status).toBe(200);
+        const { gate, go } = newGate();
+        able.scripts.push(...[1, 2].map(() => ({ frames: ['one'], wait: () => gate })));
+        const running = [1, 2].map(() => bench.post(ask));
+        await until(() => jobs()[1].running === 2, 30_000);
+
+        const status = (await bench.post(ask)).status;
+
+        expect([status, ...jobs().map(({ stored }) => stored.worker)]).toEqual([200, refusing.url, able.url, able.url]);
         go();
         expect(statuses(await Promise.all(running))).toEqual([200]);
     });
