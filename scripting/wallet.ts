@@ -8,7 +8,10 @@ import { keyPairFromSeed } from '@ton/crypto';
 import type { NetworkProvider } from '@ton/blueprint';
 import { WalletContractV4, WalletContractV5R1 } from '@ton/ton';
 import type { Chain, ChainAccount } from '../offchain/chain/chain';
+import { nextNumber } from '../offchain/chain/number';
 import { deliver, type Order, type OrderOutcome, outcomeOf, seqnoAt, V5_SEQNO_BIT } from '../offchain/chain/order';
+import { agreedTime } from '../offchain/chain/time';
+import { unixSeconds } from '../offchain/process/clock';
 import { ScriptError } from './scriptError';
 
 /** One message that a wallet sends. */
@@ -133,9 +136,16 @@ class WordsWallet implements Wallet {
 
     async send(messages: readonly Outgoing[], signed?: (order: Order) => void): Promise<void> {
         const { state, at } = await this.chain.account(this.address);
-        const seqno = state === 'active' ? await this.opened.getSeqno() : 0;
-        // The chain's time, because the machine's differs on a local network whose time was moved.
-        const validUntil = Math.max(at, 0) + VALID_FOR;
+        const { seqno } = await nextNumber(
+            this.chain,
+            { address: this.address, bit: this.seqnoBit },
+            async () => (state === 'active' ? this.opened.getSeqno() : 0),
+            this.options.patience.every,
+        );
+        // The chain's time, because the machine's differs on a local network whose time was moved. One endpoint that
+        // named a later one could keep the order for as long, and the next script waiting.
+        const from = await agreedTime(this.chain, this.address, { at, now: unixSeconds() });
+        const validUntil = from + VALID_FOR;
         const body = this.contract.createTransfer({
             seqno,
             secretKey: this.options.secretKey,
@@ -143,7 +153,7 @@ class WordsWallet implements Wallet {
             timeout: validUntil,
             messages: messages.map(({ init, bounce = true, ...message }) => internal({ ...message, init, bounce })),
         });
-        const order = { wallet: this.address, seqno, hash: body.hash().toString('hex'), from: at, validUntil };
+        const order = { wallet: this.address, seqno, hash: body.hash().toString('hex'), from, validUntil };
         signed?.(order);
         const { init } = this.contract;
         await deliver(
@@ -160,8 +170,11 @@ class WordsWallet implements Wallet {
 
     /** By the data of this wallet, which most endpoints show: of its getter the first one tells alone. */
     private async seqnoIn(account: ChainAccount): Promise<number> {
-        const bit = this.options.limit === V5_MESSAGES ? V5_SEQNO_BIT : V4_SEQNO_BIT;
-        return seqnoAt(bit, account) ?? this.opened.getSeqno();
+        return seqnoAt(this.seqnoBit, account) ?? this.opened.getSeqno();
+    }
+
+    private get seqnoBit(): number {
+        return this.options.limit === V5_MESSAGES ? V5_SEQNO_BIT : V4_SEQNO_BIT;
     }
 }
 

@@ -11,12 +11,11 @@ import {
     storeMessageRelaxed,
 } from '@ton/core';
 import { WalletContractV5R1 } from '@ton/ton';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { unixSeconds } from '../process/clock';
 import type { Urgency } from './budget';
 import { Chain, type ChainAccount } from './chain';
 import { ChainError } from './errors';
-import { majorityAnswers } from './majority';
+import { nextNumber } from './number';
 import { deliver, type Order, type OrderOutcome, outcomeOf, OutcomeUnknown, seqnoAt, V5_SEQNO_BIT } from './order';
 import { agreedTime } from './time';
 
@@ -32,8 +31,6 @@ export interface Transfer {
 export const MAX_TRANSFERS = 255;
 
 const VALID_SECONDS = 120;
-const NUMBER_MS = 5000; // that others have after the first to name the number of an order: some take one call a second
-const BEHIND_POLLS = 5; // in which others that are behind come to know the last order
 
 export class HotWallet {
     private readonly contract: WalletContractV5R1;
@@ -118,7 +115,13 @@ export class HotWallet {
             return;
         }
         const account = await this.chain.account(this.address);
-        const seqno = await this.nextSeqno(account);
+        const { seqno, isDisputed } = await nextNumber(
+            this.api,
+            { address: this.address, bit: V5_SEQNO_BIT },
+            async () => (account.state === 'active' ? this.seqno() : 0),
+            this.pollMs,
+        );
+        this.isNumberDisputed = isDisputed;
         const from = await agreedTime(this.api, this.address, { at: account.at, now: unixSeconds() });
         const validUntil = from + VALID_SECONDS;
         const body = await this.contract.createTransfer({
@@ -164,40 +167,6 @@ export class HotWallet {
             throw new ChainError(text);
         }
         return outcome === 'executed';
-    }
-
-    /**
-     * The number of the next order, as most endpoints show it: one that names another, and then shows the order as
-     * executed, would have none ever arrive. As the first one shows it if they do not agree, or too few answer.
-     */
-    private async nextSeqno(account: ChainAccount): Promise<number> {
-        const { others = [] } = this.api;
-        for (let polls = 1; ; polls++) {
-            const first = account.state === 'active' ? await this.seqno() : 0;
-            if (others.length === 0) {
-                return first;
-            }
-            const numbers = new Set([first]);
-            const ask = async (one: (typeof others)[number]) => {
-                const wallet = await (one.as?.('urgent') ?? one).account(this.address);
-                const number = wallet.state === 'active' ? seqnoAt(V5_SEQNO_BIT, wallet) : 0;
-                if (number === undefined) {
-                    throw new ChainError('The endpoint shows no wallet');
-                }
-                numbers.add(number);
-                return number;
-            };
-            const isAlike = (a: number, b: number) => a === b;
-            const majority = await majorityAnswers(others.map(ask), { all: others.length, isAlike, ms: NUMBER_MS });
-            const agreed = majority?.[0];
-            // One that is behind comes to know the last order: the next one by that one would have a used number.
-            const mayAgree = agreed === undefined ? numbers.size > 1 : agreed < first;
-            if (!mayAgree || polls === BEHIND_POLLS) {
-                this.isNumberDisputed = agreed === undefined && mayAgree;
-                return agreed ?? first;
-            }
-            await sleep(this.pollMs);
-        }
     }
 
     /** By the data of this wallet, which most endpoints show: of its getter the first one tells alone. */

@@ -117,6 +117,14 @@ export const scriptsAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'The first of three endpoints of a script tells of another year, and of a later number of its wallet than it has. It keeps the order, which is valid for a year: each script waits for it, and once the wallet has that number, it is executed beside the one that was sent in its place.',
+        stoppedBy: 'An order of a script, too, has the number and the time that most endpoints tell.',
+        file: 'tests/deploy/outcome.spec.ts',
+        test: 'A script whose first endpoint of three tells of another number and of another year signs no order of a wallet v5r1 that is kept for then',
+        removed: 'scripting/wallet: `nextNumber` and `agreedTime`',
+    },
+    {
+        source: 'review',
         attack: 'Two endpoints, and there is no other, refuse each call as one too many after a second: a call goes from one to the other for ever.',
         stoppedBy: 'A call that is refused so waits as long as for its first turn, and is then given up.',
         file: 'tests/offchain/chain/unusable.spec.ts',

@@ -1920,7 +1920,7 @@ export const workerAttacks: Attack[] = [
             'An order has the number that most endpoints name. While they do not agree, the next order goes by another one.',
         file: 'tests/offchain/chain/wallet.spec.ts',
         test: 'A wallet whose first endpoint lies about everything, because it has a chain of its own with one order more, sends the second order at the latest on the chain of two others',
-        removed: 'offchain/chain/wallet: the number that most endpoints name (`nextSeqno`)',
+        removed: 'offchain/chain/wallet: the number that most endpoints name (`nextNumber`)',
     },
     {
         source: 'review',
@@ -1936,7 +1936,7 @@ export const workerAttacks: Attack[] = [
         stoppedBy: 'They are asked again while they differ, up to five times, before their number counts as disputed.',
         file: 'tests/offchain/chain/wallet.spec.ts',
         test: 'A wallet whose first endpoint lies waits for another endpoint that comes to know each order some readings later',
-        removed: 'offchain/chain/wallet: `mayAgree` where there is no majority',
+        removed: 'offchain/chain/number: `mayAgree` where there is no majority',
     },
     {
         source: 'review',

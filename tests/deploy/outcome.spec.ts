@@ -5,6 +5,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { dirname, join } from 'node:path';
 import { json } from 'node:stream/consumers';
 import { type Order, TonHttpChain } from '../../offchain/chain';
+import { ChainApi } from '../../offchain/chain/api';
 import { openWallet } from '../../scripting/wallet';
 import { run as fundWallet } from '../../scripts/fundWallet';
 import { run as refundJob } from '../../scripts/refundJob';
@@ -149,34 +150,72 @@ describe('A script whose endpoint fails', () => {
     });
 });
 
-describe('A script whose first endpoint of three names the number of its wallet as unused', () => {
+describe('A script whose first endpoint of three', () => {
     const stages: { close(): unknown }[] = [];
 
     afterEach(async () => {
+        jest.restoreAllMocks();
         for (const one of stages.splice(0)) await one.close();
     });
 
-    it.each(['v5r1', 'v4'] as const)('still knows that an order of a wallet %s was executed', async (version) => {
+    /** A wallet whose first endpoint changes what the network answers. */
+    async function walletBehind(
+        version: 'v4' | 'v5r1',
+        lie: (method: string, result: Record<string, unknown>) => Record<string, unknown>,
+    ) {
         const stage = await ScriptStage.open({ version });
-        let isLying = false;
         const liar = await serverOf(async (request, response) => {
             const call = (await json(request)) as { method: string };
-            const result = { exit_code: 0, gas_used: 0, stack: [['num', '0x0']] };
-            const isLie = isLying && call.method === 'runGetMethod';
-            response.end(JSON.stringify(isLie ? { ok: true, result } : await answerOf(stage.network.url, call)));
+            const answer = await answerOf<Record<string, unknown>>(stage.network.url, call);
+            response.end(JSON.stringify({ ...answer, result: answer.result && lie(call.method, answer.result) }));
         });
         stages.push(liar, stage);
         const endpoint = [liar.url, stage.network.url, stage.network.url];
         const chain = new TonHttpChain({ network: -3, endpoint });
         const provider = await providerOf(stage.network.url, stage.wallet);
         const wallet = (await openWallet(provider, chain, { every: 50, within: 60_000 }))!;
-        let order!: Order;
-        const messages = [{ to, value: toNano('1'), body: Cell.EMPTY, bounce: false }];
-        await wallet.send(messages, (signed) => void (order = signed));
+        const pay = async (): Promise<Order> => {
+            let order!: Order;
+            const messages = [{ to, value: toNano('1'), body: Cell.EMPTY, bounce: false }];
+            await wallet.send(messages, (signed) => void (order = signed));
+            return order;
+        };
+        return { network: stage.network, wallet, pay };
+    }
 
-        isLying = true;
-        stage.network.advance(300);
-        expect(await wallet.outcome!(order)).toBe('executed');
+    const numbered = (method: string, result: Record<string, unknown>, number: string) =>
+        method === 'runGetMethod' ? { ...result, exit_code: 0, stack: [['num', number]] } : result;
+
+    describe('names the number of its wallet as unused', () => {
+        it.each(['v5r1', 'v4'] as const)('still knows that an order of a wallet %s was executed', async (version) => {
+            let isLying = false;
+            const lie = (method: string, result: Record<string, unknown>) =>
+                isLying ? numbered(method, result, '0x0') : result;
+            const { network, wallet, pay } = await walletBehind(version, lie);
+            const order = await pay();
+
+            isLying = true;
+            network.advance(300);
+            expect(await wallet.outcome!(order)).toBe('executed');
+        });
+    });
+
+    describe('tells of another number and of another year', () => {
+        it.each(['v5r1', 'v4'] as const)('signs no order of a wallet %s that is kept for then', async (version) => {
+            jest.spyOn(ChainApi.prototype, 'takeSpare').mockReturnValue([]); // as of endpoints without a key
+            const { network, pay } = await walletBehind(version, (method, result) =>
+                method === 'getAddressInformation'
+                    ? { ...result, sync_utime: Number(result.sync_utime) + 31_536_000 }
+                    : numbered(method, result, '0x9'),
+            );
+            const { seqno: first } = await pay();
+
+            const { seqno, validUntil } = await pay();
+
+            expect(seqno).toBe(first + 1);
+            expect(validUntil).toBeLessThan(network.now() + 200);
+            expect((await network.blockchain.getContract(to)).balance).toBe(toNano('2'));
+        });
     });
 });
 
