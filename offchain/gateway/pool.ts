@@ -415,7 +415,7 @@ export class JobPool {
     // questions, or it is too dear there for any job. Each question would have up to `job.maxOpen` opened.
     private vainWorkers(question: Question, excluded: Excluded): string[] {
         const fresh = freshOf(this.context.config.job.deposit);
-        const isNew = ({ ledger, running, terms }: GatewayJob) => ledger.total === 0n && running < terms.maxParallel;
+        const isNew = ({ ledger, running }: GatewayJob) => ledger.total === 0n && running === 0;
         const isVain = (job: GatewayJob) =>
             isNew(job) || !this.isWilling(job, question) || minCost(job.terms.rates, question, job.tokenizer) > fresh;
         return this.usable(question.modelRequest.body.model, excluded)
