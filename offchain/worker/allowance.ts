@@ -103,6 +103,8 @@ export interface JobAllowances {
     readonly ownNotes: { bytes: number }; // see JobNotes
     /** nanoTON of vouchers that came while the channel could pay them; undefined before the job was in memory. */
     readonly settled: { amount: bigint | undefined };
+    /** Until when (of performance.now()) its queries come after others, for one has let its place stand idle. */
+    readonly last: { until: number };
     readonly unpaid: Allowance; // of declines, and fails of queries that never ran
     readonly fails: Allowance; // of other queries that ran; a paid answer to one earns one
     readonly specialFails: Allowance; // of queries that may bring special tokens, and ran; a paid answer to one earns one
@@ -119,6 +121,7 @@ export class Allowances {
         const allowances = this.jobs.get(name) ?? {
             ownNotes: { bytes: 0 },
             settled: { amount: undefined },
+            last: { until: -Infinity },
             unpaid: new Allowance(),
             fails: new Allowance(),
             specialFails: new Allowance(),

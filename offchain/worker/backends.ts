@@ -76,10 +76,11 @@ export class Backends {
 
     /**
      * A seat for one query of a client, or the reason why there is none: the model's backends are out, or as many
-     * queries wait as may. Half of the queue is open to any one client, those that wait for its money among them.
+     * queries wait as may. Half of the queue is open to any one client, those that wait for its money among them, and
+     * half to all jobs that come last.
      */
-    reserve(model: string, client: string): Seat | Reason {
-        const seat = new Seat(this, model, client);
+    reserve(model: string, client: string, job: SeatedJob = ANY_JOB): Seat | Reason {
+        const seat = new Seat(this, model, client, job);
         const objection = this.objectionToSeat(seat);
         if (objection !== undefined) {
             return objection;
@@ -89,8 +90,8 @@ export class Backends {
     }
 
     /** Why {@link reserve} has no seat now; undefined if it has one. */
-    objectionTo(model: string, client: string): Reason | undefined {
-        return this.objectionToSeat(new Seat(this, model, client));
+    objectionTo(model: string, client: string, job: SeatedJob = ANY_JOB): Reason | undefined {
+        return this.objectionToSeat(new Seat(this, model, client, job));
     }
 
     private objectionToSeat(seat: Seat): Reason | undefined {
@@ -212,10 +213,11 @@ export class Backends {
     /** Gives free room to the seats whose turn it is, and ends the waiting of those that no backend serves. */
     private dispatch(): void {
         for (;;) {
-            const seat = this.turns.take(
-                (one) => this.roomFor(one) !== undefined,
-                ({ model, client }) => this.seatsOf(model, client).filter(({ server }) => server !== undefined).length,
-            );
+            const fits = (one: Seat) => this.roomFor(one) !== undefined;
+            const running = ({ model, client }: Seat) =>
+                this.seatsOf(model, client).filter(({ server }) => server !== undefined).length;
+            const seat =
+                this.turns.take((one) => !one.job.isLast && fits(one), running) ?? this.turns.take(fits, running);
             if (seat === undefined) {
                 break;
             }
@@ -246,11 +248,12 @@ export class Backends {
 
     /** True if the queue has room for a seat that is not in it yet. */
     private hasPlaceFor(seat: Seat): boolean {
-        const { model, client } = seat;
+        const { model, client, job } = seat;
         const { max } = this.settings.queue;
         const free = this.free(model);
         const own = this.seatsOf(model, client).filter((one) => one !== seat && one.server === undefined);
-        return this.waiting(model).length < free + max && own.length < free + Math.ceil(max / 2);
+        const open = job.isLast ? Math.floor(max / 2) : max;
+        return this.waiting(model).length < free + open && own.length < free + Math.ceil(max / 2);
     }
 
     private free(model: string): number {
@@ -286,6 +289,13 @@ export class Backends {
     }
 }
 
+/** The job of a seat. */
+export interface SeatedJob {
+    readonly isLast: boolean; // it comes after others now
+}
+
+const ANY_JOB: SeatedJob = { isLast: false };
+
 /** The seat of one accepted query: it counts among those that wait, until it runs. */
 export class Seat {
     /** Set while it waits for its turn. */
@@ -300,6 +310,7 @@ export class Seat {
         private readonly backends: Backends,
         readonly model: string,
         readonly client: string,
+        readonly job: SeatedJob,
     ) {}
 
     get isInQueue(): boolean {

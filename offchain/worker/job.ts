@@ -21,6 +21,8 @@ import { ServedChannel } from './servedChannel';
 import { Refused } from './refusal';
 import { JobSession } from './sessions';
 
+const LAST_MS = 3_600_000; // for which a job comes last: a new one costs fees, so hardly anyone opens one for each answer
+
 /** A query that runs, as its job knows it. */
 export interface ActiveQuery extends RunningCost {
     readonly started: boolean; // the model runs; until then there is nothing that could stay unpaid
@@ -62,6 +64,7 @@ export class WorkerJob extends JobEntry {
     private readonly clients: Clients;
     private readonly waiting = new Set<() => void>();
     private readonly settled: JobAllowances['settled'];
+    private readonly last: JobAllowances['last'];
 
     constructor(
         context: WorkerContext,
@@ -75,9 +78,9 @@ export class WorkerJob extends JobEntry {
         this.session = new JobSession(context, this);
         this.clients = clients;
         this.client = clients.of(terms.escrow);
-        const { ownNotes, unpaid, fails, settled } = clients.allowances.of(record.job);
+        const { ownNotes, unpaid, fails, settled, last } = clients.allowances.of(record.job);
         this.notes = new JobNotes(this.client.notes, ownNotes);
-        [this.unpaid, this.fails, this.settled] = [unpaid, fails, settled];
+        [this.unpaid, this.fails, this.settled, this.last] = [unpaid, fails, settled, last];
         settled.amount ??= this.promised;
         this.noteCredit();
     }
@@ -128,6 +131,19 @@ export class WorkerJob extends JobEntry {
     get sharer(): string {
         const isStranger = [this.client, this.special?.client].some((client) => client?.isStranger(this.id));
         return (isStranger ? this.id : this.terms.escrow).toString('hex');
+    }
+
+    /**
+     * True for a while after a query has let its place at a backend stand idle, which costs a client nothing: then the
+     * queries of others come first. That is all, for a client may be slow without any ill will.
+     */
+    get isLast(): boolean {
+        return performance.now() < this.last.until;
+    }
+
+    /** A query has waited long for its client while it had a place at a backend. */
+    noteIdlePlace(): void {
+        this.last.until = performance.now() + LAST_MS;
     }
 
     get state(): JobStage {

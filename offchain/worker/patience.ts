@@ -3,9 +3,13 @@
  * time, and for as long as it did not wait. Without an end in all, a client that pays for one frame now and then would
  * hold its place at the backend until the deadline.
  */
+const LONG_PART = 6; // of the fixed time: five seconds, which hardly a client needs to pay or to read
+
 export class ClientPatience {
     private start: number | undefined; // of the first wait
     private waited = 0; // milliseconds
+    /** True once it has waited for much longer than it did not: its place stood idle. */
+    isLong = false;
 
     /** `ms`: the fixed time, which is also the longest for one wait. */
     constructor(private readonly ms: number) {}
@@ -19,5 +23,6 @@ export class ClientPatience {
         await act;
         clearTimeout(timer);
         this.waited += performance.now() - from;
+        this.isLong ||= this.waited - worked > this.ms / LONG_PART;
     }
 }

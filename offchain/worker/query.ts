@@ -392,6 +392,9 @@ export class RunningQuery implements ActiveQuery {
             this.stop(Finish.CutByClient, Reason.Unfunded),
         );
         this.waits = false;
+        if (this.patience.isLong) {
+            this.job.noteIdlePlace();
+        }
     }
 
     /** Stores what was sent. If the store does not take it, the query ends, and its result brings the bytes along. */

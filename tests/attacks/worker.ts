@@ -1995,4 +1995,13 @@ export const workerAttacks: Attack[] = [
         test: 'One answer of an API of the chain of three that shows no node deletes no answer that is evidence, as others say that take one call a second',
         removed: 'worker: how long endpoints have to tell the window for evidence (Cases.pruneBefore)',
     },
+    {
+        source: 'review',
+        attack: 'Two clients of ordinary escrows have jobs that owe nearly a step. Each query of these gets a place at a backend, where no word of it may leave before a voucher, and ends with a fail after half a minute, for nothing. They hold all places, and fill the queue with as many more, so that the worker declines all others.',
+        stoppedBy:
+            'Jobs that let a place stand idle for much longer than the model worked come after others for an hour, and half of the queue is kept for others.',
+        file: 'tests/offchain/worker/waits.spec.ts',
+        test: 'queries of jobs that let a place at a backend stand idle come after those of others, and leave them half of the queue',
+        removed: 'worker: jobs that come last (WorkerJob.noteIdlePlace)',
+    },
 ];

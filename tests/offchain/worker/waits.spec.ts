@@ -1,4 +1,6 @@
 /** What queries that wait for a voucher of their job take from other clients. */
+import { Reason } from '@cocoon-market/wrappers';
+import { type ChatMessage, type ModelRequest, textOf } from '../../../offchain/link';
 import type { Step } from '../support/backend';
 import { TestClient } from '../support/client';
 import { until } from '../support/until';
@@ -52,4 +54,36 @@ it('queries that wait for a voucher of their job leave the queue to others, alth
 
     await Promise.all([first.pay(), second.pay()]);
     expect((await Promise.all(waiting)).map(({ text }) => text)).toEqual(['words', 'words', 'words']);
+});
+
+it('queries of jobs that let a place at a backend stand idle come after those of others, and leave them half of the queue', async () => {
+    fixture = await startFixture({
+        ...{ limits: { startSteps: 1 }, creditSeconds: 1, queue: { max: 2, seconds: 30 } },
+        backends: [{ kind: 'openai', url: 'http://127.0.0.1:1/v1', maxParallel: 1 }],
+    });
+    const { backend, chain, worker } = fixture;
+    backend.bound = 10;
+    backend.script = () => words(196);
+    const [first, second] = [await jobThatOwes(), await jobThatOwes()];
+    const [runner, guest] = [await TestClient.withJob(worker.url, chain), await TestClient.withJob(worker.url, chain)];
+    const ask = (client: TestClient, number: number, word = 'a') =>
+        client.ask(number, word, { ceiling: STEP, pays: word !== 'stall' });
+    // The model runs, and no word of it may leave before a voucher.
+    expect((await ask(first, 2, 'stall')).fail!.reason).toBe(Reason.Unfunded);
+    expect((await ask(second, 2, 'stall')).fail!.reason).toBe(Reason.Unfunded);
+    await Promise.all([first.pay(), second.pay()]);
+    const wordOf = (request: ModelRequest) => textOf((request.body as { messages: ChatMessage[] }).messages[0].content);
+    backend.script = (request) => [...(wordOf(request) === 'runs' ? [{ type: 'pause' } as const] : []), ...words(1)];
+    const running = ask(runner, 1, 'runs');
+    await backend.atPause();
+
+    const last = ask(first, 3, 'last');
+    await until(async () => (await first.state()).highest === 3);
+    expect((await ask(second, 3)).decline!.reason).toBe(Reason.TooBusy);
+    const waiting = ask(guest, 1, 'guest');
+    await until(async () => (await guest.state()).highest === 1);
+    backend.go();
+
+    expect((await Promise.all([running, waiting, last])).map(({ text }) => text)).toEqual(['words', 'words', 'words']);
+    expect(backend.requests.map(wordOf).slice(-3)).toEqual(['runs', 'guest', 'last']);
 });
