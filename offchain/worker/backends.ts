@@ -76,8 +76,7 @@ export class Backends {
 
     /**
      * A seat for one query of a client, or the reason why there is none: the model's backends are out, or as many
-     * queries wait as may. Half of the queue is open to any one client, those that wait for its money among them, and
-     * half to all jobs that come last.
+     * queries wait as may. Half of the queue is open to any one client, and half to all jobs that come last.
      */
     reserve(model: string, client: string, job: SeatedJob = ANY_JOB): Seat | Reason {
         const seat = new Seat(this, model, client, job);
@@ -251,7 +250,8 @@ export class Backends {
         const { model, client, job } = seat;
         const { max } = this.settings.queue;
         const free = this.free(model);
-        const own = this.seatsOf(model, client).filter((one) => one !== seat && one.server === undefined);
+        // Not those that wait for money: anyone can deploy a channel that names the escrow of another, and pay nothing.
+        const own = this.seatsOf(model, client).filter((one) => one !== seat && one.isInQueue);
         const open = job.isLast ? Math.floor(max / 2) : max;
         return this.waiting(model).length < free + open && own.length < free + Math.ceil(max / 2);
     }

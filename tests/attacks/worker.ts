@@ -1601,6 +1601,14 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'A stranger deploys channels that name the escrow of a client with credit, leaves nearly a step of each unpaid, and has more queries in them: they wait for vouchers and are counted as those of the client, of which none finds a place in the queue, though nothing runs.',
+        stoppedBy: 'A query that waits for money takes no place of the client whose escrow its job names, either.',
+        file: 'tests/offchain/worker/waits.spec.ts',
+        test: "queries of a stranger's channel that wait for its voucher take no place of the client whose escrow it names",
+        removed: 'worker: which queries count against the half of the queue of a client (Backends.hasPlaceFor)',
+    },
+    {
+        source: 'review',
         attack: "A stranger sends money to the channel of a client before or after its escrow deploys it, so that it looks like a stranger's and loses its credit.",
         stoppedBy: 'One message of the escrow, wherever it stands in the history, makes a channel its own.',
         file: 'tests/offchain/worker/origins.spec.ts',

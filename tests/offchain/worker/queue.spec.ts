@@ -152,13 +152,14 @@ describe('the queue at the backends', () => {
         await Promise.all([first, ...rest]);
     });
 
-    it('has no more queries of one client wait for its money than in the queue', async () => {
+    it('has as many places for a client whatever queries of its name wait for money', async () => {
         make([1], { queue: { max: 4, seconds: 30 } });
         for (let i = 0; i < 3; i++) {
-            place('evil').yield();
+            place('a').yield();
         }
-        expect(place('evil')).toBe(Reason.TooBusy);
-        expect(typeof place('a')).toBe('object');
+        const own = [place('a'), place('a'), place('a')]; // one to run and two to wait
+        expect(own.every((one) => typeof one === 'object')).toBe(true);
+        expect(place('a')).toBe(Reason.TooBusy);
     });
 
     it('runs no more than a backend takes, nor than a model takes over all backends', async () => {

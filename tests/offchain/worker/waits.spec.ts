@@ -4,7 +4,7 @@ import { type ChatMessage, type ModelRequest, textOf } from '../../../offchain/l
 import type { Step } from '../support/backend';
 import { TestClient } from '../support/client';
 import { until } from '../support/until';
-import { type Fixture, startFixture, TOKEN } from '../support/worker';
+import { account, type Fixture, startFixture, TOKEN } from '../support/worker';
 
 const STEP = 1000n * TOKEN;
 
@@ -86,4 +86,32 @@ it('queries of jobs that let a place at a backend stand idle come after those of
 
     expect((await Promise.all([running, waiting, last])).map(({ text }) => text)).toEqual(['words', 'words', 'words']);
     expect(backend.requests.map(wordOf).slice(-3)).toEqual(['runs', 'guest', 'last']);
+});
+
+it("queries of a stranger's channel that wait for its voucher take no place of the client whose escrow it names", async () => {
+    fixture = await startFixture({
+        ...{ limits: { startSteps: 1 }, creditSeconds: 30, queue: { max: 2, seconds: 30 } },
+        backends: [{ kind: 'openai', url: 'http://127.0.0.1:1/v1', maxParallel: 1 }],
+    });
+    const { backend, chain, worker } = fixture;
+    backend.script = () => words(190);
+    const stranger = await jobThatOwes();
+    chain.setSenders(stranger.channel, [{ account: account(0x77) }]);
+    const client = new TestClient(worker.url, chain);
+    client.jobNumber = 12;
+    await client.draft({ step: STEP, escrow: stranger.terms.escrow });
+    await client.open();
+    await client.register();
+    backend.script = () => words(1);
+    // Each may cost the half of a step. They are so many as one client may have at once: one that runs, and one more.
+    backend.bound = 500;
+    const ask = (one: TestClient, number: number) => one.ask(number, 'a', { ceiling: STEP });
+    const waiting = [ask(stranger, 2), ask(stranger, 3)];
+    await until(async () => (await stranger.state()).highest === 3);
+
+    const { text, decline } = await ask(client, 1);
+    expect({ text, decline }).toEqual({ text: 'words', decline: undefined });
+
+    await stranger.pay();
+    expect((await Promise.all(waiting)).map(({ result }) => result !== undefined)).toEqual([true, true]);
 });
