@@ -1,10 +1,10 @@
 import { Address, beginCell, Builder, toNano } from '@ton/core';
 import { internal } from '@ton/sandbox';
 
-import { opcodes } from '@cocoon-market/wrappers';
+import { opcodes, parseMessage } from '@cocoon-market/wrappers';
 import { nodeStates } from '../../wrappers/Node';
-import { caseMarket, report } from '../support/cases';
-import { expectSolvent, NodeMarket, nodeMarket, RATE } from '../support/stake';
+import { caseMarket, NodeJob, report } from '../support/cases';
+import { expectSolvent, NodeMarket, nodeMarket, RATE, registerNode } from '../support/stake';
 
 const VALUE = toNano('0.5');
 
@@ -72,6 +72,22 @@ describe('Bounces', () => {
         expect(await provider.getStanding()).toMatchObject({ cases: 0n, frozen: 0n });
         expect(result.transactions).toHaveTransaction({ from: node.address, to: provider.address, success: true });
         expect(result.transactions).toHaveTransaction({ from: provider.address, to: insurance.address, success: true });
+        await expectSolvent(market);
+    });
+
+    it('of an OpenCase, as it was sent, free the share of its node and not of another', async () => {
+        const market = await caseMarket();
+        const { provider } = market;
+        const { node } = await registerNode(market);
+        const job = new NodeJob({ ...market, node }, Buffer.alloc(32, 6), market.victim.address);
+        const sent = await report(market, 'demand', job.report.demand(job.accept()), { node });
+        const opened = sent.transactions.find(({ inMessage }) => parseMessage(inMessage!.body)?.name === 'OpenCase')!;
+        const body = beginCell().storeBits(opened.inMessage!.body.bits.substring(0, 256));
+
+        const result = await bounceBack(market, (await job.dispute('A3')).address, provider.address, body);
+
+        expect(result.transactions).toHaveTransaction({ from: provider.address, to: node.address, success: true });
+        expect(await provider.getStanding()).toMatchObject({ cases: 0n, frozen: 0n });
         await expectSolvent(market);
     });
 
