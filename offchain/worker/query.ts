@@ -298,6 +298,7 @@ export class RunningQuery implements ActiveQuery {
     }
 
     private async take(event: BackendEvent): Promise<AnswerEnd | undefined> {
+        this.patience.begin();
         switch (event.type) {
             case 'prompt': {
                 const cached = Math.min(event.cached, this.query.promptBound);

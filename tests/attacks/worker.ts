@@ -2012,4 +2012,12 @@ export const workerAttacks: Attack[] = [
         test: 'queries of jobs that let a place at a backend stand idle come after those of others, and leave them half of the queue',
         removed: 'worker: jobs that come last (WorkerJob.noteIdlePlace)',
     },
+    {
+        source: 'review',
+        attack: 'The connection of an honest client stalls for eight seconds, once, after its model has worked for minutes: its job comes after all others for an hour.',
+        stoppedBy: 'The work of the model counts from the first of its answer, and not only from the first wait.',
+        file: 'tests/offchain/worker/waits.spec.ts',
+        test: 'a job does not come after others once an answer that took its model long has waited a little for its client',
+        removed: 'worker: the work of a model before its query waits (ClientPatience.begin)',
+    },
 ];

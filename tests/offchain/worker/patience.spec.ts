@@ -32,8 +32,10 @@ it('a place stood idle once a query has waited much longer for its client than t
             Promise.resolve().then(() => (now += ms)),
             () => undefined,
         );
+    patience.begin();
+    now += 6000; // the model works
     await wait(4000);
-    now += 10_000; // the model works
+    now += 4000;
     await wait(11_000);
     expect(patience.isLong).toBe(false);
     await wait(1);

@@ -1,5 +1,6 @@
 /** What queries that wait for a voucher of their job take from other clients. */
 import { Reason } from '@cocoon-market/wrappers';
+import { ClientPatience } from '../../../offchain/worker/patience';
 import { type ChatMessage, type ModelRequest, textOf } from '../../../offchain/link';
 import type { Step } from '../support/backend';
 import { TestClient } from '../support/client';
@@ -10,7 +11,10 @@ const STEP = 1000n * TOKEN;
 
 let fixture: Fixture;
 
-afterEach(() => fixture.stop());
+afterEach(async () => {
+    jest.restoreAllMocks();
+    await fixture.stop();
+});
 
 /** An answer of so many words; as many tokens as bytes, because a worker bills no more. */
 const words = (count: number): Step[] => [
@@ -86,6 +90,46 @@ it('queries of jobs that let a place at a backend stand idle come after those of
 
     expect((await Promise.all([running, waiting, last])).map(({ text }) => text)).toEqual(['words', 'words', 'words']);
     expect(backend.requests.map(wordOf).slice(-3)).toEqual(['runs', 'guest', 'last']);
+});
+
+it('a job does not come after others once an answer that took its model long has waited a little for its client', async () => {
+    fixture = await startFixture({
+        ...{ limits: { startSteps: 1 }, creditSeconds: 30, queue: { max: 2, seconds: 30 } },
+        backends: [{ kind: 'openai', url: 'http://127.0.0.1:1/v1', maxParallel: 1 }],
+    });
+    const { backend, chain, worker } = fixture;
+    const [now, wait] = [performance.now.bind(performance), jest.spyOn(ClientPatience.prototype, 'wait')];
+    let passed = 0; // milliseconds, beside those that pass
+    jest.spyOn(performance, 'now').mockImplementation(() => now() + passed);
+    const [slow, runner, guest] = [
+        await TestClient.withJob(worker.url, chain, { step: STEP }),
+        await TestClient.withJob(worker.url, chain),
+        await TestClient.withJob(worker.url, chain),
+    ];
+    backend.bound = 10;
+    const [start, ...rest] = words(250);
+    backend.script = () => [start, { type: 'pause' }, ...rest];
+    const answer = slow.ask(1, 'a', { ceiling: 2n * STEP, pays: false });
+    await backend.atPause();
+    passed += 10_000;
+    backend.go();
+    await until(() => wait.mock.calls.length > 0, 30_000);
+    passed += 8000;
+    await slow.pay(slow.voucher(STEP, 0));
+    expect((await answer).result).toBeDefined();
+    await slow.pay();
+
+    backend.script = () => [{ type: 'pause' }, ...words(1)];
+    const running = runner.ask(1, 'a', { ceiling: STEP });
+    await backend.atPause();
+    backend.script = () => words(1);
+    const waiting = guest.ask(1, 'a', { ceiling: STEP });
+    await until(async () => (await guest.state()).highest === 1, 30_000);
+    const last = slow.ask(2, 'a', { ceiling: STEP });
+    await until(async () => (await slow.state()).highest === 2, 30_000);
+    backend.go();
+
+    expect((await Promise.all([running, waiting, last])).map(({ text }) => text)).toEqual(['words', 'words', 'words']);
 });
 
 it("queries of a stranger's channel that wait for its voucher take no place of the client whose escrow it names", async () => {
