@@ -6,7 +6,9 @@ export const run = script({
     group: 'client',
     about: "Deploys the client's escrow or changes its spend key and limits; a deposit is brought up to an amount. From the client.",
     flags: {
-        spendKey: flag.key.required("the gateway's public key, as cocoon gateway keygen prints it"),
+        spendKey: flag.key.required(
+            "the gateway's public key, as cocoon gateway keygen prints it; 64 zeros take the key away",
+        ),
         jobLimit: flag.amount.required('the maximum that the spend key may put into one job'),
         dayLimit: flag.amount.required('the maximum that the spend key may spend a day (UTC), fees included'),
         deposit: flag.amount.optional('the target balance of the escrow; the difference is sent'),

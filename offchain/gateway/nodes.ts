@@ -1,6 +1,6 @@
 // Longer than 350 lines because what a node says, what the chain says and what was measured decide together.
 /** Which nodes a query may go to: what they say of themselves, checked against the client's rules and the chain. */
-import { Rates, Terms, type Tier, tiers, tokenKinds } from '@cocoon-market/wrappers';
+import { formatTon, Rates, Terms, type Tier, tiers, tokenKinds } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AttestationPolicy, rejectionOf, EXPIRED } from '../attest';
@@ -554,7 +554,8 @@ export class Nodes {
     private priceObjection(rates: Rates, model: string): string | undefined {
         const max = this.config.models[model].maxPrice;
         const dear = tokenKinds.filter((kind) => rates[kind] > max[kind]);
-        return dear.length > 0 ? `asks more than maxPrice for ${dear.join(', ')} tokens` : undefined;
+        const prices = dear.map((kind) => `${kind} at ${formatTon(rates[kind])} TON, at most ${formatTon(max[kind])}`);
+        return prices.length > 0 ? `asks more than maxPrice for a million tokens (${prices.join('; ')})` : undefined;
     }
 
     private objection(info: NodeInfo, rates: Rates, model: string): string | undefined {

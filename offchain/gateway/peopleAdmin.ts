@@ -40,7 +40,11 @@ const usageQuery = z.object({
         .string()
         .default('key')
         .transform((text) => text.split(','))
-        .pipe(z.array(z.enum(usageGroups)).transform((groups): UsageGroup[] => [...new Set(groups)])),
+        .pipe(
+            z
+                .array(z.enum(usageGroups, { error: `by: one or more of ${usageGroups.join(', ')}` }))
+                .transform((groups): UsageGroup[] => [...new Set(groups)]),
+        ),
     days: z.coerce.number().int().min(1).max(MAX_DAYS).default(30),
 });
 

@@ -192,7 +192,9 @@ export class Sweeper {
         if (open + ending > 0 || cases.length > 0) {
             const text = `${open + ending} jobs and ${cases.length} cases have not ended, so their reserve stays`;
             const { confirmSeconds } = config.chain;
-            const when = ending === 0 ? '' : `, which counts once the chain has shown it for ${confirmSeconds} s`;
+            const counts = `counts once the chain has shown it for ${confirmSeconds} s`;
+            const unclaimed = 'and of one with vouchers that were too small to claim not before the end in its terms';
+            const when = ending === 0 ? '' : `, which ${counts}, ${unclaimed}`;
             throw new Error(
                 `${text}: run this again after their end${when}. "cocoon worker sweep" sends what they do not need`,
             );

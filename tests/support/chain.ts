@@ -121,7 +121,11 @@ export function exitCodeOf(tx: Transaction): number | undefined {
 }
 
 /** The transactions of a result on one account, optionally only those caused by `from`, in order. */
-export function transactionsOn(result: SendMessageResult, to: Address, from?: Address): BlockchainTransaction[] {
+export function transactionsOn(
+    result: Pick<SendMessageResult, 'transactions'>,
+    to: Address,
+    from?: Address,
+): BlockchainTransaction[] {
     return result.transactions.filter((tx) => {
         const { info } = tx.inMessage ?? {};
         const addressed = info?.dest instanceof Address && info.dest.equals(to);
