@@ -109,14 +109,22 @@ export async function openProvider(
         throw new ScriptError(`There is no Provider ${whose}`, 'run joinMarket, or name one with --provider');
     }
     if (flags.provider !== undefined && !(await codesOf(session, registry)).includes(codeId(account.code!).hash)) {
-        throw new ScriptError(
-            `The account ${session.format(at)} is no provider of this market`,
-            'look at the address, or name its market with --registry',
-        );
+        throw notOfMarket(session, at);
     }
     const provider = session.openContract(Provider.fromAddress(at));
-    return { at, registry, provider, state: await provider.getProviderState() };
+    const state = await provider.getProviderState();
+    // Anybody deploys a code of the market with data of their own, such as a stake that nobody paid.
+    if (!(await Provider.ofOwner(registry, state.owner, account.code)).address.equals(at)) {
+        throw notOfMarket(session, at);
+    }
+    return { at, registry, provider, state };
 }
+
+const notOfMarket = (session: ScriptSession, at: Address) =>
+    new ScriptError(
+        `The account ${session.format(at)} is no provider of this market`,
+        'look at the address, or name its market with --registry',
+    );
 
 /** Slots of a Provider that hold something. */
 export async function slotsOf(provider: OpenedContract<Provider>): Promise<Slot[]> {

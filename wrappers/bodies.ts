@@ -1,6 +1,7 @@
 /**
- * Writers of message bodies, and readers of a fault and of a case file, as generated. They are for tests that build a
- * message by hand, such as one that must be refused, or look into a cell, and are not exported from index.ts.
+ * Writers of message bodies, readers of a fault and of a case file, and both for the data of a node and of a Provider,
+ * as generated. They are for tests that build a message or an account by hand, such as one that must be refused, or
+ * look into a cell, and are not exported from index.ts.
  */
 export {
     loadCaseFile,
@@ -10,10 +11,13 @@ export {
     storeSubmitVerdict,
 } from '../build/Dispute/Dispute_Dispute';
 export { storeOpen, storeSetUp } from '../build/Escrow/Escrow_Escrow';
+export { loadNode$Data, type Node$Data, storeNode$Data } from '../build/Node/Node_Node';
 export { storePublish } from '../build/Library/Library_Library';
 export {
     type Fault,
     loadFault,
+    loadProvider$Data,
+    type Provider$Data,
     storeCaseOpened,
     storeCaseRules,
     storeChangeNode,
@@ -21,6 +25,7 @@ export {
     storeFaultClaim,
     storeFaultFound,
     storeFaultParties,
+    storeProvider$Data,
     storeRegisterNode,
     storeReplaceHardware,
     storeShareFreed,

@@ -26,6 +26,7 @@ import { run as refundJob } from '../../scripts/refundJob';
 import { run as setUpEscrow } from '../../scripts/setUpEscrow';
 import { run as topUpRegistry } from '../../scripts/topUpRegistry';
 import { run as withdrawEscrow } from '../../scripts/withdrawEscrow';
+import { loadProvider$Data, storeProvider$Data } from '../../wrappers/bodies';
 import { fleetOf } from './support/fleet';
 import { type FreshWallet, freshWallet } from './support/network';
 import { ScriptStage } from './support/scripts';
@@ -122,6 +123,24 @@ describe('The word of a script', () => {
         const [at] = /[-_\w]{48}/.exec(await stage.run(checkProvider, []))!;
 
         expect(await stage.run(addStake, ['--provider', at, '--up-to', '1', '--yes'])).toContain('Nothing to do');
+    });
+
+    it('refuses a provider of the market’s code with a stake that somebody made up: it would ask for it', async () => {
+        const [named] = /[-_\w]{48}/.exec(await stage.run(checkProvider, []))!;
+        const { accountState } = await stage.network.blockchain.getContract(Address.parse(named));
+        const { code, data } = (accountState as { state: { code: Cell; data: Cell } }).state;
+        const fields = { ...loadProvider$Data(data.beginParse()), stake: toNano('20'), owner: rich.address };
+        const state = { code, data: beginCell().store(storeProvider$Data(fields)).endCell() };
+        const address = contractAddress(0, state);
+        const account = createShardAccount({ address, ...state, balance: toNano('0.1') });
+        await stage.network.blockchain.setShardAccount(address, account);
+        const sent = stage.network.transactions.length;
+
+        const added = ['--provider', address.toRawString(), '--up-to', '21', '--yes'];
+        const said = await refusalOf(stage.run(addStake, added));
+
+        expect(said).toContain('is no provider of this market');
+        expect(stage.network.transactions).toHaveLength(sent);
     });
 
     it('is not given for a provider with more stake', async () => {

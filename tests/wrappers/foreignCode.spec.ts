@@ -1,8 +1,18 @@
 /**
  * The getters of a contract say what to attach to a message. A stranger's contract would say all that the wallet has.
  */
-import { type Address, Cell, contractAddress, type Contract, type Sender, toNano } from '@ton/core';
-import type { Blockchain, SandboxContract, TreasuryContract } from '@ton/sandbox';
+import {
+    type Address,
+    beginCell,
+    type Builder,
+    Cell,
+    contractAddress,
+    type Contract,
+    type Sender,
+    type Slice,
+    toNano,
+} from '@ton/core';
+import { type Blockchain, createShardAccount, type SandboxContract, type TreasuryContract } from '@ton/sandbox';
 import {
     Accept,
     type Actor,
@@ -33,6 +43,15 @@ import {
 import { MarketError } from '@cocoon-market/wrappers/market';
 import { type Chain, providerCodes } from '../../offchain/chain';
 import { readRules } from '../../offchain/setup/market';
+import {
+    loadNode$Data,
+    loadProvider$Data,
+    type Node$Data,
+    type Provider$Data,
+    storeNode$Data,
+    storeProvider$Data,
+} from '../../wrappers/bodies';
+import { caseMarket, NodeJob, useCases } from '../support/cases';
 import { createBlockchain } from '../support/chain';
 import { GREEDY } from '../support/greedy';
 
@@ -161,3 +180,87 @@ describe('A contract of a stranger that asks for all that the wallet has', () =>
         expect(await providerCodes(chain, greedy)).toHaveLength(ruleBounds.maxCodeVersions);
     });
 });
+
+describe('A contract of this release with data that a stranger made up', () => {
+    const market = useCases(() => caseMarket());
+    const reader = () => ({
+        open: <T extends Contract>(contract: T) => market().blockchain.openContract(contract) as never,
+    });
+
+    /** The code and data that a contract has now, with other fields in the data. */
+    async function stateWith<D extends object>(
+        { address }: Contract,
+        { load, store }: { load(data: Slice): D; store(data: D): (builder: Builder) => void },
+        fields: Partial<D>,
+    ): Promise<{ code: Cell; data: Cell }> {
+        const { code, data } = await stateOf(market().blockchain, address);
+        const changed = beginCell().store(store({ ...load(data.beginParse()), ...fields }));
+        return { code, data: changed.endCell() };
+    }
+
+    const providerWith = (fields: Partial<Provider$Data>) =>
+        stateWith(market().provider, { load: loadProvider$Data, store: storeProvider$Data }, fields);
+    const nodeWith = (fields: Partial<Node$Data>) =>
+        stateWith(market().node, { load: loadNode$Data, store: storeNode$Data }, fields);
+
+    async function deploy(init: { code: Cell; data: Cell }): Promise<Address> {
+        const to = contractAddress(0, init);
+        await market().owner.send({ to, value: toNano('0.2'), init, bounce: false });
+        return to;
+    }
+
+    const prepare = ({ channel, terms, result }: { channel: Buffer; terms: Terms; result: Buffer }) =>
+        prepareReport(reader(), -239, { class: 'B1', channel, terms, result, statement: Buffer.alloc(32) });
+
+    /** A job of which a stranger holds a signed result, with these accounts in its terms. */
+    function jobWith(accounts: { node: Buffer; provider?: Buffer }) {
+        const job = new NodeJob(market(), Buffer.alloc(32, 5), market().victim.address, accounts);
+        return { channel: job.channel, terms: job.terms, result: job.result() };
+    }
+
+    it('gets no stake, of which it would ask for as much as it says that it has', async () => {
+        const { provider, stranger, owner } = market();
+        const thief = await deploy(await providerWith({ stake: toNano('5000'), owner: owner.address }));
+        const actor = { ...reader(), sender: stranger.getSender() };
+        const before = await stranger.getBalance();
+
+        const add = addStake(actor, { provider: thief, amount: toNano('1') });
+
+        await expect(add).rejects.toMatchObject({ code: 'foreign-code' });
+        expect(before - (await stranger.getBalance())).toBe(0n);
+        await addStake(actor, { provider: provider.address, amount: toNano('1') });
+        expect(before - (await stranger.getBalance())).toBeLessThan(toNano('1.1'));
+    });
+
+    it('is no node of which a report is made, whose bond an account of the stranger would keep', async () => {
+        const { node, stranger } = market();
+        const thief = await deploy(await nodeWith({ share: toNano('20000'), provider: stranger.address }));
+
+        const report = prepare(jobWith({ node: thief.hash }));
+
+        await expect(report).rejects.toMatchObject({ code: 'foreign-code' });
+        expect(await prepare(jobWith({ node: node.address.hash }))).toMatchObject({ bond: toNano('5') });
+    });
+
+    it('is no provider of whose node a report is made', async () => {
+        const { blockchain } = market();
+        const thief = await deploy(await providerWith({ nextNumber: 9n }));
+        const { address } = await Node.ofProvider(thief, 0);
+        const state = await nodeWith({ share: toNano('20000'), provider: thief });
+        await blockchain.setShardAccount(address, createShardAccount({ address, ...state, balance: toNano('1') }));
+
+        const report = prepare(jobWith({ node: address.hash, provider: thief.hash }));
+
+        await expect(report).rejects.toMatchObject({ code: 'foreign-code' });
+    });
+});
+
+/** Code and data of an account that is active. */
+async function stateOf(blockchain: Blockchain, address: Address): Promise<{ code: Cell; data: Cell }> {
+    const { accountState } = await blockchain.getContract(address);
+    if (accountState?.type !== 'active') {
+        throw new Error(`Nothing is active at ${address.toString()}`);
+    }
+    const { code, data } = accountState.state;
+    return { code: code!, data: data! };
+}

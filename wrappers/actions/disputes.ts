@@ -16,6 +16,7 @@ import { Provider } from '../Provider';
 import { ForeignDispute } from '../remedies';
 import { Call } from '../sending';
 import { type CodeConsent, requireCode } from '../market/chain';
+import { requireNode } from '../market/liveNode';
 import { Actor } from './actor';
 import { bytesToNumber } from '../bytes';
 
@@ -40,7 +41,8 @@ export interface PreparedReport {
 /**
  * The report of this evidence with its cost now.
  * @throws {ForeignDispute} if the provider follows another Dispute than this release's; {MarketError} `foreign-code`
- * for a node that is not of this release, unless `anyCode`: terms of a stranger may name any contract as the node
+ * for a node or a provider that is not of this release, unless `anyCode`: terms of a stranger may name any contract,
+ * also of another market, whose committee is the stranger's. Before a B1 compare the registry of the provider.
  */
 export async function prepareReport(
     chain: Pick<Actor, 'open'>,
@@ -65,9 +67,7 @@ export async function prepareReport(
     if (!(await followedAddress(chain, provider, fault)).equals(dispute)) {
         throw new ForeignDispute(provider);
     }
-    if (anyCode !== true) {
-        await requireCode(chain, node.address, [(await codesOfThisCheckout()).node]);
-    }
+    await requireNode(chain, node.address, { provider, anyCode });
     return { node: node.address, body, value, bond, dispute } satisfies PreparedReport;
 }
 

@@ -9,6 +9,7 @@ import { Registry } from '../Registry';
 import { codesOfThisCheckout } from '../codes';
 import { agreedRules, requireRegistry } from '../consent';
 import { type CodeConsent, requireCode } from '../market/chain';
+import { requireProvider } from '../market/liveNode';
 import { Call } from '../sending';
 import { Actor, addressOf } from './actor';
 
@@ -60,7 +61,7 @@ export async function adoptRules(actor: Actor, { anyCode, ...args }: Whose & Cod
  * @throws {MarketError} `foreign-code` for a provider that is not of this release, unless `anyCode`
  */
 export async function addStake(actor: Actor, { amount, anyCode, ...args }: Whose & CodeConsent & { amount: bigint }) {
-    await requireCode(actor, args.provider, [(await codesOfThisCheckout()).provider], { anyCode });
+    await requireProvider(actor, args.provider, { anyCode });
     const { provider, values } = await providerOf(actor, args);
     await provider.sendAddStake(actor.sender, { value: amount + values.stakeStep, amount });
 }

@@ -6,7 +6,7 @@ import { codesOfThisCheckout } from '../codes';
 import { Node, nodeStates, type Offer, parseOffers, parseService } from '../Node';
 import { Provider } from '../Provider';
 import { codeHashes, Registry } from '../Registry';
-import { type MarketClient, readAccount, requireCode } from './chain';
+import { type CodeConsent, type MarketClient, readAccount, requireCode } from './chain';
 import { MarketError } from './errors';
 import { workerUrl } from './text';
 
@@ -44,12 +44,11 @@ export async function readLiveNode(client: MarketClient, registry: Address, addr
     const name = address.toString();
     const { node: nodeCode } = await codesOfThisCheckout();
     const { data } = await requireCode(client, address, [nodeCode], { absent: 'unfit-node' });
-    const stored = found(data, (slice) => ({ provider: loadAccount(slice), number: slice.loadUint(32) }));
-    const { provider, number } = stored ?? { provider: undefined, number: 0 };
-    const isNode = provider !== undefined && (await Node.ofProvider(provider, number)).address.equals(address);
-    if (!isNode) {
+    const proved = await provedNode(address, data);
+    if (proved === undefined) {
         throw new MarketError('unfit-node', `${name} is no node of the provider that it names`, ANOTHER);
     }
+    const { provider, number } = proved;
     const node = client.open(Node.fromAddress(address));
     const state = await node.getNodeState();
     if (state.state !== nodeStates.open) {
@@ -84,6 +83,62 @@ async function readProvider(client: MarketClient, registry: Address, address: Ad
     }
     return { payout, isJailed };
 }
+
+/** Provider and number of a node of this release's code; undefined unless its address follows from them. */
+async function provedNode(address: Address, data: Cell | undefined) {
+    const stored = found(data, (slice) => ({ provider: loadAccount(slice), number: slice.loadUint(32) }));
+    if (stored?.provider === undefined) {
+        return undefined;
+    }
+    const { provider, number } = stored;
+    return (await Node.ofProvider(provider, number)).address.equals(address) ? { provider, number } : undefined;
+}
+
+/**
+ * Refuses what is not a Provider of this release, unless `anyCode`. The code is not enough: anybody deploys it with
+ * data of their own, such as a stake that nobody paid, which it then asks of whoever sends it something.
+ * @throws {MarketError} `foreign-code`
+ */
+export async function requireProvider(client: MarketClient, address: Address, { anyCode }: CodeConsent): Promise<void> {
+    const { provider: code } = await codesOfThisCheckout();
+    const { data } = await requireCode(client, address, [code], { anyCode });
+    if (anyCode === true) {
+        return;
+    }
+    const [registry, owner] = found(data, (slice) => [loadAccount(slice), loadAccount(slice)]) ?? [];
+    const isProved = registry && owner && (await Provider.ofOwner(registry, owner)).address.equals(address);
+    if (isProved !== true) {
+        throw madeUp(address);
+    }
+}
+
+/**
+ * Refuses what is not a node of this release, of a Provider of this release at `provider`, unless `anyCode`: other data
+ * would name another account, which keeps the bond of a report.
+ * @throws {MarketError} `foreign-code`
+ */
+export async function requireNode(
+    client: MarketClient,
+    address: Address,
+    { provider, anyCode }: CodeConsent & { provider: Address },
+): Promise<void> {
+    if (anyCode === true) {
+        return;
+    }
+    const { node: code } = await codesOfThisCheckout();
+    const { data } = await requireCode(client, address, [code]);
+    if ((await provedNode(address, data))?.provider.equals(provider) !== true) {
+        throw madeUp(address);
+    }
+    await requireProvider(client, provider, {});
+}
+
+const madeUp = (address: Address) =>
+    new MarketError(
+        'foreign-code',
+        `${address.toString()} runs a code of this release, with data that somebody made up`,
+        'Send nothing there.',
+    );
 
 /** What `read` finds in an account's data; undefined in data of another form, such as anybody deploys with our code. */
 function found<T>(data: Cell | undefined, read: (slice: Slice) => T): T | undefined {
