@@ -45,7 +45,7 @@ export class Bans {
     }
 
     hasFailedTooOften(url: string): boolean {
-        return this.of(url).fails >= MAX_FAILS;
+        return (this.all.get(url)?.fails ?? 0) >= MAX_FAILS;
     }
 
     /** Notes that a worker refused a query for a job's money or end. False if it said so of another job, too. */
@@ -71,12 +71,12 @@ export class Bans {
 
     /** Why a worker is banned now; undefined if it is not. */
     banReason(url: string): string | undefined {
-        const { bannedUntil, banReason } = this.of(url);
-        return bannedUntil > this.now() ? banReason : undefined;
+        const record = this.all.get(url);
+        return record !== undefined && record.bannedUntil > this.now() ? record.banReason : undefined;
     }
 
     isCool(url: string): boolean {
-        return this.of(url).coolUntil > this.now();
+        return (this.all.get(url)?.coolUntil ?? 0) > this.now();
     }
 
     /** For a sort: workers that are not cool come first. */
@@ -84,6 +84,7 @@ export class Bans {
         return Number(this.isCool(a)) - Number(this.isCool(b));
     }
 
+    /** To change it. To look at one makes none: any number of workers may be announced. */
     private of(url: string): WorkerRecord {
         const record = this.all.get(url) ?? {
             ...{ bannedUntil: 0, coolUntil: 0, cooled: 0, fails: 0, refusedIn: new Set(), banReason: '' },

@@ -95,13 +95,14 @@ const TRIED = 'was tried already';
 const LATE_MS = 1500; // that slow workers are waited for once another is fit
 const MAX_REASONS = 32; // of nodes, in one error
 const MAX_PROCESS_CLIENTS = 1000;
+const MAX_FOUND = 500; // workers that are remembered besides those of the configuration: each may say half a megabyte
 const INFO_SECONDS = 30; // how long what a node says of itself is believed
 const FAILED_SECONDS = 1; // in which a node that did not answer is not asked again what it is
 const UNFIT_SECONDS = 300; // in which a node that could not be used is asked after the others
 const MAX_ROUNDS = 4; // of nodes that are asked for one job, while none of them can be used
 
 export class Nodes {
-    private readonly clients = new Map<string, WorkerClient>();
+    private readonly clients = new Map<string, WorkerClient>(); // in order of use
     private readonly processClients = new Map<string, { worker: string; client: WorkerClient }>(); // in order of use
     private readonly processes = new Map<string, readonly string[]>(); // by URL of the worker
     private readonly infos = new Map<string, { info: NodeInfo; at: number }>();
@@ -129,10 +130,29 @@ export class Nodes {
 
     /** The one client of a worker. */
     client(url: string): WorkerClient {
+        const existing = this.clients.get(url);
+        if (existing === undefined) {
+            this.forgetUnused();
+        }
         const publicOnly = !this.isConfigured(url) && findsNodes(this.config) && !allowsPrivate(this.config);
-        const client = this.clients.get(url) ?? new WorkerClient(url, publicOnly);
+        const client = existing ?? new WorkerClient(url, publicOnly);
+        this.clients.delete(url); // and in again at the end
         this.clients.set(url, client);
         return client;
+    }
+
+    // An endpoint of the chain may announce other workers with each reading, and never end. Those that are used are
+    // asked again and again, so they stay.
+    private forgetUnused(): void {
+        if (this.clients.size < MAX_FOUND) {
+            return;
+        }
+        const unused = [...this.clients].find(([url, { isIdle }]) => isIdle && !this.isConfigured(url));
+        if (unused !== undefined) {
+            const [url, client] = unused;
+            [this.clients, this.processes, this.infos, this.failures, this.checked].forEach((map) => map.delete(url));
+            void client.close().catch(() => undefined);
+        }
     }
 
     private isConfigured(url: string): boolean {
@@ -433,11 +453,20 @@ export class Nodes {
             isFit = typeof checked !== 'string';
             return checked;
         } finally {
-            if (isFit) {
-                this.unfitAt.delete(name);
-            } else {
+            this.unfitAt.delete(name);
+            if (!isFit) {
                 this.unfitAt.set(name, this.now());
             }
+            this.forgetUnfit();
+        }
+    }
+
+    private forgetUnfit(): void {
+        for (const [name, at] of this.unfitAt) {
+            if (this.now() - at < UNFIT_SECONDS) {
+                return; // those that follow were asked later
+            }
+            this.unfitAt.delete(name);
         }
     }
 

@@ -736,6 +736,26 @@ export const gatewayAttacks: Attack[] = [
     {
         source: 'review',
         attack:
+            'One of three endpoints announces other nodes with each reading of the registry, whose server says half a ' +
+            'megabyte of each, until the gateway runs out of memory.',
+        stoppedBy: 'Of the workers that it found, a gateway remembers 500: those that it asked last, or that answer.',
+        file: 'tests/offchain/gateway/manyNodes.spec.ts',
+        test: 'A gateway that asks one node after the other forgets those that it has not asked for longest, but none that is configured or answers',
+        removed: 'offchain/gateway/nodes: `forgetUnused`',
+    },
+    {
+        source: 'review',
+        attack:
+            'One of three endpoints announces other nodes with each reading of the registry, and the gateway makes a ' +
+            'record of each as soon as it looks whether it is banned.',
+        stoppedBy: 'Only what a node did makes a record of it.',
+        file: 'tests/offchain/gateway/manyNodes.spec.ts',
+        test: 'A gateway that asks one node after the other remembers nothing of those that are only announced',
+        removed: 'offchain/gateway/bans: `of`',
+    },
+    {
+        source: 'review',
+        attack:
             'A node accepts queries, breaks them off, and declines them afterwards or says that it never had them, so ' +
             'that nobody demands their answers.',
         stoppedBy: 'Only a result or a fail ends an accepted query; the accepts of all others are shown as evidence.',
