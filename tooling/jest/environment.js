@@ -30,6 +30,14 @@ class SharedEnvironment extends TestEnvironment {
         Object.assign(process.env, env);
         process.chdir(cwd);
         process.exit = exit;
+        forgetFile();
+    }
+}
+
+/** jest-circus keeps the state of each file in the context, and with it every module that the file loaded. */
+function forgetFile() {
+    for (const symbol of Object.getOwnPropertySymbols(globalThis)) {
+        if (symbol.description === 'JEST_STATE_SYMBOL') delete globalThis[symbol];
     }
 }
 
