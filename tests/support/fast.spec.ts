@@ -1,7 +1,7 @@
-/** What localnet/fast.ts puts in the place of the libraries' own does the same. */
+/** What localnet/fast.ts and tests/support/faster.ts put in the place of the libraries' own does the same. */
 import { beginCell, BitBuilder, BitReader, BitString, Cell, crc32c, storeShardAccount } from '@ton/core';
 import { SmartContract } from '@ton/sandbox';
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash, pbkdf2Sync, randomBytes } from 'node:crypto';
 import { createBlockchain } from './chain';
 import { deployProbe } from './probe';
 
@@ -34,6 +34,21 @@ describe('What makes cells faster', () => {
         expect(sha256_sync(BYTES)).toEqual(original(sha256_sync)(BYTES));
         expect(sha256_sync('abc')).toEqual(createHash('sha256').update('abc').digest());
         expect(await probe.getHashOf(cell)).toBe(BigInt(`0x${cell.hash().toString('hex')}`));
+    });
+
+    it('derives seeds of words as PBKDF2 does, and gives each caller its own', async () => {
+        const { pbkdf2_sha512 } = await import('@ton/crypto');
+        expect(original(pbkdf2_sha512)).not.toBe(pbkdf2_sha512);
+        const native = (iterations: number) => pbkdf2Sync(BYTES, 'salt', iterations, 64, 'sha512');
+
+        const first = await pbkdf2_sha512(BYTES, 'salt', 100_000, 64);
+        expect(first).toEqual(native(100_000));
+        first.fill(0);
+
+        expect(await pbkdf2_sha512(BYTES, 'salt', 100_000, 64)).toEqual(native(100_000));
+        expect(await pbkdf2_sha512(BYTES, 'salt', 100_001, 64)).toEqual(native(100_001));
+        expect(await pbkdf2_sha512(BYTES, 'salt', 390, 64)).toEqual(native(390));
+        expect(await pbkdf2_sha512(BYTES.subarray(1), 'salt', 100_000, 64)).not.toEqual(native(100_000));
     });
 
     it('sums as crc32c does', () => {
