@@ -25,21 +25,21 @@ export async function isDispute(
 }
 
 /**
- * Why a demand gets no answer whatever it is about; undefined if nothing speaks against one. `isDenied`: an endpoint
- * says that there is no such case. Then nothing is signed for a number that its job has not used yet: the fail of one
- * far ahead would use up all numbers before it.
+ * Why a demand gets no answer whatever it is about; undefined if nothing speaks against one. `isDoubtful`: an endpoint
+ * says that there is no such case, or one alone has told of it, while the others may not answer. Then nothing is signed
+ * for a number that its job has not used yet: the fail of one far ahead would use up all numbers before it.
  */
 export async function objectionTo(
     context: Pick<WorkerContext, 'config' | 'store'>,
     record: CaseRecord,
-    isDenied: boolean,
+    isDoubtful: boolean,
 ): Promise<string | undefined> {
     if (!(await isDispute(context, record))) {
         return 'its account is no Dispute of this provider and release';
     }
-    const job = isDenied ? await context.store.jobs.get(record.job) : undefined;
+    const job = isDoubtful ? await context.store.jobs.get(record.job) : undefined;
     return job !== undefined && record.number > job.highest
-        ? 'its job has used no such number, and an endpoint denies the case'
+        ? 'its job has used no such number, and an endpoint denies the case or one alone tells of it'
         : undefined;
 }
 

@@ -297,7 +297,8 @@ export class Cases {
     private async answer(record: CaseRecord, view: ShownCase, isDenied: boolean): Promise<void> {
         const { source, state } = view;
         const dispute = source.open(Dispute.fromAddress(accountAddress(record.dispute)));
-        const objection = await objectionTo(this.context, record, isDenied);
+        const isDoubtful = isDenied || !this.tellers.isSure(keyOf(record));
+        const objection = await objectionTo(this.context, record, isDoubtful);
         if (objection !== undefined) {
             this.logOnce(record, `a demand has no answer: ${objection}`);
             return;

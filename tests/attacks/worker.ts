@@ -934,6 +934,15 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'The same while no other endpoint answers in time: nobody denies the demand.',
+        stoppedBy:
+            'Nothing is signed for a number that a job has not used yet while one of several endpoints alone has told of the demand.',
+        file: 'tests/offchain/worker/madeUpCases.spec.ts',
+        test: 'Cases that one endpoint makes up spend no number of a job while no other endpoint answers in time',
+        removed: 'worker: numbers that a job has not used, in demands of which one endpoint alone tells (Cases.answer)',
+    },
+    {
+        source: 'review',
         attack: 'A client fills the disk with vectors and log probabilities, which cost next to nothing, until the worker can store no end of what it has accepted.',
         stoppedBy:
             'No new work is taken while the disk has no room for the largest answers of all that may run or wait.',

@@ -2,6 +2,7 @@
 import { bytesToNumber, caseStates, Dispute } from '@cocoon-market/wrappers';
 import { type Address, beginCell, Cell, type Sender } from '@ton/core';
 import { storeCaseOpened } from '../../../wrappers/bodies';
+import { ChainError } from '../../../offchain/chain';
 import { FakeChain } from '../support/chain';
 import { TestClient } from '../support/client';
 import { until } from '../support/until';
@@ -149,6 +150,31 @@ describe('Cases that one endpoint makes up', () => {
         clearImmediate(immediate);
 
         expect(new Set(turnsAt).size).toBeGreaterThan(8);
+    });
+
+    it('spend no number of a job while no other endpoint answers in time', async () => {
+        const client = await TestClient.withJob(fixture.worker.url, liar);
+        const { job } = client;
+        const query = 4_000_000_000;
+        const dispute = await disputeOf(query, job);
+        const { receiptKey } = fixture.worker.nodeInfo;
+        const file = { job, query, about: Buffer.alloc(32, 7), firstPiece: 0, receiptKey };
+        show(liar, dispute, query, { getFile: async () => file });
+        const { account: accountOf } = honest;
+        honest.account = async (address) => {
+            if (address.equals(dispute)) {
+                throw new ChainError('made-up cases use up its calls', undefined, { busy: true });
+            }
+            return accountOf.call(honest, address);
+        };
+        tell(liar, dispute, query, undefined, job);
+        await until(async () => (await numbers()).includes(query));
+        await caseRound();
+        await fixture.restart();
+
+        client.url = fixture.worker.url;
+        expect((await client.register()).body.highest).toBe(0);
+        expect(answers()).toEqual([]);
     });
 
     it('use up no numbers of a job', async () => {
