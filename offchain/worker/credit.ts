@@ -135,6 +135,21 @@ export function billedCounts(ended: EndedQuery, rates: Rates): TokenCounts {
     return withinCeiling(billed, floor, ended.ceiling, rates);
 }
 
+/**
+ * nanoTON of answer tokens that a server reports at the end and the result does not bill, if that is more than what it
+ * bills. A little of it is the way of a model. `maxTokens`: that the request allowed; a server that counts more is
+ * wrong, and its client is not to blame.
+ */
+export function unpaidReport(
+    { usage = {}, billed, maxTokens }: { usage: EndedQuery['usage']; billed: TokenCounts; maxTokens: number },
+    rates: Rates,
+): bigint {
+    const { completion = 0, reasoning = 0 } = usage;
+    const tokens = Math.min(completion + reasoning, maxTokens) - billed.completion - billed.reasoning;
+    const work = priceOf({ ...noTokens, completion: Math.max(0, tokens) }, rates);
+    return work > priceOf(billed, rates) ? work : 0n;
+}
+
 // Every prompt has tokens, so a report of none is ignored.
 function promptCounts({
     meter,

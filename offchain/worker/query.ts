@@ -3,7 +3,7 @@
  *
  * Longer than 350 lines because the whole life of a query, from its accept to its end, is in one class.
  */
-import { answerRoot, contentHash, Finish, Reason } from '@cocoon-market/wrappers';
+import { answerRoot, contentHash, Finish, larger, Reason } from '@cocoon-market/wrappers';
 import { BackendError, type BackendEvent, type BackendDelta, type Usage } from '../backend';
 import {
     commitEvery,
@@ -19,7 +19,7 @@ import { Answer, type Part, parts, WholeText } from './answer';
 import { BackendAnswer } from './backendAnswer';
 import type { Seat } from './backends';
 import type { WorkerContext } from './context';
-import { billedCounts, frameTokens, promptBoundPrice } from './credit';
+import { billedCounts, frameTokens, promptBoundPrice, unpaidReport } from './credit';
 import { signFail } from './fails';
 import type { ActiveQuery, QueryCredit, WorkerJob } from './job';
 import { ClientPatience } from './patience';
@@ -66,6 +66,7 @@ export class RunningQuery implements ActiveQuery {
     private waits = false; // for its client
     private hasFreeWork = false; // more than a step of its work has no text that a client pays
     private pending = 0; // tokens that are made and in no delta so far
+    private unpaidWork = 0n; // nanoTON, see unpaidReport
     private readonly cost: QueryCost;
     private readonly credit: QueryCredit;
     private readonly patience: ClientPatience;
@@ -245,7 +246,7 @@ export class RunningQuery implements ActiveQuery {
         const isFree = !answer.hasWord && this.cutBy === Finish.CutByClient;
         const prompt = isFree ? promptBoundPrice(query.promptBound, job.terms.rates) : 0n;
         const work = answer.unaccepted(this.pending);
-        return prompt + (work > answer.price() ? work : 0n);
+        return prompt + larger(this.unpaidWork, work > answer.price() ? work : 0n);
     }
 
     /**
@@ -449,6 +450,8 @@ export class RunningQuery implements ActiveQuery {
         const measured = { meter, accepted, promptBound, promptKnown, allCounted, promptEstimate, textEstimate };
         const ended = { ...measured, usage: end?.usage, cut: end === undefined, ceiling };
         const counts = billedCounts(ended, job.terms.rates);
+        const { maxTokens } = query.modelRequest;
+        this.unpaidWork = unpaidReport({ usage: end?.usage, billed: counts, maxTokens }, job.terms.rates);
         const final = end === undefined ? undefined : answer.addFinal(counts);
         const storing = job.signResult({
             number: query.number,

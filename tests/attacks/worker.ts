@@ -1041,6 +1041,14 @@ export const workerAttacks: Attack[] = [
         removed: 'worker: work without text among what is dropped (droppedCost)',
     },
     {
+        source: 'review: work that is not metered',
+        attack: 'A client has the model make tokens without text up to its ceiling, again and again, at a server that counts at the end only.',
+        stoppedBy: 'What such a server reports and the result does not bill counts as dropped work, too.',
+        file: 'tests/offchain/worker/nothing.spec.ts',
+        test: 'A client that pays nothing has a server that counts at the end make two steps of tokens without text for one that is paid',
+        removed: 'worker: what a server reports and no result bills, among what is dropped (unpaidReport)',
+    },
+    {
         source: 'review',
         attack: 'The first endpoint says that a claim needs less than it does. Two claims of one order fail, so the next value comes from that endpoint again, for ever.',
         stoppedBy: 'A value is doubted once for each order, so that each endpoint has its turn.',

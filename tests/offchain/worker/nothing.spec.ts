@@ -9,7 +9,7 @@ import { request } from 'undici';
 import { encodeQuery, paths } from '../../../offchain/link';
 import { WorkerBook } from '../../../offchain/worker/book';
 import type { Step } from '../support/backend';
-import { TestClient } from '../support/client';
+import { type AskOptions, TestClient } from '../support/client';
 import { newGate, until } from '../support/until';
 import { type Fixture, startFixture, TOKEN } from '../support/worker';
 
@@ -73,9 +73,9 @@ async function leaveAfterAccept(client: TestClient, count: number): Promise<void
     }
 }
 
-async function askOften(client: TestClient, count: number): Promise<void> {
+async function askOften(client: TestClient, count: number, options: AskOptions = {}): Promise<void> {
     for (let number = 1; number <= count; number++) {
-        await client.ask(number, 'hello');
+        await client.ask(number, 'hello', options);
     }
 }
 
@@ -97,7 +97,7 @@ describe('A client that pays nothing', () => {
 
     it.each([
         ['it leaves', leaveAfterAccept],
-        ['it takes to their end', askOften],
+        ['it takes to their end', (client: TestClient, count: number) => askOften(client, count)],
     ])(
         'has the model make two steps of tokens without text for one that is paid, in queries that %s',
         async (_, ask) => {
@@ -117,6 +117,32 @@ describe('A client that pays nothing', () => {
             expect(fixture.backend.requests).toHaveLength(2);
         },
     );
+
+    it('has a server that counts at the end make two steps of tokens without text for one that is paid', async () => {
+        const step = 100_000_000n; // 10,000 tokens
+        fixture = await startFixture({ limits: { ...LIMITS, maxStep: step.toString() }, creditSeconds: 0.05 });
+        const usage = { prompt: 1, cached: 0, completion: 9000, reasoning: 0 };
+        fixture.backend.script = () => [{ type: 'end', finish: 'length', usage }];
+        const client = await TestClient.withJob(fixture.worker.url, fixture.chain, { step });
+        await client.pay(client.voucher(step, 0));
+
+        await askOften(client, 4, { ceiling: 2n * step, maxTokens: 9000 });
+
+        expect(fixture.backend.requests).toHaveLength(2);
+    });
+
+    it('is not to blame for a server that counts many times as many tokens as it may make', async () => {
+        const step = 100_000_000n; // 10,000 tokens
+        fixture = await startFixture({ limits: { ...LIMITS, maxStep: step.toString() }, creditSeconds: 0.05 });
+        const usage = { prompt: 1, cached: 0, completion: 1_000_000, reasoning: 0 };
+        fixture.backend.script = () => [{ type: 'end', finish: 'stop', usage }];
+        const client = await TestClient.withJob(fixture.worker.url, fixture.chain, { step });
+        await client.pay(client.voucher(step, 0));
+
+        await askOften(client, 4, { maxTokens: 200 });
+
+        expect(fixture.backend.requests).toHaveLength(4);
+    });
 
     it('has the model run once for many queries that it drops before their answer', async () => {
         fixture = await startFixture({ limits: LIMITS });
