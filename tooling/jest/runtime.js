@@ -9,13 +9,20 @@ const packages = `${sep}node_modules${sep}`;
 /** Packages that add to jest itself, of which each file has a new one. */
 const ofEachFile = [`${packages}@ton${sep}test-utils${sep}`];
 
-/** Own modules that keep nothing but what they once read or computed: one for all files. */
-const ofProcess = ['localnet/config', 'localnet/fast'].map((name) => join(__dirname, '../..', `${name}.ts`));
+/** Own modules that keep nothing but what they once read, computed or bundled: one for all files of a run. */
+const ofProcess = ['localnet/config', 'localnet/fast', 'tooling/programs'].map((name) =>
+    join(__dirname, '../..', `${name}.ts`),
+);
 const loaded = new Map(); // by path: what such a module exports
 
 const scripts = new Map(); // by file: its code, and that code compiled
 
 class SharedRuntime extends Runtime {
+    /** Before a run: a jest that watches runs several in one process, between which sources change. */
+    static forget() {
+        loaded.clear();
+    }
+
     requireModuleOrMock(from, name) {
         if (name === '@jest/globals' || isBuiltin(name)) return super.requireModuleOrMock(from, name);
         const path = this._resolveCjsModule(from, name);
