@@ -25,6 +25,7 @@ interface Reservation {
     brokeOff: boolean; // nobody knows its ending, and its worker is asked for it
     received: number; // bytes of its answer that are kept meanwhile
     concurrent: number; // the most queries without an ending at one time, this one among them
+    apiKey?: string | undefined; // name of the key that asked it
 }
 
 /**
@@ -208,6 +209,15 @@ export class GatewayJob {
         return count;
     }
 
+    /** How many queries of an API key run. */
+    runningOf(apiKey: string): number {
+        let count = 0;
+        for (const one of this.reservations.values()) {
+            count += one.apiKey === apiKey && !one.brokeOff ? 1 : 0;
+        }
+        return count;
+    }
+
     /** Bytes of answers whose connection ended, which are kept until their worker gives their endings. */
     get keptBytes(): number {
         let sum = 0;
@@ -248,10 +258,10 @@ export class GatewayJob {
     }
 
     /** A new query of the next number, which is above every number that gateway or worker ever used. */
-    allocate(ceiling: bigint): Lease {
+    allocate(ceiling: bigint, apiKey?: string): Lease {
         this.highest += 1;
         const lease = new Lease(this, this.highest, ceiling);
-        this.addReservation(this.highest, { ceiling, lease, brokeOff: false, received: 0 });
+        this.addReservation(this.highest, { ceiling, lease, brokeOff: false, received: 0, apiKey });
         return lease;
     }
 

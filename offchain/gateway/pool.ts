@@ -34,6 +34,7 @@ const ONLY_ROOM_MS = 3_600_000; // the same, if it was the only one of its node:
 const SHARE_USED = 'what the escrow may still open today is left to other keys';
 const MAX_BROKEN_OFF = 100; // queries without an ending, from which on their job gets no other: each is asked for again
 const MAX_KEPT = 16 << 20; // bytes of answers without an ending, from which on their job gets no other query
+const MIN_SHARED = 8; // places, of which the last one is left to other API keys
 const PAUSE_MS = 30_000; // after a job that was not opened, before another is tried
 
 /** Workers (URL) and jobs (number) that were tried already. */
@@ -179,11 +180,10 @@ export class JobPool {
             await this.rules.retireEnded(this.book.open(model));
             await this.count(question); // a job that was shown to its worker meanwhile has another tokenizer
             const fit = this.fitting(question, excluded);
-            const free = this.choose(
-                fit.filter((job) => job.running < job.terms.maxParallel),
-                question,
-                excluded,
-            );
+            const places = this.leavesLast(fit, question)
+                ? []
+                : fit.filter((job) => job.running < job.terms.maxParallel);
+            const free = this.choose(places, question, excluded);
             if (free !== undefined) {
                 return this.lend(free, question, queue);
             }
@@ -289,6 +289,24 @@ export class JobPool {
         this.wake();
         this.openAhead(job, question);
         this.openElsewhere(job, question);
+    }
+
+    /**
+     * True if a question would take the last free place, of the jobs that may answer it or of all of its model, and its
+     * key has half of these places: one of several keys leaves the last one to the others. Otherwise it could keep all
+     * places taken, and no job is opened beyond `job.maxOpen`. Very few places are not left free.
+     */
+    private leavesLast(fit: readonly GatewayJob[], { modelRequest, payer }: Question): boolean {
+        if (payer === undefined) {
+            return false;
+        }
+        const isLastOf = (jobs: readonly GatewayJob[]) => {
+            const sum = (of: (job: GatewayJob) => number) => jobs.reduce((total, job) => total + of(job), 0);
+            const places = sum(({ terms }) => terms.maxParallel);
+            const free = places - sum(({ running }) => running);
+            return places >= MIN_SHARED && free === 1 && 2 * sum((job) => job.runningOf(payer.name)) >= places;
+        };
+        return [fit, this.inUse(modelRequest.body.model)].some(isLastOf) && this.context.people.apiKeys.usable > 1;
     }
 
     private fitting(question: Question, excluded: Excluded): GatewayJob[] {
@@ -863,7 +881,7 @@ function lease(job: GatewayJob, question: Question): Lease {
     const max = maxCost(job.terms.rates, question, job.tokenizer);
     const ceiling = max < job.available ? max : job.available;
     job.begin();
-    return job.allocate(ceiling);
+    return job.allocate(ceiling, question.payer?.name);
 }
 
 // By the maximal counts: what may be longer than a context does not surely fit.

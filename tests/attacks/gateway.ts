@@ -1192,6 +1192,14 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'The holder of one API key keeps all places of as many jobs as may be open taken with long answers, half of the queries that may run at once, and each question of another key ends after 30 s: every job is busy.',
+        stoppedBy: 'One of several keys that has half of the places leaves the last free one to the others.',
+        file: 'tests/offchain/gateway/keys.spec.ts',
+        test: 'A gateway with API keys leaves the last free place of all jobs to others, if one of several keys has half of them',
+        removed: 'offchain/gateway/pool: `leavesLast`',
+    },
+    {
+        source: 'review',
         attack: 'The escrow may open two jobs a day, and an app whose key may spend next to nothing has both opened at two nodes.',
         stoppedBy: 'The last job of a day is left to others by a key that ties up half a deposit.',
         file: 'tests/offchain/gateway/openings.spec.ts',

@@ -79,6 +79,23 @@ describe('A gateway with API keys', () => {
         expect((await Promise.all(running)).map((one) => one.status)).toEqual([200, 200, 200, 200]);
     });
 
+    it('leaves the last free place of all jobs to others, if one of several keys has half of them', async () => {
+        await bench.close();
+        bench = await startBench(market(), { config: { job: { ...JOB, maxOpen: 2 } } });
+        const [bob, eve] = [await admin('keys', { name: 'bob' }), await admin('keys', { name: 'eve' })];
+        const { gate, go } = newGate();
+        bench.worker.scripts.push(...Array(8).fill({ wait: () => gate }));
+        const all = Array.from({ length: 8 }, () => bench.post(ask, bearer(eve.secret)));
+        await until(() => bench.worker.asked.length >= 7, 30_000);
+        bench.worker.scripts.splice(0);
+
+        expect((await bench.post(ask, bearer(bob.secret))).status).toBe(200);
+        expect(bench.worker.asked).toHaveLength(8);
+        expect(bench.gateway.book.open()).toHaveLength(2);
+        go();
+        expect((await Promise.all(all)).map(({ status }) => status)).toEqual(Array(8).fill(200));
+    });
+
     it('gives one of several keys half of the memory for long requests that wait or are answered', async () => {
         await bench.restart({}, { longBytes: 1 << 20 });
         const { secret } = await admin('keys', { name: 'bob' });
