@@ -25,9 +25,9 @@ export async function isDispute(
 }
 
 /**
- * Why a demand gets no answer whatever it is about; undefined if nothing speaks against one. `isDoubtful`: an endpoint
- * says that there is no such case, or one alone has told of it, while the others may not answer. Then nothing is signed
- * for a number that its job has not used yet: the fail of one far ahead would use up all numbers before it.
+ * Why a demand gets no answer whatever it is about; undefined if nothing speaks against one. `isDoubtful`: one endpoint
+ * alone has told of it and shows it, while the others deny it, or do not answer. Then nothing is signed for a number
+ * that its job has not used yet: the fail of one far ahead would use up all numbers before it.
  */
 export async function objectionTo(
     context: Pick<WorkerContext, 'config' | 'store'>,
@@ -39,7 +39,7 @@ export async function objectionTo(
     }
     const job = isDoubtful ? await context.store.jobs.get(record.job) : undefined;
     return job !== undefined && record.number > job.highest
-        ? 'its job has used no such number, and an endpoint denies the case or one alone tells of it'
+        ? 'its job has used no such number, and one endpoint alone tells of the case and shows it'
         : undefined;
 }
 

@@ -22,7 +22,8 @@ export class CaseViews {
     ) {}
 
     /**
-     * The case as the endpoints have it that show it open, and whether one denies it. `first`: what the first that
+     * The case as the endpoints have it that show it open, and whether one denies it that no two show: of two, one at
+     * most makes it up, and a third that hides it must not keep it from being answered. `first`: what the first that
      * serves says; undefined if nothing that can be used. The others are asked if an answer by its word has failed,
      * and after a while if it shows nothing to answer: it may hide a case, its time, or what is demanded, or only be
      * behind. They are asked at once about a case of which few have told, because the first may have made it up.
@@ -51,7 +52,7 @@ export class CaseViews {
             this.closedBy.delete(key);
         }
         const open = (views.length > 0 || first === undefined ? views : [first]).filter(isOpen);
-        return { views: open, isDenied: open.length < views.length };
+        return { views: open, isDenied: open.length < views.length && open.length < 2 };
     }
 
     /** Notes that the endpoint of a view, which another denied, shows the case closed after an answer. */

@@ -282,7 +282,9 @@ export class Cases {
             const failures = this.failures.get(keyOf(record)) ?? 0;
             const view = believed[failures % believed.length];
             this.failures.set(keyOf(record), failures + 1);
-            await this.answer(record, view, isDenied);
+            // Two endpoints that tell of it, or show it, do not both make it up.
+            const isDoubtful = views.length < 2 && !this.tellers.isSure(keyOf(record));
+            await this.answer(record, view, { isDenied, isDoubtful });
         }
     }
 
@@ -294,10 +296,13 @@ export class Cases {
         });
     }
 
-    private async answer(record: CaseRecord, view: ShownCase, isDenied: boolean): Promise<void> {
+    private async answer(
+        record: CaseRecord,
+        view: ShownCase,
+        { isDenied, isDoubtful }: { isDenied: boolean; isDoubtful: boolean },
+    ): Promise<void> {
         const { source, state } = view;
         const dispute = source.open(Dispute.fromAddress(accountAddress(record.dispute)));
-        const isDoubtful = isDenied || !this.tellers.isSure(keyOf(record));
         const objection = await objectionTo(this.context, record, isDoubtful);
         if (objection !== undefined) {
             this.logOnce(record, `a demand has no answer: ${objection}`);

@@ -943,6 +943,14 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'A client demands the answer of a query that it never sent, and the first endpoint of three denies that case, so that it has no answer and costs the stake.',
+        stoppedBy: 'A demand that two endpoints tell of, or show, is answered whatever another says.',
+        file: 'tests/offchain/worker/madeUpCases.spec.ts',
+        test: 'A demand for a number that its job has not used is answered although the first of three endpoints shows no such case',
+        removed: 'worker: demands that two endpoints show or tell of, which one denies (Cases.attend, CaseViews.of)',
+    },
+    {
+        source: 'review',
         attack: 'A client fills the disk with vectors and log probabilities, which cost next to nothing, until the worker can store no end of what it has accepted.',
         stoppedBy:
             'No new work is taken while the disk has no room for the largest answers of all that may run or wait.',

@@ -209,6 +209,44 @@ describe('Cases that one endpoint makes up', () => {
     });
 });
 
+describe('A demand for a number that its job has not used', () => {
+    const query = 7;
+    let dispute: Address;
+    let third: FakeChain;
+    let job: Buffer;
+    let file: object;
+
+    beforeEach(async () => {
+        ({ job } = await TestClient.withJob(fixture.worker.url, liar));
+        third = new FakeChain();
+        liar.others = [liar, honest, third];
+        await fixture.restart();
+        dispute = await disputeOf(query, job);
+        const { receiptKey } = fixture.worker.nodeInfo;
+        file = { job, query, about: Buffer.alloc(32, 7), firstPiece: 0, receiptKey };
+        [honest, third].forEach((chain) => show(chain, dispute, query, { getFile: async () => file }));
+        tell(honest, dispute, query, undefined, job);
+    });
+
+    it('is answered although the first of three endpoints shows no such case', async () => {
+        tell(third, dispute, query, undefined, job);
+        await until(async () => (await numbers()).includes(query));
+        await caseRound(); // sees that the first one shows nothing
+        seconds += 120;
+        await until(() => answers().length > 0);
+
+        expect(answers()[0].to).toEqual(dispute);
+    });
+
+    it('is answered although one of three endpoints alone has told of it, if another shows it too', async () => {
+        show(liar, dispute, query, { getFile: async () => file });
+        third.account = async () => Promise.reject(new ChainError('made-up cases use up its calls'));
+        await until(() => answers().length > 0);
+
+        expect(answers()[0].to).toEqual(dispute);
+    });
+});
+
 describe('An endpoint that shows a demand closed after each answer, and then open again', () => {
     it('gets the next answer after a pause only', async () => {
         const dispute = await disputeOf(9);
