@@ -194,6 +194,7 @@ export async function answerStream(answering: Answering): Promise<void> {
         if (!(error instanceof GatewayError) && !stopped) {
             log.error({ reason: reasonOf(error) }, 'a stream failed');
         }
+        clearInterval(waiting); // nothing may follow, however long the app reads
         raw.end(format.error(stopped ? stoppingMidway() : toGatewayError(error as Error)));
         await finished(raw);
     } finally {

@@ -27,7 +27,7 @@ export class ChatFormat implements AnswerFormat {
         }
         const isEmpty = Object.keys(delta).length === 0 && Object.keys(extra).length === 0;
         return (
-            this.role(choice) + (isEmpty ? '' : this.chunk([{ index: choice, delta, ...extra, finish_reason: null }]))
+            this.role(choice) + (isEmpty ? '' : this.chunk([{ ...extra, index: choice, delta, finish_reason: null }]))
         );
     }
 
@@ -54,9 +54,9 @@ export class ChatFormat implements AnswerFormat {
             choices: answer.choices.map(({ index, message, note }) => {
                 const { finish_reason: _, logprobs = null, ...extra } = note;
                 return {
+                    ...extra,
                     index,
                     message: messageOf(finish === 'error' ? withoutCalls(message) : message),
-                    ...extra,
                     logprobs: logprobsOf(logprobs),
                     finish_reason: wordOf(note, finish),
                 };

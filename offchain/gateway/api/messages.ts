@@ -14,6 +14,8 @@ export class MessagesFormat implements AnswerFormat, BlockWriter {
     private readonly content: Fields[] = [];
     private word: Fields = {}; // why the model server says that the answer ended
     private current: Block | undefined; // whose events are sent as they come
+    private next = 0; // index of the block that is sent next or now
+    private readonly closed = new Map<number, string>(); // events of blocks that ended, by index, from `next` on
 
     constructor(private readonly head: AnswerHead) {}
 
@@ -53,9 +55,9 @@ export class MessagesFormat implements AnswerFormat, BlockWriter {
         return this.message({ stop_reason: this.stopReason(finish), content, usage: messagesUsage(result) });
     }
 
-    /** A client of this shape expects one block after the other, so a second open block waits until the first ends. */
+    /** A client of this shape expects one block after the other, so each waits until all before it have ended. */
     open(block: Block): string {
-        if (this.current !== undefined) {
+        if (block.index !== this.next) {
             return '';
         }
         this.current = block;
@@ -72,8 +74,14 @@ export class MessagesFormat implements AnswerFormat, BlockWriter {
             this.content.push(contentOf(block));
         }
         const waited = block === this.current ? '' : startOf(block) + deltaOf(block, block.text);
-        this.current = undefined;
-        return waited + event('content_block_stop', { index: block.index });
+        this.current = block === this.current ? undefined : this.current;
+        this.closed.set(block.index, waited + event('content_block_stop', { index: block.index }));
+        let ended = '';
+        for (let text = this.closed.get(this.next); text !== undefined; text = this.closed.get(this.next)) {
+            ended += text;
+            this.closed.delete(this.next++);
+        }
+        return ended;
     }
 
     private stopReason(finish: FinishWord): string {

@@ -91,6 +91,14 @@ describe('Answers by the published description of the API', () => {
         ]);
     });
 
+    it('have the choice and the text that came, whatever a node notes in fields of their names', () => {
+        const pieces = [piece({ content: 'a' }, { index: 7, delta: { content: 'b' }, message: 'c' })];
+        expect(eventsOf(chat(), pieces)[1]).toMatchObject({ choices: [{ index: 0, delta: { content: 'a' } }] });
+        expect(chat().whole(wholeOf(pieces), { finish: 'stop', result })).toMatchObject({
+            choices: [{ index: 0, message: { content: 'a' } }],
+        });
+    });
+
     it('end a stream of responses with the response that the whole answer is', () => {
         const [, pieces] = answers[2];
         const last = eventsOf(responses(), pieces).at(-1) as { response: { output: { type: string }[] } };
@@ -284,6 +292,21 @@ describe('Answers by the published description of the API', () => {
             const blocks = events.filter(({ index }) => index !== undefined);
             expect(blocks.map(({ index }) => index)).toEqual([0, 0, 0, 0, 1, 1, 1]);
             expect(blocks.at(-2)).toMatchObject({ delta: { partial_json: '{"y":2}' } });
+        });
+
+        it('send text and reasoning once, and after a call that began before them', () => {
+            const pieces = [
+                call(0, 'a', { name: 'f', arguments: '{"x"' }),
+                piece({ content: 'so' }),
+                piece({ reasoning_content: 'hm' }),
+                call(0, undefined, { arguments: ':1}' }),
+            ];
+            const events = eventsOf(format(), pieces) as { type: string; index?: number; delta?: object }[];
+            const blocks = events.filter(({ index }) => index !== undefined);
+            expect(blocks.map(({ type, index }) => [type.replace('content_block_', ''), index])).toEqual([
+                ...['start', 'delta', 'delta', 'stop'].map((type) => [type, 0]),
+                ...[1, 2].flatMap((at) => ['start', 'delta', 'stop'].map((type) => [type, at])),
+            ]);
         });
     });
 });
