@@ -6,6 +6,7 @@ import type { CaseRecord } from '../store/worker';
 import type { WorkerContext } from './context';
 import type { Defence } from './defence';
 
+const NEW_JOB_SECONDS = 600; // in which a job comes whose channel is on chain; a response window is an hour at least
 const MAX_PIECES = 3; // in one order, because an external message has at most 64 KiB
 
 /**
@@ -25,20 +26,29 @@ export async function isDispute(
 }
 
 /**
- * Why a demand gets no answer whatever it is about; undefined if nothing speaks against one. `isDoubtful`: one endpoint
- * alone has told of it and shows it, while the others deny it, or do not answer. Then nothing is signed for a number
- * that its job has not used yet: the fail of one far ahead would use up all numbers before it.
+ * Why a demand gets no answer whatever it is about; undefined if nothing speaks against one. `doubtedFor`: seconds for
+ * which one endpoint alone has told of it and shown it, while the others deny it, or do not answer; undefined if it is
+ * sure. Then nothing is signed for a number that its job has not used yet: the fail of one far ahead would use up all
+ * numbers before it. Nor at first for a job that is not stored: its client may be about to bring it. Of two endpoints
+ * one alone may be the only honest one for as long as the demand lasts, so no such demand waits there.
  */
 export async function objectionTo(
-    context: Pick<WorkerContext, 'config' | 'store'>,
+    context: Pick<WorkerContext, 'chain' | 'config' | 'store'>,
     record: CaseRecord,
-    isDoubtful: boolean,
+    doubtedFor: number | undefined,
 ): Promise<string | undefined> {
     if (!(await isDispute(context, record))) {
         return 'its account is no Dispute of this provider and release';
     }
-    const job = isDoubtful ? await context.store.jobs.get(record.job) : undefined;
-    return job !== undefined && record.number > job.highest
+    if (doubtedFor === undefined) {
+        return undefined;
+    }
+    const job = await context.store.jobs.get(record.job);
+    if (job === undefined) {
+        const mayWait = (context.chain.others ?? []).length > 2 && doubtedFor < NEW_JOB_SECONDS;
+        return mayWait ? 'its job is not stored yet, and one endpoint alone tells of the case and shows it' : undefined;
+    }
+    return record.number > job.highest
         ? 'its job has used no such number, and one endpoint alone tells of the case and shows it'
         : undefined;
 }

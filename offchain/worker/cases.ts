@@ -55,6 +55,7 @@ export class Cases {
     private nodeNumber: number | undefined; // of the node at its provider
     // By account: answers that were sent and have closed nothing for certain, and steady seconds before the next one.
     private readonly vain = new Map<string, { count: number; notBefore: number }>();
+    private readonly doubtedSince = new Map<string, number>(); // by account of a case that may be made up: steady seconds
     private readonly views: CaseViews;
     private readonly failures = new Map<string, number>(); // by account: looks that brought no answer on the chain
     private readonly confirmer: Confirmer<ChainReader>;
@@ -245,6 +246,7 @@ export class Cases {
         if (standing !== undefined && confirmed) {
             this.views.forget(keyOf(record));
             this.vain.delete(keyOf(record));
+            this.doubtedSince.delete(keyOf(record));
             this.failures.delete(keyOf(record));
             this.sender.forget(keyOf(record));
             if (standing !== 'absent' || now() - record.reportedAt > ABSENT_AFTER) {
@@ -282,10 +284,19 @@ export class Cases {
             const failures = this.failures.get(keyOf(record)) ?? 0;
             const view = believed[failures % believed.length];
             this.failures.set(keyOf(record), failures + 1);
-            // Two endpoints that tell of it, or show it, do not both make it up.
-            const isDoubtful = views.length < 2 && !this.tellers.isSure(keyOf(record));
-            await this.answer(record, view, { isDenied, isDoubtful });
+            await this.answer(record, view, { isDenied, doubtedFor: this.doubtedFor(record, views.length) });
         }
+    }
+
+    /** Seconds for which a case is in doubt; undefined once two endpoints have told of it, or show it. */
+    private doubtedFor(record: CaseRecord, views: number): number | undefined {
+        const { steady } = this.context;
+        if (views > 1 || this.tellers.isSure(keyOf(record))) {
+            return undefined;
+        }
+        const since = this.doubtedSince.get(keyOf(record)) ?? steady();
+        this.doubtedSince.set(keyOf(record), since);
+        return steady() - since;
     }
 
     private async warn(record: CaseRecord, dispute: OpenedContract<Dispute>, answerBy: number): Promise<void> {
@@ -299,11 +310,11 @@ export class Cases {
     private async answer(
         record: CaseRecord,
         view: ShownCase,
-        { isDenied, isDoubtful }: { isDenied: boolean; isDoubtful: boolean },
+        { isDenied, doubtedFor }: { isDenied: boolean; doubtedFor: number | undefined },
     ): Promise<void> {
         const { source, state } = view;
         const dispute = source.open(Dispute.fromAddress(accountAddress(record.dispute)));
-        const objection = await objectionTo(this.context, record, isDoubtful);
+        const objection = await objectionTo(this.context, record, doubtedFor);
         if (objection !== undefined) {
             this.logOnce(record, `a demand has no answer: ${objection}`);
             return;

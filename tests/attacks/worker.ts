@@ -943,6 +943,15 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'The same before the client has brought the job to the worker, while the endpoint sees its channel already.',
+        stoppedBy:
+            'While the job is not stored, what one of three endpoints alone tells and shows has no answer for ten minutes.',
+        file: 'tests/offchain/worker/madeUpCases.spec.ts',
+        test: 'Cases that one endpoint makes up use up no numbers of a job that the worker does not have yet',
+        removed: 'worker: jobs that are not stored yet, in demands of which one endpoint alone tells (objectionTo)',
+    },
+    {
+        source: 'review',
         attack: 'A client demands the answer of a query that it never sent, and the first endpoint of three denies that case, so that it has no answer and costs the stake.',
         stoppedBy: 'A demand that two endpoints tell of, or show, is answered whatever another says.',
         file: 'tests/offchain/worker/madeUpCases.spec.ts',

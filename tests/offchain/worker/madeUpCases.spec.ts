@@ -195,6 +195,34 @@ describe('Cases that one endpoint makes up', () => {
         expect(answers()).toEqual([]);
     });
 
+    it('use up no numbers of a job that the worker does not have yet', async () => {
+        const third = new FakeChain();
+        liar.others = [liar, honest, third];
+        await fixture.restart();
+        const client = new TestClient(fixture.worker.url, liar);
+        await client.draft();
+        await client.open();
+        const { code, data, balance } = await liar.account(client.channel);
+        third.set(client.channel, { code: code!, data: data!, balance });
+        const { job } = client;
+        const query = 4_000_000_000;
+        const dispute = await disputeOf(query, job);
+        const { receiptKey } = fixture.worker.nodeInfo;
+        const file = { job, query, about: Buffer.alloc(32, 7), firstPiece: 0, receiptKey };
+        show(liar, dispute, query, { getFile: async () => file });
+        tell(liar, dispute, query, undefined, job);
+        await until(async () => (await numbers()).includes(query));
+        await caseRound();
+        expect(answers()).toEqual([]);
+        expect((await client.register()).body.highest).toBe(0);
+
+        seconds += 600;
+        await caseRound();
+        await fixture.restart();
+        client.url = fixture.worker.url;
+        expect((await client.register()).body.highest).toBe(0);
+    });
+
     it('cost 64 answers in all', async () => {
         const sent = jest.spyOn(fixture.wallet, 'send').mockImplementation(async () => undefined);
         const count = () => sent.mock.calls.flatMap(([transfers]) => transfers).length;
@@ -236,6 +264,20 @@ describe('A demand for a number that its job has not used', () => {
         await until(() => answers().length > 0);
 
         expect(answers()[0].to).toEqual(dispute);
+    });
+
+    it('is answered after ten minutes if its job is not stored, and one of three endpoints alone shows it', async () => {
+        const other = await disputeOf(query);
+        const { receiptKey } = fixture.worker.nodeInfo;
+        const ofOther = { job: JOB, query, about: Buffer.alloc(32, 7), firstPiece: 0, receiptKey };
+        show(liar, other, query, { getFile: async () => ofOther });
+        tell(liar, other, query);
+        await caseRound();
+        await caseRound();
+        expect(answers()).toEqual([]);
+
+        seconds += 600;
+        await until(() => answers().some(({ to }) => to.equals(other)));
     });
 
     it('is answered although one of three endpoints alone has told of it, if another shows it too', async () => {
