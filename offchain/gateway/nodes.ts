@@ -294,7 +294,8 @@ export class Nodes {
     }
 
     /**
-     * The best node for a new job of a model that does all that is needed. `jobs`: how many are open at a worker.
+     * The best node for a new job of a model that does all that is needed. `jobs`: how many are open at a worker;
+     * `isVain`: true for a provider whose nodes come after those of others.
      * Throws 503 with the reason of every node if none is fit, and 400 with the field if it is only that no node does
      * what a field asks for, or that the request wants none of them.
      */
@@ -303,6 +304,7 @@ export class Nodes {
         excluded: ReadonlySet<string>,
         need: Need,
         jobs: (url: string) => number = () => 0,
+        isVain: (provider: Buffer) => boolean = () => false,
     ): Promise<Candidate> {
         const all: CheckedWorker[] = [];
         let fit: Candidate[] = [];
@@ -326,7 +328,8 @@ export class Nodes {
         const candidates = useful.length > 0 ? useful : fit;
         if (candidates.length > 0) {
             const ready = candidates.filter(({ url }) => !this.isLast(url, need));
-            const among = ready.length > 0 ? ready : candidates;
+            const answering = ready.filter(({ info }) => !isVain(accountsOf(info).provider));
+            const among = [answering, ready].find(({ length }) => length > 0) ?? candidates;
             return this.best(
                 among.map((one) => ({ ...one, jobs: jobs(one.url) })),
                 need,

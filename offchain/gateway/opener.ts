@@ -12,7 +12,7 @@ import type { Closing } from './closing';
 import type { GatewayContext } from './context';
 import type { GatewayJob } from './job';
 import { NO_NEEDS } from './needs';
-import { Candidate, type Need, termsAt } from './nodes';
+import { Candidate, keyOf, type Need, termsAt } from './nodes';
 import { placementOrder } from './placement';
 import { ShareUsed } from './openings';
 import type { Recovery } from './recovery';
@@ -104,12 +104,22 @@ export class JobOpener {
             this.parts.book.open(model).filter((job) => job.stored.worker === url && isFull(job)).length +
             this.chosen.filter((one) => one === url).length;
         const choice = this.turn.then(async () => {
-            const candidate = await this.context.nodes.pick(model, excluded, need, jobsAt);
+            const candidate = await this.context.nodes.pick(model, excluded, need, jobsAt, (provider) =>
+                this.answersNone(model, provider, need),
+            );
             this.chosen.push(candidate.url);
             return candidate;
         });
         this.turn = choice.catch(() => undefined);
         return choice;
+    }
+
+    // True if every open job of a provider is at a node that answers the key nothing. A provider may have any number of
+    // such nodes, each of which would tie up a deposit before the node of another gets a job.
+    private answersNone(model: string, provider: Buffer, { payer }: Need): boolean {
+        const { stats } = this.context.nodes;
+        const jobs = this.parts.book.open(model).filter(({ terms }) => terms.provider.equals(provider));
+        return jobs.length > 0 && jobs.every(({ stored }) => stats.answersNone(stored.worker, keyOf(payer)));
     }
 
     private async requireSearched(): Promise<void> {

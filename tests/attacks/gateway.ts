@@ -1104,6 +1104,15 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'A provider has many cheap nodes that take jobs and refuse or break off every query: each gets a job before the dearer node of another, ties up a deposit and spoils nothing, and nobody is answered for five minutes a node.',
+        stoppedBy:
+            'The nodes of a provider all of whose open jobs answer a key nothing get a job for it only after those of others.',
+        file: 'tests/offchain/gateway/jobAfterJob.spec.ts',
+        test: 'A node that would have one job after the other and is one of many of its provider, none of which answers: two, before a dearer one of another',
+        removed: 'offchain/gateway/opener: `answersNone`',
+    },
+    {
+        source: 'review',
         attack: 'Cheap nodes take only steps that are too small for any prompt: each gets a job, is never asked or blamed, and all requests get a 400 until another job is opened elsewhere, or for ever if there are many such nodes.',
         stoppedBy: 'A node gets no job for a prompt that is too dear for its step, and a job no such request.',
         file: 'tests/offchain/gateway/refusals.spec.ts',

@@ -117,6 +117,26 @@ describe('A node that would have one job after the other', () => {
         expect(jobs()).toHaveLength(2);
     });
 
+    it('and is one of many of its provider, none of which answers: two, before a dearer one of another', async () => {
+        await start({ workers: 8 });
+        const [dear, ...cheap] = bench.workers;
+        dear.info = (info) => ({ ...info, provider: new Address(0, Buffer.alloc(32, 0x51)).toRawString() });
+        for (const worker of cheap) {
+            const rates = { prompt: 1n, cached: 1n, completion: 1n, reasoning: 1n };
+            worker.info = (info) => ({ ...info, offers: [{ ...info.offers[0], rates }] });
+            worker.scripts.push(...Array.from({ length: 30 }, () => ({ refuse: 'shutting_down' as const })));
+        }
+        const answers: number[] = [];
+        while (!answers.includes(200) && answers.length < 40) {
+            answers.push((await bench.post(ask)).status);
+            await until(() => jobs().every(({ phase }) => phase === 'open'));
+        }
+
+        expect(answers.at(-1)).toBe(200);
+        expect(jobs().filter(({ stored }) => stored.worker !== dear.url)).toHaveLength(2);
+        expect(await spoiled()).toMatchObject({ count: 0 });
+    });
+
     it('and begins no answer until the apps go away: none, until it begins', async () => {
         const times: { begin: number } = waits;
         const short = jest.replaceProperty(times, 'begin', 0.2);
