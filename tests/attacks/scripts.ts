@@ -702,10 +702,26 @@ export const scriptsAttacks: Attack[] = [
     {
         attack: 'an endpoint says that opening a job takes thousands of TON besides its deposit, and the wallet of an app sends them',
         source: 'review: actions and scripts',
-        stoppedBy: 'a job is opened with no more than 5 TON besides its deposit',
+        stoppedBy: 'no action brings more than 5 TON of fees',
         file: FOREIGN,
         test: 'A contract of a stranger that asks for all that the wallet has is not needed by an endpoint that lies: openJob brings no more than a job and a year of rent can cost',
-        removed: 'wrappers/actions/client: `MAX_FEES`',
+        removed: 'wrappers/actions/fees: `MAX_FEES`',
+    },
+    {
+        attack: 'an owner names to their operator, as the provider of which a listing is to change, a contract that asks for all that the operator has',
+        source: 'review: actions and scripts',
+        stoppedBy: 'no action brings more than 5 TON of fees, whatever code it believes',
+        file: FOREIGN,
+        test: 'A contract of a stranger that asks for all that the wallet has gets nothing by %s, though it is named as the own one',
+        removed: 'wrappers/actions/fees: `boundedFees`',
+    },
+    {
+        attack: 'a stranger hands over evidence for a B1 in a market of which they are the governor and the committee, which acquits',
+        source: 'review: actions and scripts',
+        stoppedBy: 'a report may name the market of which its node has to be',
+        file: FOREIGN,
+        test: 'A contract of this release with data that a stranger made up is not needed by whoever rules a market of their own: a report may name the market of its node',
+        removed: 'wrappers/market/liveNode: `registry` in `requireProvider`',
     },
     {
         attack: 'an endpoint lists for a script a transaction of a few cells that unfolds to more messages than memory holds',

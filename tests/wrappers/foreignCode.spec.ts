@@ -17,14 +17,18 @@ import {
     Accept,
     type Actor,
     addStake,
+    adoptRules,
     announceDemand,
+    changeNode,
     claimJob,
     clearCase,
     clearNode,
+    closeNode,
     decideCase,
     Dispute,
     Escrow,
     jobHash,
+    joinMarket,
     leaveJob,
     Node,
     openJob,
@@ -34,11 +38,15 @@ import {
     prepareReport,
     Provider,
     refundJob,
+    registerNode,
+    replaceHardware,
     ruleBounds,
     signingKey,
     stateCase,
     submitVerdict,
     type Terms,
+    unbondStake,
+    withdrawDeposit,
 } from '@cocoon-market/wrappers';
 import { MarketError } from '@cocoon-market/wrappers/market';
 import { type Chain, providerCodes } from '../../offchain/chain';
@@ -54,6 +62,7 @@ import {
 import { caseMarket, NodeJob, useCases } from '../support/cases';
 import { createBlockchain } from '../support/chain';
 import { GREEDY } from '../support/greedy';
+import { listingWith } from '../support/stake';
 
 const voucher = { cumulative: 1n, count: 1, signature: Buffer.alloc(64) };
 const receipt = Buffer.alloc(200);
@@ -75,6 +84,28 @@ const actions: Record<string, (actor: Actor, at: Address) => Promise<unknown>> =
     clearCase: (actor, dispute) => clearCase(actor, { dispute }),
     announceDemand: (actor, registry) =>
         announceDemand(actor, { registry, model: 1n, queriesPerDay: 1, endsAt: 2_000_000_000 }),
+};
+
+/** Steps at accounts that the sender names as their own, or that were believed: of each only the fees are bounded. */
+const paidSteps: Record<string, (actor: Actor, at: Address) => Promise<unknown>> = {
+    'joinMarket of any code': (actor, registry) =>
+        joinMarket(actor, { registry, stake: 1n, payout: registry, anyCode: true }),
+    'adoptRules of any code': (actor, provider) => adoptRules(actor, { provider, anyCode: true }),
+    'addStake of any code': (actor, provider) => addStake(actor, { provider, amount: 1n, anyCode: true }),
+    unbondStake: (actor, provider) => unbondStake(actor, { provider, amount: 1n }),
+    registerNode: (actor, provider) => registerNode(actor, { provider, code: Cell.EMPTY, listing: listingWith() }),
+    changeNode: (actor, provider) => changeNode(actor, { provider, number: 0, change: Cell.EMPTY }),
+    replaceHardware: (actor, provider) =>
+        replaceHardware(actor, { provider, number: 0, hardware: listingWith().hardware }),
+    closeNode: (actor, provider) => closeNode(actor, { provider, number: 0 }),
+    'clearNode of any code': (actor, node) => clearNode(actor, { node, anyCode: true }),
+    'refundJob of any code': (actor, channel) => refundJob(actor, { channel, anyCode: true }),
+    'claimJob of any code': (actor, channel) => claimJob(actor, { channel, voucher, anyCode: true }),
+    'leaveJob of any code': (actor, escrow) => leaveJob(actor, { escrow, channel: escrow, anyCode: true }),
+    withdrawDeposit: (actor) => withdrawDeposit(actor, { amount: 0n }),
+    'clearCase of any code': (actor, dispute) => clearCase(actor, { dispute, anyCode: true }),
+    'announceDemand of any code': (actor, registry) =>
+        announceDemand(actor, { registry, model: 1n, queriesPerDay: 1, endsAt: 2_000_000_000, anyCode: true }),
 };
 
 describe('A contract of a stranger that asks for all that the wallet has', () => {
@@ -120,6 +151,7 @@ describe('A contract of a stranger that asks for all that the wallet has', () =>
 
     it('is not needed by an endpoint that lies: openJob brings no more than a job and a year of rent can cost', async () => {
         const lying = (reserve: bigint) => ({
+            address: greedy,
             getEscrowState: async () => ({ seqno: 0n }),
             getOpenFeeOf: async () => toNano('0.05'),
             getReserve: async () => reserve,
@@ -134,9 +166,44 @@ describe('A contract of a stranger that asks for all that the wallet has', () =>
             );
 
         await open(toNano('0.2'));
-        await expect(open(toNano('1000'))).rejects.toMatchObject({ code: 'unfit-escrow' });
+        await expect(open(toNano('1000'))).rejects.toMatchObject({ code: 'dear-fees' });
 
         expect(sent).toEqual([toNano('1.45')]);
+    });
+
+    it.each(Object.entries(paidSteps))('gets nothing by %s, though it is named as the own one', async (_, action) => {
+        const asked = 2n ** 40n;
+        const values = { stakeStep: asked, adopt: asked, closeNode: asked };
+        const getters: Record<string, unknown> = {
+            getValuesOf: values,
+            getProviderState: { registry: greedy, nextNumber: 0n },
+            getMembership: { rules: null },
+            getRules: Cell.EMPTY,
+            getNodeState: { share: 1n, gpus: 1n },
+            getNodeAddress: greedy,
+            getAccount: { code: GREEDY, data: Cell.EMPTY },
+        };
+        const sends: string[] = [];
+        const fields: Record<string, unknown> = { address: greedy, then: undefined };
+        const lying = new Proxy(fields, {
+            get: (_target, name) => {
+                const method = String(name);
+                return method in fields ? fields[method] : async () => answer(method);
+            },
+        });
+        const answer = (method: string) => {
+            if (method.startsWith('send')) {
+                sends.push(method);
+            }
+            return getters[method] ?? asked;
+        };
+
+        const refused = await action({ ...actor(), open: () => lying as never }, greedy).catch(
+            (error: unknown) => error,
+        );
+
+        expect(sends).toEqual([]);
+        expect(refused).toMatchObject({ code: 'dear-fees' });
     });
 
     it('is no node of which a report is made, though its provider names the right Dispute', async () => {
@@ -209,8 +276,10 @@ describe('A contract of this release with data that a stranger made up', () => {
         return to;
     }
 
-    const prepare = ({ channel, terms, result }: { channel: Buffer; terms: Terms; result: Buffer }) =>
-        prepareReport(reader(), -239, { class: 'B1', channel, terms, result, statement: Buffer.alloc(32) });
+    const prepare = (
+        { channel, terms, result }: { channel: Buffer; terms: Terms; result: Buffer },
+        of: Parameters<typeof prepareReport>[3] = {},
+    ) => prepareReport(reader(), -239, { class: 'B1', channel, terms, result, statement: Buffer.alloc(32) }, of);
 
     /** A job of which a stranger holds a signed result, with these accounts in its terms. */
     function jobWith(accounts: { node: Buffer; provider?: Buffer }) {
@@ -240,6 +309,14 @@ describe('A contract of this release with data that a stranger made up', () => {
 
         await expect(report).rejects.toMatchObject({ code: 'foreign-code' });
         expect(await prepare(jobWith({ node: node.address.hash }))).toMatchObject({ bond: toNano('5') });
+    });
+
+    it('is not needed by whoever rules a market of their own: a report may name the market of its node', async () => {
+        const { node, registry, stranger } = market();
+        const job = jobWith({ node: node.address.hash });
+
+        await expect(prepare(job, { registry: stranger.address })).rejects.toMatchObject({ code: 'unfit-node' });
+        expect(await prepare(job, { registry: registry.address })).toMatchObject({ bond: toNano('5') });
     });
 
     it('is no provider of whose node a report is made', async () => {

@@ -1,6 +1,6 @@
 /**
  * What an app developer does with their own wallet, and what anyone may do for a job. Gateways and workers do most of
- * it.
+ * it. What asks a contract for fees throws a MarketError `dear-fees` if that is more than 5 TON.
  */
 import { Address } from '@ton/core';
 import { setUpValue } from '../bounds';
@@ -9,11 +9,11 @@ import { Escrow, EscrowSettings } from '../Escrow';
 import { NewJob } from '../signed/orders';
 import { type CodeConsent, readNetworkPrices, requireCode } from '../market/chain';
 import { MarketError } from '../market/errors';
-import { formatTon } from '../money';
 import type { Prices } from '../prices';
 import { errors } from '../protocol';
 import { RefusedMessage } from '../remedies';
 import { Actor, addressOf } from './actor';
+import { boundedFees } from './fees';
 import { channelCodes } from './library';
 
 /** Settings, nanoTON to deposit, and what the network charges: as its present configuration says unless given. */
@@ -37,7 +37,10 @@ export async function setUpEscrow(actor: Actor, { deposit, prices, ...settings }
 /** Withdraws nanoTON from the actor's escrow, 0n for all above its reserve. */
 export async function withdrawDeposit(actor: Actor, { amount }: { amount: bigint }) {
     const escrow = actor.open(await Escrow.ofOwner(addressOf(actor)));
-    await escrow.sendWithdraw(actor.sender, { amount, value: await escrow.getWithdrawValue() });
+    await escrow.sendWithdraw(actor.sender, {
+        amount,
+        value: boundedFees(escrow.address, await escrow.getWithdrawValue()),
+    });
     return escrow;
 }
 
@@ -47,12 +50,10 @@ export async function depositTo(actor: Actor, { owner, amount }: { owner: Addres
     await escrow.sendDeposit(actor.sender, { value: amount });
 }
 
-const MAX_FEES = 5_000_000_000n; // nanoTON, far above what opening a job and a year of rent have ever cost
-
 /**
  * Opens a job without limits; its deposit comes with the message. `seqno`: the escrow's next.
  * @throws {RefusedMessage} before anything is sent, with ErrStaleSeqno, when the escrow's next seqno is another;
- * {MarketError} `unfit-escrow` if an endpoint says that it takes more than 5 TON besides the deposit
+ * {MarketError} `dear-fees` if an endpoint says that it takes more than 5 TON besides the deposit
  */
 export async function openJob(actor: Actor, { seqno, job }: { seqno: number; job: NewJob }) {
     const escrow = actor.open(await Escrow.ofOwner(addressOf(actor)));
@@ -61,11 +62,7 @@ export async function openJob(actor: Actor, { seqno, job }: { seqno: number; job
         throw new RefusedMessage(errors.ErrStaleSeqno, 'Escrow', escrow.address, 'Open');
     }
     // An escrow opens nothing below its reserve. What it may lack of that, or owe of rent, comes too, and stays there.
-    const fees = (await escrow.getOpenFeeOf(1n)) + 2n * (await escrow.getReserve());
-    if (fees > MAX_FEES) {
-        const reason = `The endpoint says that the escrow takes ${formatTon(fees)} TON besides the deposit`;
-        throw new MarketError('unfit-escrow', reason, 'Use another endpoint.');
-    }
+    const fees = boundedFees(escrow.address, (await escrow.getOpenFeeOf(1n)) + 2n * (await escrow.getReserve()));
     await escrow.sendOpen(actor.sender, { value: job.deposit + fees, seqno, jobs: [job] });
 }
 
@@ -86,7 +83,7 @@ export async function leaveJob(
         );
     }
     const escrow = actor.open(Escrow.fromAddress(address));
-    await escrow.sendLeaveJob(actor.sender, { value: await escrow.getLeaveJobValue(), channel });
+    await escrow.sendLeaveJob(actor.sender, { value: boundedFees(address, await escrow.getLeaveJobValue()), channel });
 }
 
 /**
@@ -95,7 +92,7 @@ export async function leaveJob(
  */
 export async function refundJob(actor: Actor, args: CodeConsent & { channel: Address }) {
     const channel = await openChannel(actor, args);
-    await channel.sendRefund(actor.sender, { value: await channel.getRefundValue() });
+    await channel.sendRefund(actor.sender, { value: boundedFees(channel.address, await channel.getRefundValue()) });
 }
 
 /**
@@ -107,7 +104,10 @@ export async function claimJob(
     { voucher, ...args }: CodeConsent & { channel: Address; voucher: SignedVoucher },
 ) {
     const channel = await openChannel(actor, args);
-    await channel.sendClaim(actor.sender, { value: await channel.getClaimValue(), voucher });
+    await channel.sendClaim(actor.sender, {
+        value: boundedFees(channel.address, await channel.getClaimValue()),
+        voucher,
+    });
 }
 
 /** A channel that says what to attach. A contract of a stranger would ask for as much as the wallet has. */

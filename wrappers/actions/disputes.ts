@@ -1,7 +1,7 @@
 /**
  * One function per step of a dispute; see docs/contracts/dispute.md. Each asks the contract for the value to attach.
  * The rest comes back. A step of a case throws a MarketError `foreign-code` for an account that does not run the
- * Dispute of this release, unless `anyCode`.
+ * Dispute of this release, unless `anyCode`, and `dear-fees` if more than 5 TON of fees are asked.
  */
 import { Address, Cell } from '@ton/core';
 import { codesOfThisCheckout } from '../codes';
@@ -18,6 +18,7 @@ import { Call } from '../sending';
 import { type CodeConsent, requireCode } from '../market/chain';
 import { requireNode } from '../market/liveNode';
 import { Actor } from './actor';
+import { boundedFees } from './fees';
 import { bytesToNumber } from '../bytes';
 
 /** The evidence of a report; receipts as they are stored. */
@@ -41,14 +42,15 @@ export interface PreparedReport {
 /**
  * The report of this evidence with its cost now.
  * @throws {ForeignDispute} if the provider follows another Dispute than this release's; {MarketError} `foreign-code`
- * for a node or a provider that is not of this release, unless `anyCode`: terms of a stranger may name any contract,
- * also of another market, whose committee is the stranger's. Before a B1 compare the registry of the provider.
+ * for a node or a provider that is not of this release, unless `anyCode`: terms of a stranger may name any contract;
+ * `unfit-node` for a provider of another market than `registry`, which a B1 should name: the committee of another one
+ * may be the stranger's, and its provider would keep the bond.
  */
 export async function prepareReport(
     chain: Pick<Actor, 'open'>,
     network: number,
     evidence: Evidence,
-    { anyCode }: CodeConsent = {},
+    { anyCode, registry }: CodeConsent & { registry?: Address } = {},
 ) {
     const { channel, terms } = evidence;
     const node = chain.open(Node.fromAddress(new Address(0, terms.node)));
@@ -67,7 +69,7 @@ export async function prepareReport(
     if (!(await followedAddress(chain, provider, fault)).equals(dispute)) {
         throw new ForeignDispute(provider);
     }
-    await requireNode(chain, node.address, { provider, anyCode });
+    await requireNode(chain, node.address, { provider, anyCode, registry });
     return { node: node.address, body, value, bond, dispute } satisfies PreparedReport;
 }
 
@@ -179,5 +181,5 @@ export const clearCase = step('sendClear');
 async function open(actor: Actor, { dispute: address, anyCode }: Which) {
     await requireCode(actor, address, [(await codesOfThisCheckout()).dispute], { anyCode });
     const dispute = actor.open(Dispute.fromAddress(address));
-    return { dispute, value: await dispute.getCloseValue() };
+    return { dispute, value: boundedFees(address, await dispute.getCloseValue()) };
 }

@@ -1,6 +1,6 @@
 /**
  * One function per thing that a provider does. Each asks the contract for the value to attach. The rest comes back to
- * the sender.
+ * the sender. Each throws a MarketError `dear-fees` if more than 5 TON of fees are asked.
  */
 import type { Address, Cell } from '@ton/core';
 import { Hardware, Listing, listingCell, Node, nodeChanges } from '../Node';
@@ -12,6 +12,7 @@ import { type CodeConsent, requireCode } from '../market/chain';
 import { requireProvider } from '../market/liveNode';
 import { Call } from '../sending';
 import { Actor, addressOf } from './actor';
+import { boundedFees } from './fees';
 
 /** Which provider: its own account, for owner and operator alike. */
 interface Whose {
@@ -38,7 +39,7 @@ export async function joinMarket(
     await requireRegistry(actor, at, { anyCode });
     const rules = await agreedRules(await registry.getRules(), { anyCode });
     const provider = actor.open(await Provider.ofOwner(at, addressOf(actor)));
-    const value = stake + (await registry.getJoinValue());
+    const value = stake + boundedFees(at, await registry.getJoinValue());
     await provider.sendJoin(actor.sender, { value, stake, rules, ...members });
     return provider;
 }
@@ -104,14 +105,16 @@ export async function registerNode(actor: Actor, { code, listing, ...args }: Who
     const { provider } = await providerOf(actor, args);
     const body = { code, listing: listingCell(listing) };
     const { nextNumber } = await provider.getProviderState();
-    await provider.sendRegisterNode(actor.sender, { value: await provider.getRegisterNodeValue(body), ...body });
+    const value = boundedFees(provider.address, await provider.getRegisterNodeValue(body));
+    await provider.sendRegisterNode(actor.sender, { value, ...body });
     return actor.open(await Node.ofProvider(provider.address, Number(nextNumber)));
 }
 
 /** Changes offers, service, keys or attestation of a node; `change`: see `nodeChanges`. */
 export async function changeNode(actor: Actor, { provider: address, ...args }: Whose & NodeName & { change: Cell }) {
     const { provider } = await providerOf(actor, { provider: address });
-    await provider.sendChangeNode(actor.sender, { ...args, value: await provider.getChangeNodeValue(args.change) });
+    const value = boundedFees(address, await provider.getChangeNodeValue(args.change));
+    await provider.sendChangeNode(actor.sender, { ...args, value });
 }
 
 /** Gives a node other GPUs; reads from the node what its share is until now. */
@@ -123,7 +126,7 @@ export async function replaceHardware(
     const change = nodeChanges.hardware(hardware);
     const address = await provider.getNodeAddress(BigInt(args.number), BigInt(args.codeVersion ?? 0));
     const { share, gpus } = await actor.open(Node.fromAddress(address)).getNodeState();
-    const value = await provider.getReplaceHardwareValue(change);
+    const value = boundedFees(ofProvider, await provider.getReplaceHardwareValue(change));
     await provider.sendReplaceHardware(actor.sender, { ...args, value, share, gpus: Number(gpus), change });
 }
 
@@ -140,10 +143,12 @@ export async function closeNode(actor: Actor, { provider: address, ...args }: Wh
 export async function clearNode(actor: Actor, { node: address, anyCode }: CodeConsent & { node: Address }) {
     await requireCode(actor, address, [(await codesOfThisCheckout()).node], { anyCode });
     const node = actor.open(Node.fromAddress(address));
-    await node.sendClear(actor.sender, { value: await node.getClearValue() });
+    await node.sendClear(actor.sender, { value: boundedFees(address, await node.getClearValue()) });
 }
 
 async function providerOf(actor: Actor, { provider: address }: Whose) {
     const provider = actor.open(Provider.fromAddress(address));
-    return { provider, values: await provider.getValuesOf(0n, 0n) };
+    const { stakeStep, adopt, closeNode: close } = await provider.getValuesOf(0n, 0n);
+    const bounded = (value: bigint) => boundedFees(address, value);
+    return { provider, values: { stakeStep: bounded(stakeStep), adopt: bounded(adopt), closeNode: bounded(close) } };
 }

@@ -5,6 +5,7 @@ import { type CodeConsent, requireCode } from '../market/chain';
 import { CodeKind, Committee, Registry, registryChanges, Rules } from '../Registry';
 import { Call } from '../sending';
 import { Actor, addressOf } from './actor';
+import { boundedFees } from './fees';
 
 interface Which {
     registry: Address;
@@ -86,7 +87,7 @@ export async function topUpRegistry(actor: Actor, { registry, amount }: Which & 
 
 /**
  * Announces what a client is going to buy. `model`: SHA-256 of its catalogue id; `endsAt`: unix seconds.
- * @throws {MarketError} `foreign-code` for a registry that is not of this release, unless `anyCode`
+ * @throws {MarketError} `foreign-code` for a registry that is not of this release, unless `anyCode`; `dear-fees`
  */
 export async function announceDemand(
     actor: Actor,
@@ -98,10 +99,9 @@ export async function announceDemand(
 ) {
     await requireCode(actor, address, [await registryCode()], { anyCode });
     const registry = open(actor, address);
-    await registry.sendAnnounceDemand(actor.sender, {
-        value: await registry.getAnnounceDemandValue((actor.address ?? actor.sender.address)?.workChain === -1),
-        ...demand,
-    });
+    const isMasterchain = (actor.address ?? actor.sender.address)?.workChain === -1;
+    const value = boundedFees(address, await registry.getAnnounceDemandValue(isMasterchain));
+    await registry.sendAnnounceDemand(actor.sender, { value, ...demand });
 }
 
 async function propose(actor: Actor, registry: Address, change: Cell) {

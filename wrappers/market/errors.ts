@@ -8,6 +8,7 @@ export type MarketErrorCode =
     | 'no-configuration' // the endpoint does not return the configuration of the network
     | 'no-registry' // no contract is active at the address of the record
     | 'foreign-code' // a contract does not run the code of this release
+    | 'dear-fees' // a contract asks for more than 5 TON of fees
     | 'wrong-catalogue' // the catalogue is not the one that the registry names
     | 'unknown-model' // no node sells the model
     | 'no-node' // nodes sell the model, and none fits

@@ -94,12 +94,22 @@ async function provedNode(address: Address, data: Cell | undefined) {
     return (await Node.ofProvider(provider, number)).address.equals(address) ? { provider, number } : undefined;
 }
 
+/** The market of which a provider has to be, of any unless given; nothing is asked of one whose code may be any. */
+interface ProviderConsent extends CodeConsent {
+    registry?: Address | undefined;
+}
+
 /**
- * Refuses what is not a Provider of this release, unless `anyCode`. The code is not enough: anybody deploys it with
- * data of their own, such as a stake that nobody paid, which it then asks of whoever sends it something.
- * @throws {MarketError} `foreign-code`
+ * Refuses what is not a Provider of this release, or is of another market than `registry`, unless `anyCode`. The code
+ * is not enough: anybody deploys it with data of their own, such as a stake that nobody paid, which it then asks of
+ * whoever sends it something.
+ * @throws {MarketError} `foreign-code`; `unfit-node` for another market
  */
-export async function requireProvider(client: MarketClient, address: Address, { anyCode }: CodeConsent): Promise<void> {
+export async function requireProvider(
+    client: MarketClient,
+    address: Address,
+    { anyCode, registry: target }: ProviderConsent,
+): Promise<void> {
     const { provider: code } = await codesOfThisCheckout();
     const { data } = await requireCode(client, address, [code], { anyCode });
     if (anyCode === true) {
@@ -109,6 +119,10 @@ export async function requireProvider(client: MarketClient, address: Address, { 
     const isProved = registry && owner && (await Provider.ofOwner(registry, owner)).address.equals(address);
     if (isProved !== true) {
         throw madeUp(address);
+    }
+    if (target !== undefined && !registry.equals(target)) {
+        const reason = `${address.toString()} is a provider of another market, at ${registry.toString()}`;
+        throw new MarketError('unfit-node', reason, 'Send nothing there.');
     }
 }
 
@@ -120,7 +134,7 @@ export async function requireProvider(client: MarketClient, address: Address, { 
 export async function requireNode(
     client: MarketClient,
     address: Address,
-    { provider, anyCode }: CodeConsent & { provider: Address },
+    { provider, anyCode, registry }: ProviderConsent & { provider: Address },
 ): Promise<void> {
     if (anyCode === true) {
         return;
@@ -130,7 +144,7 @@ export async function requireNode(
     if ((await provedNode(address, data))?.provider.equals(provider) !== true) {
         throw madeUp(address);
     }
-    await requireProvider(client, provider, {});
+    await requireProvider(client, provider, { registry });
 }
 
 const madeUp = (address: Address) =>

@@ -266,8 +266,8 @@ export class Market {
      * its sender says so (see `walletActor`); a {@link SpendKey} pays without a wallet, and the job is open when this
      * resolves.
      *
-     * @throws {MarketError} `unfit-node`, `unfit-escrow`, `foreign-code`; {RefusedMessage} with exit code, its name,
-     * the contract and a remedy; {UnseenMessage} if the job is not seen in time
+     * @throws {MarketError} `unfit-node`, `unfit-escrow`, `dear-fees`, `foreign-code`; {RefusedMessage} with exit code,
+     * its name, the contract and a remedy; {UnseenMessage} if the job is not seen in time
      *
      * @example
      * ```ts
