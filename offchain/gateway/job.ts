@@ -218,6 +218,11 @@ export class GatewayJob {
         return count;
     }
 
+    /** nanoTON that running queries of an API key reserve. */
+    reservedBy(apiKey: string): bigint {
+        return this.ceilings((one) => one.apiKey === apiKey && !one.brokeOff);
+    }
+
     /** Bytes of answers whose connection ended, which are kept until their worker gives their endings. */
     get keptBytes(): number {
         let sum = 0;

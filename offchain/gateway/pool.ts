@@ -182,7 +182,7 @@ export class JobPool {
             const fit = this.fitting(question, excluded);
             const places = this.leavesLast(fit, question)
                 ? []
-                : fit.filter((job) => job.running < job.terms.maxParallel);
+                : fit.filter((job) => job.running < job.terms.maxParallel && !this.leavesMoney(job, question));
             const free = this.choose(places, question, excluded);
             if (free !== undefined) {
                 return this.lend(free, question, queue);
@@ -307,6 +307,23 @@ export class JobPool {
             return places >= MIN_SHARED && free === 1 && 2 * sum((job) => job.runningOf(payer.name)) >= places;
         };
         return [fit, this.inUse(modelRequest.body.model)].some(isLastOf) && this.context.people.apiKeys.usable > 1;
+    }
+
+    /**
+     * The same of money: true if a question would reserve that of the last job with some, of as many as may be open,
+     * and its key reserves half of what all of them have.
+     */
+    private leavesMoney(job: GatewayJob, question: Question): boolean {
+        const { modelRequest, payer } = question;
+        const jobs = this.inUse(modelRequest.body.model);
+        if (payer === undefined || jobs.length < Math.max(2, this.context.config.job.maxOpen)) {
+            return false;
+        }
+        const sum = (of: (one: GatewayJob) => bigint) => jobs.reduce((total, one) => total + of(one), 0n);
+        const isLast = jobs.every((one) => one === job || one.available < this.threshold(one));
+        const isLarge = job.available - maxCost(job.terms.rates, question, job.tokenizer) < this.threshold(job);
+        const hasHalf = 2n * sum((one) => one.reservedBy(payer.name)) >= sum(({ unspent }) => unspent);
+        return isLast && isLarge && hasHalf && this.context.people.apiKeys.usable > 1;
     }
 
     private fitting(question: Question, excluded: Excluded): GatewayJob[] {

@@ -1209,6 +1209,14 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'The holder of one API key asks one question with a huge max_tokens for each job that may be open. These reserve the money of all jobs, and each question of another key ends after 30 s: every job is busy.',
+        stoppedBy: 'One of several keys that reserves half of the money leaves that of the last job to the others.',
+        file: 'tests/offchain/gateway/keys.spec.ts',
+        test: 'A gateway with API keys leaves the money of the last job to others, if one of several keys reserves half of all',
+        removed: 'offchain/gateway/pool: `leavesMoney`',
+    },
+    {
+        source: 'review',
         attack: 'The escrow may open two jobs a day, and an app whose key may spend next to nothing has both opened at two nodes.',
         stoppedBy: 'The last job of a day is left to others by a key that ties up half a deposit.',
         file: 'tests/offchain/gateway/openings.spec.ts',

@@ -96,6 +96,24 @@ describe('A gateway with API keys', () => {
         expect((await Promise.all(all)).map(({ status }) => status)).toEqual(Array(8).fill(200));
     });
 
+    it('leaves the money of the last job to others, if one of several keys reserves half of all', async () => {
+        await bench.close();
+        bench = await startBench(market(), { config: { job: { ...JOB, maxOpen: 2 } } });
+        const [bob, eve] = [await admin('keys', { name: 'bob' }), await admin('keys', { name: 'eve' })];
+        const { gate, go } = newGate();
+        const large = { ...ask, max_tokens: 1_000_000 };
+        const isLarge = () => bench.worker.asked.at(-1)?.maxTokens === large.max_tokens;
+        bench.worker.scripts.push(...Array(4).fill({ wait: () => (isLarge() ? gate : Promise.resolve()) }));
+        const all = [1, 2].map(() => bench.post(large, bearer(eve.secret)));
+        await until(() => bench.worker.asked.length >= 1 && bench.gateway.book.open().length === 2, 30_000);
+
+        expect((await bench.post(ask, bearer(eve.secret))).status).toBe(200);
+        expect((await bench.post(ask, bearer(bob.secret))).status).toBe(200);
+        expect(bench.worker.asked).toHaveLength(3);
+        go();
+        expect((await Promise.all(all)).map(({ status }) => status)).toEqual([200, 200]);
+    });
+
     it('gives one of several keys half of the memory for long requests that wait or are answered', async () => {
         await bench.restart({}, { longBytes: 1 << 20 });
         const { secret } = await admin('keys', { name: 'bob' });
