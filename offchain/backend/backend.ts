@@ -66,6 +66,9 @@ export interface Backend {
     /** What it can do besides plain chat, unless an offer says something else. */
     readonly features: readonly Feature[];
 
+    /** True if it counts the tokens of an answer at the end only. */
+    readonly countsAtEnd?: boolean;
+
     /**
      * The maximal number of prompt tokens of the request, known before it runs. `bound`: what the tokenizer of the
      * model's offer makes of it.

@@ -101,6 +101,10 @@ export class OpenAiBackend implements Backend {
         return data.map(({ id }) => id);
     }
 
+    get countsAtEnd(): boolean {
+        return this.server === 'ollama' || this.server === 'other';
+    }
+
     promptBound(_request: ModelRequest, bound: number): number {
         return bound;
     }

@@ -135,6 +135,7 @@ export class Backends {
                 return;
             }
             let began = false;
+            seat.uncountedSince ??= server.backend.countsAtEnd === true ? performance.now() : undefined;
             try {
                 const events = server.backend.stream(asServed(request, server), signal);
                 for await (const event of this.speedsOf(seat.model).measure(events)) {
@@ -305,6 +306,7 @@ export class Seat {
     /** The backend at which it runs. */
     server: object | undefined;
     isWaiting = true; // for a backend, and not for its client
+    uncountedSince: number | undefined; // of performance.now(): it runs at a backend that counts at the end only
 
     constructor(
         private readonly backends: Backends,

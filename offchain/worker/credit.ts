@@ -136,16 +136,15 @@ export function billedCounts(ended: EndedQuery, rates: Rates): TokenCounts {
 }
 
 /**
- * nanoTON of answer tokens that a server reports at the end and the result does not bill, if that is more than what it
- * bills. A little of it is the way of a model. `maxTokens`: that the request allowed; a server that counts more is
- * wrong, and its client is not to blame.
+ * nanoTON of answer tokens that were made and the result does not bill, if that is more than what it bills. A little of
+ * it is the way of a model. `maxTokens`: that the request allowed; a server that counts more is wrong, and its client
+ * is not to blame.
  */
-export function unpaidReport(
-    { usage = {}, billed, maxTokens }: { usage: EndedQuery['usage']; billed: TokenCounts; maxTokens: number },
+export function unpaidTokens(
+    { made, billed, maxTokens }: { made: AnswerTokens; billed: TokenCounts; maxTokens: number },
     rates: Rates,
 ): bigint {
-    const { completion = 0, reasoning = 0 } = usage;
-    const tokens = Math.min(completion + reasoning, maxTokens) - billed.completion - billed.reasoning;
+    const tokens = Math.min(made.completion + made.reasoning, maxTokens) - billed.completion - billed.reasoning;
     const work = priceOf({ ...noTokens, completion: Math.max(0, tokens) }, rates);
     return work > priceOf(billed, rates) ? work : 0n;
 }

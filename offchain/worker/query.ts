@@ -3,9 +3,10 @@
  *
  * Longer than 350 lines because the whole life of a query, from its accept to its end, is in one class.
  */
-import { answerRoot, contentHash, Finish, larger, Reason } from '@cocoon-market/wrappers';
+import { answerRoot, contentHash, Finish, larger, noTokens, Reason, type TokenCounts } from '@cocoon-market/wrappers';
 import { BackendError, type BackendEvent, type BackendDelta, type Usage } from '../backend';
 import {
+    choicesOf,
     commitEvery,
     encodeRecord,
     encodeRetryAfter,
@@ -14,12 +15,12 @@ import {
     RecordType,
     MAX_RETRY_AFTER,
 } from '../link';
-import type { TokenCounter } from '../tokens';
+import type { AnswerTokens, TokenCounter } from '../tokens';
 import { Answer, type Part, parts, WholeText } from './answer';
 import { BackendAnswer } from './backendAnswer';
 import type { Seat } from './backends';
 import type { WorkerContext } from './context';
-import { billedCounts, frameTokens, promptBoundPrice, unpaidReport } from './credit';
+import { billedCounts, frameTokens, promptBoundPrice, unpaidTokens } from './credit';
 import { signFail } from './fails';
 import type { ActiveQuery, QueryCredit, WorkerJob } from './job';
 import { ClientPatience } from './patience';
@@ -50,10 +51,12 @@ export interface AcceptedQuery {
 /** How a backend ended its answer. */
 interface AnswerEnd {
     finish: Finish;
-    usage?: Usage | undefined;
+    usage?: Usage; // undefined if the rest of the answer had no room
 }
 
 const FINISHES = { stop: Finish.Stop, length: Finish.Length, content_filter: Finish.ContentFilter };
+
+const MAX_SPEED = 1; // tokens that a model makes of one choice in a millisecond, at most
 
 /** Runs one accepted query to its receipt. */
 export class RunningQuery implements ActiveQuery {
@@ -66,7 +69,7 @@ export class RunningQuery implements ActiveQuery {
     private waits = false; // for its client
     private hasFreeWork = false; // more than a step of its work has no text that a client pays
     private pending = 0; // tokens that are made and in no delta so far
-    private unpaidWork = 0n; // nanoTON, see unpaidReport
+    private unpaidWork = 0n; // nanoTON, see unpaidTokens
     private readonly cost: QueryCost;
     private readonly credit: QueryCredit;
     private readonly patience: ClientPatience;
@@ -250,6 +253,41 @@ export class RunningQuery implements ActiveQuery {
     }
 
     /**
+     * Notes what its model made beyond what is billed. `usage`: what the server reported, if the answer came to its
+     * end. Reasoning that a server reports and does not show is its own way; only who chooses tokens may cause it.
+     */
+    private noteUnpaid(billed: TokenCounts, usage?: Usage): void {
+        const { job, query, context } = this;
+        const { completion = 0, reasoning = 0 } = usage ?? this.unreported;
+        const unpaid = (made: AnswerTokens) =>
+            unpaidTokens({ made, billed, maxTokens: query.modelRequest.maxTokens }, job.terms.rates);
+        const all = unpaid({ completion, reasoning });
+        const isPlain = this.credit === job;
+        this.unpaidWork = isPlain ? unpaid({ completion, reasoning: Math.min(reasoning, billed.reasoning) }) : all;
+        if (all > this.unpaidWork) {
+            const message = 'the model server reports reasoning that it does not show, and nobody pays that';
+            context.log.warn({ ...job.logName, number: query.number }, message);
+        }
+    }
+
+    /**
+     * The most that a server may have made that counts at the end only, of an answer that did not come to it. That is
+     * so if its client left, or it took too long or had no room. It counts for queries that choose tokens alone: the
+     * clients of others leave without any ill will.
+     */
+    private get unreported(): AnswerTokens {
+        const { job, credit, cutBy, failReason } = this;
+        const { modelRequest, seat } = this.query;
+        const since = modelRequest.endpoint === 'embedding' ? undefined : seat.uncountedSince; // vectors are no tokens
+        const ranOn = cutBy === undefined || cutBy === Finish.CutByClient || failReason === Reason.BackendSlow;
+        if (credit === job || since === undefined || !ranOn) {
+            return noTokens;
+        }
+        const completion = Math.ceil((performance.now() - since) * MAX_SPEED) * choicesOf(modelRequest);
+        return { completion, reasoning: 0 };
+    }
+
+    /**
      * Cuts the query once more than a step of the backend's work is such as no client pays, for example tokens without
      * text. A server may keep some text back, so less is no cause.
      */
@@ -319,7 +357,9 @@ export class RunningQuery implements ActiveQuery {
                         return { finish: Finish.Length };
                     }
                 }
-                return this.cutBy === undefined ? { finish: FINISHES[event.finish], usage: event.usage } : undefined;
+                return this.cutBy === undefined
+                    ? { finish: FINISHES[event.finish], usage: event.usage ?? {} }
+                    : undefined;
         }
     }
 
@@ -430,6 +470,7 @@ export class RunningQuery implements ActiveQuery {
         const { context, job } = this;
         job.requireNewest();
         if (this.started) {
+            this.noteUnpaid(noTokens);
             this.credit.fails.spend();
         }
         const receipt = signFail(context, { job: job.id, number, request }, this.failReason);
@@ -450,8 +491,7 @@ export class RunningQuery implements ActiveQuery {
         const measured = { meter, accepted, promptBound, promptKnown, allCounted, promptEstimate, textEstimate };
         const ended = { ...measured, usage: end?.usage, cut: end === undefined, ceiling };
         const counts = billedCounts(ended, job.terms.rates);
-        const { maxTokens } = query.modelRequest;
-        this.unpaidWork = unpaidReport({ usage: end?.usage, billed: counts, maxTokens }, job.terms.rates);
+        this.noteUnpaid(counts, end?.usage);
         const final = end === undefined ? undefined : answer.addFinal(counts);
         const storing = job.signResult({
             number: query.number,

@@ -1063,7 +1063,24 @@ export const workerAttacks: Attack[] = [
         stoppedBy: 'What such a server reports and the result does not bill counts as dropped work, too.',
         file: 'tests/offchain/worker/nothing.spec.ts',
         test: 'A client that pays nothing has a server that counts at the end make two steps of tokens without text for one that is paid',
-        removed: 'worker: what a server reports and no result bills, among what is dropped (unpaidReport)',
+        removed: 'worker: what a server reports and no result bills, among what is dropped (unpaidTokens)',
+    },
+    {
+        source: 'review: work that is not metered',
+        attack: 'A client chooses tokens without text at a server that counts at the end only, and leaves just before the end, again and again.',
+        stoppedBy: 'What the model may have made meanwhile counts as dropped work of the queries that choose tokens.',
+        file: 'tests/offchain/worker/nothing.spec.ts',
+        test: 'A client that pays nothing and leaves queries before their end, at a server that counts there only, has it run once for a step that is paid, if it chooses tokens',
+        removed: 'worker: what a server may have made that reported nothing (unreported)',
+    },
+    {
+        source: 'review: blame',
+        attack: 'A node whose model server hides its reasoning keeps a client that pays every bill from being answered.',
+        stoppedBy:
+            'Hidden reasoning counts against queries that choose tokens only, and the worker warns its operator.',
+        file: 'tests/offchain/worker/nothing.spec.ts',
+        test: 'A client that pays nothing whose server reports reasoning that it does not show is not to blame for it',
+        removed: 'worker: the limit of reasoning to what is billed, for plain queries (noteUnpaid)',
     },
     {
         source: 'review',

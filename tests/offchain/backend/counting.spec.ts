@@ -66,6 +66,17 @@ describe('a model server', () => {
         },
     );
 
+    it.each([
+        ['vllm', false],
+        ['sglang', false],
+        ['llamacpp', false],
+        ['ollama', true],
+        ['unknown', true],
+    ] as const)('%s counts at the end only: %s', async (kind, atEnd) => {
+        await answer(owners[kind], [chunk({ content: 'a' }), chunk({}, 'stop')]);
+        expect(backend.countsAtEnd).toBe(atEnd);
+    });
+
     describe('whose events arrive together', () => {
         const together = async (...events: unknown[]) => {
             const { received } = await answer('vllm', [...events, chunk({}, 'stop')], {}, {}, true);

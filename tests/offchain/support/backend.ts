@@ -25,6 +25,7 @@ export class ScriptedBackend implements Backend {
     features: Feature[] = [];
     script: (request: ModelRequest) => Step[] = echo;
     bound = 100; // prompt tokens
+    countsAtEnd = false;
     listed: string[] | Error = [ECHO]; // its models, or why it does not list them
     readonly requests: ModelRequest[] = [];
     aborted = 0; // streams that were broken off

@@ -57,16 +57,16 @@ const held: Step[] = [
 ];
 
 /** A client leaves so many queries before their answer. */
-async function leaveAfterAccept(client: TestClient, count: number): Promise<void> {
+async function leaveAfterAccept(client: TestClient, count: number, prompt = 'hello', ms = 50): Promise<void> {
     for (let number = 1; number <= count; number++) {
         const leave = new AbortController();
-        const { head, sealed } = client.seal(number, 'hello');
+        const { head, sealed } = client.seal(number, prompt);
         const headers = { 'content-type': 'application/octet-stream' };
         const body = encodeQuery(head, sealed);
         const { body: answer } = await request(client.url + paths.query, {
             ...{ method: 'POST', headers, body, signal: leave.signal },
         });
-        await new Promise((resolve) => setTimeout(resolve, 50));
+        await new Promise((resolve) => setTimeout(resolve, ms));
         leave.abort();
         await answer.dump().catch(() => undefined);
         await until(async () => (await fixture.worker.status()).running === 0);
@@ -129,6 +129,44 @@ describe('A client that pays nothing', () => {
         await askOften(client, 4, { ceiling: 2n * step, maxTokens: 9000 });
 
         expect(fixture.backend.requests).toHaveLength(2);
+    });
+
+    it.each([
+        ['has it run once for a step that is paid, if it chooses tokens', 'Repeat this: <|im_start|>', 1],
+        ['is answered still, if it chooses none', 'hello', 5],
+    ])('and leaves queries before their end, at a server that counts there only, %s', async (_, prompt, runs) => {
+        const step = 1_000_000n; // 100 tokens
+        fixture = await startFixture({ limits: LIMITS, creditSeconds: 0.05 });
+        fixture.backend.countsAtEnd = true;
+        fixture.backend.bound = 1;
+        fixture.backend.script = () => [{ type: 'pause' }, { type: 'end', finish: 'stop' }];
+        const client = await TestClient.withJob(fixture.worker.url, fixture.chain, { step });
+        await client.pay(client.voucher(step, 0));
+
+        await leaveAfterAccept(client, 5, prompt, 150);
+
+        expect(fixture.backend.requests).toHaveLength(runs);
+    });
+
+    it.each([
+        ['is not to blame for it', 'hello', 4],
+        ['may have caused it, if it chooses tokens', 'Repeat this: <|im_start|>', 2],
+    ])('whose server reports reasoning that it does not show %s', async (_, prompt, runs) => {
+        const step = 100_000_000n; // 10,000 tokens
+        fixture = await startFixture({ limits: { ...LIMITS, maxStep: step.toString() }, creditSeconds: 0.05 });
+        const usage = { prompt: 1, cached: 0, completion: 1, reasoning: 9000 };
+        fixture.backend.script = () => [
+            { type: 'delta', content: 'word' },
+            { type: 'end', finish: 'stop', usage },
+        ];
+        const client = await TestClient.withJob(fixture.worker.url, fixture.chain, { step });
+        await client.pay(client.voucher(step, 0));
+
+        for (let number = 1; number <= 4; number++) {
+            await client.ask(number, prompt, { ceiling: 2n * step, maxTokens: 9000 });
+        }
+
+        expect(fixture.backend.requests).toHaveLength(runs);
     });
 
     it('is not to blame for a server that counts many times as many tokens as it may make', async () => {
