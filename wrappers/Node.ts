@@ -231,8 +231,10 @@ async function compiledCode(): Promise<Cell> {
 const message = messagesOf<typeof tact.Node>();
 
 export class Node extends stateless(tact.Node) {
-    /** Node `number` of a Provider, as it is deployed: new and without a listing. */
-    static async ofProvider(provider: Address, number: number): Promise<Node> {
+    /**
+     * Node `number` of a Provider, as it is deployed: new and without a listing. `code`: this release's unless given.
+     */
+    static async ofProvider(provider: Address, number: number, code?: Cell): Promise<Node> {
         address(provider, 'provider');
         uint(32)(number, 'number');
         const data = beginCell().store(
@@ -250,7 +252,7 @@ export class Node extends stateless(tact.Node) {
                 info: null,
             }),
         );
-        const init = { code: await (nodeCode ??= compiledCode()), data: data.endCell() };
+        const init = { code: code ?? (await (nodeCode ??= compiledCode())), data: data.endCell() };
         return new Node(contractAddress(0, init), init);
     }
 

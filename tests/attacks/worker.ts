@@ -2071,4 +2071,12 @@ export const workerAttacks: Attack[] = [
         test: 'a job does not come after others once an answer that took its model long has waited a little for its client',
         removed: 'worker: the work of a model before its query waits (ClientPatience.begin)',
     },
+    {
+        source: 'review',
+        attack: 'One endpoint gives the node of `cocoon worker leave` the number of another node of the same owner, and the owner closes that one.',
+        stoppedBy: "The node's address must follow from the number, its provider and the code that it runs.",
+        file: 'tests/offchain/setup/leave.spec.ts',
+        test: 'cocoon worker leave closes no other node of the provider, whatever number an endpoint gives this one',
+        removed: 'cli/worker/leaveMarket: the address in `nameOf`',
+    },
 ];

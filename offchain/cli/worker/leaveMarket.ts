@@ -62,8 +62,7 @@ export async function leaveMarket(flags: LeaveFlags, parts: WorkerParts): Promis
             { role: 'the owner', address: owner },
             { role: 'the operator', address: operator },
         ]);
-        const { number, codeVersion } = await node.getNodeState();
-        const name = { number: Number(number), codeVersion: Number(codeVersion) };
+        const name = await nameOf(chain, config);
         const messages = await cheapMessagesOf(chain, wallet?.address ?? owner, (actor) =>
             closeNode(actor, { provider: config.provider, ...name }),
         );
@@ -140,6 +139,27 @@ async function isCleared(chain: TonHttpChain, { node, provider }: WorkerConfig):
         }
     }
     throw new Remedied(`This provider never registered the node ${addressText(node, chain)}: check the configuration`);
+}
+
+/**
+ * What the provider calls the node. The address proves the number: by that of an endpoint alone another node of the
+ * provider would be closed. A code version that is none of the node's names no account, so it closes nothing.
+ * @throws {Remedied} if the address does not follow from provider, number and the code that the node runs
+ */
+async function nameOf(
+    chain: TonHttpChain,
+    { node, provider }: Pick<WorkerConfig, 'node' | 'provider'>,
+): Promise<{ number: number; codeVersion: number }> {
+    const { code } = await chain.account(node);
+    const { number, codeVersion } = await chain.open(Node.fromAddress(node)).getNodeState();
+    const name = { number: Number(number), codeVersion: Number(codeVersion) };
+    if (!(await Node.ofProvider(provider, name.number, code)).address.equals(node)) {
+        throw new Remedied(
+            `The endpoint calls ${addressText(node, chain)} node ${number} of the provider, whose address is another: ` +
+                'use another endpoint. Nothing was sent',
+        );
+    }
+    return name;
 }
 
 /** Withdraws the unbonded stake whose time has come. False if that was only printed. */

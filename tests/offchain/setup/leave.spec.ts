@@ -120,4 +120,18 @@ describe('cocoon worker leave', () => {
         expect(await isOpen()).toBe(true);
         expect(existsSync(node.path('worker.sqlite'))).toBe(false); // nothing was opened
     });
+
+    it('closes no other node of the provider, whatever number an endpoint gives this one', async () => {
+        const { getNodeState } = Node.prototype;
+        const lie = jest.spyOn(Node.prototype, 'getNodeState').mockImplementation(async function (this: Node, of) {
+            return { ...(await getNodeState.call(this, of)), number: 7n };
+        });
+
+        await expect(node.sign('leave').finally(() => lie.mockRestore())).rejects.toThrow(
+            'node 7 of the provider, whose address is another',
+        );
+
+        expect(node.lines.join('\n')).not.toContain('CloseNode');
+        expect(await isOpen()).toBe(true);
+    });
 });
