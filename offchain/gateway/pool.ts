@@ -180,9 +180,10 @@ export class JobPool {
             await this.rules.retireEnded(this.book.open(model));
             await this.count(question); // a job that was shown to its worker meanwhile has another tokenizer
             const fit = this.fitting(question, excluded);
+            const leavesMoney = this.leavesMoney(question);
             const places = this.leavesLast(fit, question)
                 ? []
-                : fit.filter((job) => job.running < job.terms.maxParallel && !this.leavesMoney(job, question));
+                : fit.filter((job) => job.running < job.terms.maxParallel && !leavesMoney(job));
             const free = this.choose(places, question, excluded);
             if (free !== undefined) {
                 return this.lend(free, question, queue);
@@ -310,20 +311,26 @@ export class JobPool {
     }
 
     /**
-     * The same of money: true if a question would reserve that of the last job with some, of as many as may be open,
-     * and its key reserves half of what all of them have.
+     * The same of money: true for the last job with some, of as many as may be open, if a question would reserve that,
+     * and its key reserves half of what all of them have. All jobs are looked at once for a question: each that waits
+     * looks at every end of another.
      */
-    private leavesMoney(job: GatewayJob, question: Question): boolean {
+    private leavesMoney(question: Question): (job: GatewayJob) => boolean {
         const { modelRequest, payer } = question;
         const jobs = this.inUse(modelRequest.body.model);
         if (payer === undefined || jobs.length < Math.max(2, this.context.config.job.maxOpen)) {
-            return false;
+            return () => false;
         }
         const sum = (of: (one: GatewayJob) => bigint) => jobs.reduce((total, one) => total + of(one), 0n);
-        const isLast = jobs.every((one) => one === job || one.available < this.threshold(one));
-        const isLarge = job.available - maxCost(job.terms.rates, question, job.tokenizer) < this.threshold(job);
         const hasHalf = 2n * sum((one) => one.reservedBy(payer.name)) >= sum(({ unspent }) => unspent);
-        return isLast && isLarge && hasHalf && this.context.people.apiKeys.usable > 1;
+        if (!hasHalf || this.context.people.apiKeys.usable < 2) {
+            return () => false;
+        }
+        const withMoney = jobs.filter((one) => one.available >= this.threshold(one));
+        const isLast = (job: GatewayJob) => withMoney.every((one) => one === job);
+        const isLarge = (job: GatewayJob) =>
+            job.available - maxCost(job.terms.rates, question, job.tokenizer) < this.threshold(job);
+        return (job) => isLast(job) && isLarge(job);
     }
 
     private fitting(question: Question, excluded: Excluded): GatewayJob[] {

@@ -1217,6 +1217,14 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'As many jobs as may be open are, 256 of them, and the questions of one API key wait for a place. At every end of another, each compares all jobs with each other for its share of their money: the gateway stands still for seconds.',
+        stoppedBy: 'The money of all jobs is summed once for a question.',
+        file: 'tests/offchain/gateway/keys.spec.ts',
+        test: 'A gateway with API keys looks at all jobs as often for a question, however many have a free place',
+        removed: 'offchain/gateway/pool: `leavesMoney`, called once for a question',
+    },
+    {
+        source: 'review',
         attack: 'The escrow may open two jobs a day, and an app whose key may spend next to nothing has both opened at two nodes.',
         stoppedBy: 'The last job of a day is left to others by a key that ties up half a deposit.',
         file: 'tests/offchain/gateway/openings.spec.ts',

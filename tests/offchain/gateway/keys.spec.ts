@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { request } from 'undici';
 import { main } from '../../../offchain/cli';
 import { Recording } from '../../../offchain/gateway/idempotency';
+import { JobPool } from '../../../offchain/gateway/pool';
 import { Reason } from '@cocoon-market/wrappers';
 import { useMarket } from '../../support/market';
 import { ask, Bench, MODEL, newGate, RATES, startBench, until } from './support';
@@ -112,6 +113,24 @@ describe('A gateway with API keys', () => {
         expect(bench.worker.asked).toHaveLength(3);
         go();
         expect((await Promise.all(all)).map(({ status }) => status)).toEqual([200, 200]);
+    });
+
+    it('looks at all jobs as often for a question, however many have a free place', async () => {
+        await bench.close();
+        bench = await startBench(market(), { config: { job: { ...JOB, maxOpen: 5 } } });
+        const keys = [await admin('keys', { name: 'bob' }), await admin('keys', { name: 'eve' })];
+        const { gate, go } = newGate();
+        bench.worker.scripts.push(...Array(5).fill({ wait: () => gate }));
+        const large = { ...ask, max_tokens: 1_000_000 };
+        const all = Array.from({ length: 5 }, (_, i) => bench.post(large, bearer(keys[i % 2].secret)));
+        await until(() => bench.gateway.book.open().length === 5, 30_000);
+        go();
+        expect((await Promise.all(all)).map(({ status }) => status)).toEqual(Array(5).fill(200));
+
+        const looks = jest.spyOn(JobPool.prototype as unknown as { inUse(): unknown }, 'inUse');
+        expect((await bench.post(ask, bearer(keys[0].secret))).status).toBe(200);
+        expect(looks.mock.calls.length).toBeLessThan(5);
+        looks.mockRestore();
     });
 
     it('gives one of several keys half of the memory for long requests that wait or are answered', async () => {
