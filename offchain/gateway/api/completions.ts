@@ -24,7 +24,7 @@ export class CompletionFormat implements AnswerFormat {
         const text = delta.content ?? '';
         return text === '' && logprobs === null && Object.keys(extra).length === 0
             ? ''
-            : this.chunk([{ index: choice, text, ...extra, logprobs, finish_reason: null }]);
+            : this.chunk([{ ...extra, index: choice, text, logprobs, finish_reason: null }]);
     }
 
     end(finish: FinishWord, result: Result): string {
@@ -47,9 +47,9 @@ export class CompletionFormat implements AnswerFormat {
             choices: answer.choices.map(({ index, message, note }) => {
                 const { finish_reason: _, logprobs = null, ...extra } = note;
                 return {
+                    ...extra,
                     index,
                     text: message.content ?? '',
-                    ...extra,
                     logprobs,
                     finish_reason: wordOf(note, finish),
                 };

@@ -99,6 +99,15 @@ describe('Answers by the published description of the API', () => {
         });
     });
 
+    it('have the choice and the text of a completion, whatever a node notes in fields of their names', () => {
+        const format = () => new CompletionFormat(head, { includeUsage: false, choices: 1 });
+        const pieces = [piece({ content: 'a' }, { index: 7, text: 'b' })];
+        expect(eventsOf(format(), pieces)[0]).toMatchObject({ choices: [{ index: 0, text: 'a' }] });
+        expect(format().whole(wholeOf(pieces), { finish: 'stop', result })).toMatchObject({
+            choices: [{ index: 0, text: 'a' }],
+        });
+    });
+
     it('end a stream of responses with the response that the whole answer is', () => {
         const [, pieces] = answers[2];
         const last = eventsOf(responses(), pieces).at(-1) as { response: { output: { type: string }[] } };
