@@ -2,7 +2,7 @@
  * A PostgreSQL database as the stores use it: durable at every commit, and written by one process at a time, or by the
  * members of a cluster. The tables are in a schema of their own.
  */
-import { Kysely, PostgresDialect, type PostgresPool } from 'kysely';
+import { Kysely, PostgresDialect, type PostgresPool, type QueryExecutorProvider, sql } from 'kysely';
 import { Client, DatabaseError, Pool, type PoolClient, type PoolConfig, types } from 'pg';
 import { Remedied } from '../process/errors';
 import { StoreInUse } from './database';
@@ -86,7 +86,7 @@ export async function openPostgres<Schema>(
             throw error;
         });
         // What was deleted stays on the disk until PostgreSQL reuses its place: docs/operations.md.
-        return { db, writes, cluster, close, scrub: () => Promise.resolve(), reusableBytes: () => 0 };
+        return { db, writes, cluster, keepKey, close, scrub: () => Promise.resolve(), reusableBytes: () => 0 };
     } catch (error) {
         await endAll();
         throw error instanceof SeatHeld ? new StoreInUse(`${databaseName(url)} is in use by ${error.message}`) : error;
@@ -240,6 +240,14 @@ export async function assertDurable(pool: Pool, name: string): Promise<void> {
 }
 
 const LOCK = 1_668_246_383; // any number; every version of this program locks the same one
+
+const KEY_LOCK = 1; // any number, for keys alone: locks of two numbers are others than those of one
+
+/** Keys with the same last four bytes are kept as one, which costs their transactions some waiting at most. */
+async function keepKey(t: QueryExecutorProvider, key: Buffer, how: 'alone' | 'shared'): Promise<void> {
+    const lock = sql.raw(how === 'alone' ? 'pg_advisory_xact_lock' : 'pg_advisory_xact_lock_shared');
+    await sql`SELECT ${lock}(${KEY_LOCK}::int, ${key.readInt32BE(key.length - 4)}::int)`.execute(t);
+}
 
 // Several processes may start at once.
 async function createSchema(pool: Pool, schema: string): Promise<void> {

@@ -2,6 +2,7 @@
 import type { SignedVoucher } from '@cocoon-market/wrappers';
 import { type Kysely, type Selectable, sql, type Updateable } from 'kysely';
 import { amountFromBytes, amountToBytes } from './database';
+import type { KeepKey } from './engine';
 import { splitTerms } from './leftOut';
 import { addClaim, changeJob, removeLastClaim } from './sqlEarnings';
 import { broughtByLastClaim } from './sqlWallet';
@@ -31,6 +32,7 @@ export class SqlJobs implements JobStore {
         private readonly db: Kysely<WorkerSchema>,
         private readonly writes: Writes<WorkerSchema>,
         private readonly member = 1,
+        private readonly keepKey?: KeepKey,
     ) {}
 
     async get(job: Buffer) {
@@ -97,6 +99,7 @@ export class SqlJobs implements JobStore {
     async add({ snapshot, jobNumber, terms, ...job }: JobInsert) {
         const zeros = { cumulative: ZERO, voucherCumulative: ZERO, confirmedPaid: ZERO };
         await this.writes.run(async (t) => {
+            await this.keepKey?.(t, job.job, 'shared'); // no other process denies a query of it meanwhile
             const denied = t.selectFrom('denials').where('job', '=', job.job);
             const used = await denied.select((select) => select.fn.max('number').as('highest')).executeTakeFirst();
             const highest = used?.highest ?? 0;

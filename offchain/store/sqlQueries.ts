@@ -1,6 +1,7 @@
 /** The queries in a worker's database, with their receipts and answers. */
 import { type Kysely, type Selectable, sql } from 'kysely';
 import { amountToBytes, ofQuery } from './database';
+import type { KeepKey } from './engine';
 import { resultStart, storedAccept, storedEnd, wholeEnd } from './leftOut';
 import type { SigningGuard } from './signingGuard';
 import { addEarnings, changeJob } from './sqlEarnings';
@@ -14,6 +15,7 @@ export class SqlQueries implements QueryStore {
         private readonly writes: Writes<WorkerSchema>,
         private readonly signing: SigningGuard,
         private readonly member = 1,
+        private readonly keepKey?: KeepKey,
     ) {}
 
     async get(query: QueryId) {
@@ -112,6 +114,7 @@ export class SqlQueries implements QueryStore {
     async deny(denial: UnservedQuery) {
         const { job, number, request, receipt } = denial;
         await this.signing.write(async (t) => {
+            await this.keepKey?.(t, job, 'alone'); // no other process adds the job meanwhile, with the number unused
             const rows = t.selectFrom('queries').select(['endKind', 'accept']);
             const row = await rows.where(ofQuery(denial)).executeTakeFirst();
             if (row?.endKind === 'result' || (row !== undefined && row.endKind === null)) {

@@ -49,13 +49,13 @@ export class SqlWorkerStore implements WorkerStore {
         private readonly engine: Engine<WorkerSchema>,
         hot?: { signing: SigningGuard; jobs: JobStore; queries: QueryStore },
     ) {
-        const { db, writes, cluster } = engine;
+        const { db, writes, cluster, keepKey } = engine;
         this.cluster = cluster;
         this.db = db;
         this.writes = writes;
         this.signing = hot?.signing ?? new SigningGuard(db, writes, cluster);
-        this.jobs = hot?.jobs ?? new SqlJobs(db, writes, cluster.number);
-        this.queries = hot?.queries ?? new SqlQueries(db, writes, this.signing, cluster.number);
+        this.jobs = hot?.jobs ?? new SqlJobs(db, writes, cluster.number, keepKey);
+        this.queries = hot?.queries ?? new SqlQueries(db, writes, this.signing, cluster.number, keepKey);
         this.cases = new SqlCases(db, this.writes);
         this.earnings = new SqlEarnings(db);
         this.wallet = new SqlWallet(db, this.writes);

@@ -943,6 +943,15 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'A client demands an answer of a job, and brings the job to another process of the cluster in the moment in which one signs the fail: the job begins with that number unused, and a result of it beside the fail costs the stake.',
+        stoppedBy:
+            'A process that adds a job and one that denies a query of it wait for each other, so that the later one sees what the other stored.',
+        file: 'tests/offchain/store/workerCluster.spec.ts',
+        test: 'A job that one process adds while another denies its query begins after that query',
+        removed: 'store: the key that a transaction keeps in a cluster (SqlJobs.add, SqlQueries.deny)',
+    },
+    {
+        source: 'review',
         attack: 'The same before the client has brought the job to the worker, while the endpoint sees its channel already.',
         stoppedBy:
             'While the job is not stored, what one of three endpoints alone tells and shows has no answer for ten minutes.',

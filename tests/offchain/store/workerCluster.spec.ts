@@ -2,11 +2,13 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join as pathOf } from 'node:path';
+import { Client } from 'pg';
 import { inspectStore } from '../../../offchain/store/inspect';
 import { readMark } from '../../../offchain/store/mark';
 import { openWorkerStore } from '../../../offchain/store/open';
 import type { WorkerStore } from '../../../offchain/store/worker';
 import { PostgresServer } from '../support/postgres';
+import { until } from '../support/until';
 import { newJob } from './conformance';
 
 const KEY = Buffer.alloc(32, 5);
@@ -163,6 +165,53 @@ it('a result of one process does not wait for a transaction of another', async (
     await answer(second, two, 1n);
     expect(Date.now() - started).toBeLessThan(1000);
     await blocked;
+});
+
+describe('A job that one process adds while another denies its query', () => {
+    const denial = { number: 7, request: Buffer.alloc(32), receipt: Buffer.from('fail') };
+    let holder: Client;
+
+    beforeEach(async () => {
+        holder = new Client(url);
+        await holder.connect();
+        await accept(first, await add(first)); // makes the rows that are held
+        await add(second);
+    });
+
+    afterEach(() => holder.end());
+
+    /** Runs `late` while `early` waits for the rows of a table and has not committed. */
+    async function interleave(table: string, early: () => Promise<unknown>, late: () => Promise<unknown>) {
+        const waiting = async () => {
+            const { rows } = await holder.query<{ count: string }>('SELECT count(*) FROM pg_locks WHERE NOT granted');
+            return Number(rows[0].count);
+        };
+        await holder.query('BEGIN');
+        await holder.query(`SELECT FROM cocoon_worker.${table} FOR UPDATE`);
+        const begun = early();
+        await until(async () => (await waiting()) === 1, 30_000);
+        let isOver = false;
+        const other = late().then(() => (isOver = true));
+        await until(async () => isOver || (await waiting()) === 2, 30_000);
+        await holder.query('COMMIT');
+        await Promise.all([begun, other]);
+    }
+
+    it('begins after that query', async () => {
+        const job = newJob();
+        const deny = () => first.queries.deny({ ...denial, job: job.job });
+        await interleave('sequences', deny, () => second.jobs.add(job));
+
+        expect(await second.jobs.get(job.job)).toMatchObject({ highest: 7, lowWater: 7 });
+    });
+
+    it('has used the number of the query if it came first', async () => {
+        const job = newJob();
+        const deny = () => first.queries.deny({ ...denial, job: job.job });
+        await interleave('"jobSums"', () => second.jobs.add(job), deny);
+
+        expect((await second.jobs.get(job.job))!.highest).toBe(7);
+    });
 });
 
 describe('the mark', () => {
