@@ -7,6 +7,7 @@ import type { WorkerContext } from './context';
 import type { Defence } from './defence';
 
 const NEW_JOB_SECONDS = 600; // in which a job comes whose channel is on chain; a response window is an hour at least
+const SILENT_SECONDS = 1800; // of the other of two endpoints, after which it counts as down
 const MAX_PIECES = 3; // in one order, because an external message has at most 64 KiB
 
 /**
@@ -25,30 +26,39 @@ export async function isDispute(
     return disputes.some(({ address }) => address.hash.equals(dispute));
 }
 
+/** For how long one endpoint alone has told of a case and shown it. */
+export interface Doubt {
+    seconds: number;
+    silentSeconds: number; // since another was last seen to deny it
+}
+
 /**
- * Why a demand gets no answer whatever it is about; undefined if nothing speaks against one. `doubtedFor`: seconds for
- * which one endpoint alone has told of it and shown it, while the others deny it, or do not answer; undefined if it is
- * sure. Then nothing is signed for a number that its job has not used yet: the fail of one far ahead would use up all
- * numbers before it. Nor at first for a job that is not stored: its client may be about to bring it. Of two endpoints
- * one alone may be the only honest one for as long as the demand lasts, so no such demand waits there.
+ * Why a demand gets no answer whatever it is about; undefined if nothing speaks against one. `doubt`: that one endpoint
+ * alone has told of it and shown it, while the others deny it, or do not answer; undefined if it is sure. Then nothing
+ * is signed for a number that its job has not used yet: the fail of one far ahead would use up all numbers before it.
+ * Nor at first for a job that is not stored: its client may be about to bring it. Of two endpoints one alone may be the
+ * only honest one for as long as the demand lasts, so no such demand waits there, and one ahead of its job is answered
+ * once the other endpoint has been silent for a while: with an endpoint that is down, it would cost the stake.
  */
 export async function objectionTo(
     context: Pick<WorkerContext, 'chain' | 'config' | 'store'>,
     record: CaseRecord,
-    doubtedFor: number | undefined,
+    doubt: Doubt | undefined,
 ): Promise<string | undefined> {
     if (!(await isDispute(context, record))) {
         return 'its account is no Dispute of this provider and release';
     }
-    if (doubtedFor === undefined) {
+    if (doubt === undefined) {
         return undefined;
     }
+    const isOfMany = (context.chain.others ?? []).length > 2;
     const job = await context.store.jobs.get(record.job);
     if (job === undefined) {
-        const mayWait = (context.chain.others ?? []).length > 2 && doubtedFor < NEW_JOB_SECONDS;
+        const mayWait = isOfMany && doubt.seconds < NEW_JOB_SECONDS;
         return mayWait ? 'its job is not stored yet, and one endpoint alone tells of the case and shows it' : undefined;
     }
-    return record.number > job.highest
+    const mayAnswer = record.number <= job.highest || (!isOfMany && doubt.silentSeconds >= SILENT_SECONDS);
+    return !mayAnswer
         ? 'its job has used no such number, and one endpoint alone tells of the case and shows it'
         : undefined;
 }

@@ -23,7 +23,7 @@ import { AnswerSender } from './answerSender';
 import { accountAddress } from './channels';
 import type { ClaimWallet } from './claimSender';
 import type { WorkerContext } from './context';
-import { isDispute, objectionTo, ordersOf } from './caseAnswer';
+import { type Doubt, isDispute, objectionTo, ordersOf } from './caseAnswer';
 import { type AnnouncedCase, CaseMessages } from './caseMessages';
 import { CaseTellers, keyOf, nameOf } from './caseTellers';
 import { type ShownCase, CaseViews } from './caseViews';
@@ -56,6 +56,7 @@ export class Cases {
     // By account: answers that were sent and have closed nothing for certain, and steady seconds before the next one.
     private readonly vain = new Map<string, { count: number; notBefore: number }>();
     private readonly doubtedSince = new Map<string, number>(); // by account of a case that may be made up: steady seconds
+    private readonly deniedAt = new Map<string, number>(); // by account that an endpoint shows not open: steady seconds
     private readonly views: CaseViews;
     private readonly failures = new Map<string, number>(); // by account: looks that brought no answer on the chain
     private readonly confirmer: Confirmer<ChainReader>;
@@ -247,6 +248,7 @@ export class Cases {
             this.views.forget(keyOf(record));
             this.vain.delete(keyOf(record));
             this.doubtedSince.delete(keyOf(record));
+            this.deniedAt.delete(keyOf(record));
             this.failures.delete(keyOf(record));
             this.sender.forget(keyOf(record));
             if (standing !== 'absent' || now() - record.reportedAt > ABSENT_AFTER) {
@@ -259,6 +261,9 @@ export class Cases {
             return;
         }
         const { views, isDenied } = await this.views.of(record, value, this.failures.has(keyOf(record)));
+        if (isDenied || (views.length === 0 && failure === undefined)) {
+            this.deniedAt.set(keyOf(record), steady());
+        }
         if (views.length === 0) {
             if (failure !== undefined) {
                 throw failure;
@@ -284,19 +289,20 @@ export class Cases {
             const failures = this.failures.get(keyOf(record)) ?? 0;
             const view = believed[failures % believed.length];
             this.failures.set(keyOf(record), failures + 1);
-            await this.answer(record, view, { isDenied, doubtedFor: this.doubtedFor(record, views.length) });
+            await this.answer(record, view, { isDenied, doubt: this.doubtOf(record, views.length) });
         }
     }
 
-    /** Seconds for which a case is in doubt; undefined once two endpoints have told of it, or show it. */
-    private doubtedFor(record: CaseRecord, views: number): number | undefined {
+    /** For how long a case is in doubt; undefined once two endpoints have told of it, or show it. */
+    private doubtOf(record: CaseRecord, views: number): Doubt | undefined {
         const { steady } = this.context;
         if (views > 1 || this.tellers.isSure(keyOf(record))) {
             return undefined;
         }
         const since = this.doubtedSince.get(keyOf(record)) ?? steady();
         this.doubtedSince.set(keyOf(record), since);
-        return steady() - since;
+        const silentSince = Math.max(since, this.deniedAt.get(keyOf(record)) ?? since);
+        return { seconds: steady() - since, silentSeconds: steady() - silentSince };
     }
 
     private async warn(record: CaseRecord, dispute: OpenedContract<Dispute>, answerBy: number): Promise<void> {
@@ -310,11 +316,11 @@ export class Cases {
     private async answer(
         record: CaseRecord,
         view: ShownCase,
-        { isDenied, doubtedFor }: { isDenied: boolean; doubtedFor: number | undefined },
+        { isDenied, doubt }: { isDenied: boolean; doubt: Doubt | undefined },
     ): Promise<void> {
         const { source, state } = view;
         const dispute = source.open(Dispute.fromAddress(accountAddress(record.dispute)));
-        const objection = await objectionTo(this.context, record, doubtedFor);
+        const objection = await objectionTo(this.context, record, doubt);
         if (objection !== undefined) {
             this.logOnce(record, `a demand has no answer: ${objection}`);
             return;

@@ -961,6 +961,15 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'A client demands the answer of a query that it never sent while one of two endpoints is down, so that the demand counts as made up for as long as it lasts and costs the stake.',
+        stoppedBy:
+            'A demand for a number that its job has not used, which one of two endpoints tells and shows, is answered once the other has been silent for half an hour.',
+        file: 'tests/offchain/worker/madeUpCases.spec.ts',
+        test: 'A demand for a number that its job has not used is answered although the other of two endpoints is silent for half an hour',
+        removed: 'worker: silence of the other of two endpoints, after which a demand is answered (objectionTo)',
+    },
+    {
+        source: 'review',
         attack: 'A client demands the answer of a query that it never sent, and the first endpoint of three denies that case, so that it has no answer and costs the stake.',
         stoppedBy: 'A demand that two endpoints tell of, or show, is answered whatever another says.',
         file: 'tests/offchain/worker/madeUpCases.spec.ts',

@@ -1,4 +1,8 @@
-/** What one endpoint of the chain can do that makes up cases of the node, or shows those wrongly that there are. */
+/**
+ * What one endpoint of the chain can do that makes up cases of the node, or shows those wrongly that there are.
+ *
+ * Longer than 350 lines because each test needs the same liar, and what it may make up is best read in one place.
+ */
 import { bytesToNumber, caseStates, Dispute } from '@cocoon-market/wrappers';
 import { type Address, beginCell, Cell, type Sender } from '@ton/core';
 import { storeCaseOpened } from '../../../wrappers/bodies';
@@ -278,6 +282,46 @@ describe('A demand for a number that its job has not used', () => {
 
         seconds += 600;
         await until(() => answers().some(({ to }) => to.equals(other)));
+    });
+
+    it('is answered although the other of two endpoints is silent for half an hour', async () => {
+        liar.others = [liar, honest];
+        liar.account = async () => Promise.reject(new ChainError('is down'));
+        liar.emitted = async function* () {
+            yield* await Promise.reject<never[]>(new ChainError('is down'));
+        };
+        await fixture.restart();
+        await until(async () => (await numbers()).includes(query));
+        await caseRound();
+        seconds += 120; // the other endpoint is asked
+        await caseRound();
+        await caseRound();
+        expect(answers()).toEqual([]);
+
+        seconds += 1800;
+        await until(() => answers().length > 0);
+
+        expect(answers()[0].to).toEqual(dispute);
+    });
+
+    it('has no answer while the other of two endpoints denies it, if only now and then', async () => {
+        liar.others = [liar, honest];
+        const down = async () => Promise.reject<never>(new ChainError('is down'));
+        const { account: accountOf } = liar;
+        await fixture.restart();
+        await until(async () => (await numbers()).includes(query));
+        for (let i = 0; i < 3; i++) {
+            liar.account = accountOf;
+            seconds += 800;
+            await caseRound();
+            await caseRound();
+            liar.account = down;
+            seconds += 800;
+            await caseRound();
+            await caseRound();
+        }
+
+        expect(answers()).toEqual([]);
     });
 
     it('is answered although one of three endpoints alone has told of it, if another shows it too', async () => {
