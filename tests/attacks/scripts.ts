@@ -712,7 +712,7 @@ export const scriptsAttacks: Attack[] = [
         source: 'review: actions and scripts',
         stoppedBy: 'no action brings more than 5 TON of fees, whatever code it believes',
         file: FOREIGN,
-        test: 'A contract of a stranger that asks for all that the wallet has gets nothing by changeNode, though it is named as the own one',
+        test: 'A contract of a stranger that asks for all that the wallet has and is named as the own one gets nothing by changeNode',
         removed: 'wrappers/actions/fees: `boundedFees`',
     },
     {

@@ -171,7 +171,7 @@ describe('A contract of a stranger that asks for all that the wallet has', () =>
         expect(sent).toEqual([toNano('1.45')]);
     });
 
-    it.each(Object.entries(paidSteps))('gets nothing by %s, though it is named as the own one', async (_, action) => {
+    it.each(Object.entries(paidSteps))('and is named as the own one gets nothing by %s', async (_, action) => {
         const asked = 2n ** 40n;
         const values = { stakeStep: asked, adopt: asked, closeNode: asked };
         const getters: Record<string, unknown> = {
