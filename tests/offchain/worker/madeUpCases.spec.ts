@@ -14,6 +14,7 @@ import { account, caseRound, type Fixture, startFixture } from '../support/worke
 
 const JOB: Buffer = Buffer.alloc(32).fill(5, 31);
 const VALUE = 1_000_000n; // nanoTON that an answer needs, as the endpoints say
+const FAR = 4_000_000_000; // number of a query far ahead of what its job has used
 
 let fixture: Fixture;
 let liar: FakeChain; // the first endpoint
@@ -28,14 +29,19 @@ async function disputeOf(query: number, job = JOB): Promise<Address> {
     return (await Dispute.ofFault(account(0x22), { class: 'A3', job, query })).address;
 }
 
+/** What a demand about a query is about. */
+function fileOf(query: number, job: Buffer): object {
+    const { receiptKey } = fixture.worker.nodeInfo;
+    return { job, query, about: Buffer.alloc(32, 7), firstPiece: 0, receiptKey };
+}
+
 /** An endpoint shows an open demand about a query at this account. */
 function show(chain: FakeChain, dispute: Address, query: number, change: object = {}): void {
     const answerBy = BigInt(fixture.chain.now() + 3600);
-    const { receiptKey } = fixture.worker.nodeInfo;
     chain.set(dispute, { code: Cell.EMPTY, data: Cell.EMPTY, balance: 1n });
     chain.getters.set(dispute.toRawString(), {
         getCaseState: async () => ({ state: caseStates.open, answerBy, result: 0n, missingPieces: 0n, bond: 4n }),
-        getFile: async () => ({ job: JOB, query, about: Buffer.alloc(32, 7), firstPiece: 0, receiptKey }),
+        getFile: async () => fileOf(query, JOB),
         getCloseValue: async () => VALUE,
         sendFail: async (via: Sender, { value }: { value: bigint }) => via.send({ to: dispute, value }),
         ...change,
@@ -48,6 +54,14 @@ function tell(chain: FakeChain, dispute: Address, query: number, at = fixture.ch
     const message = { $$type: 'CaseOpened' as const, serial: BigInt(query), ...named, ...rest };
     const body = beginCell().store(storeCaseOpened(message)).endCell();
     chain.emissions.unshift({ lt: BigInt(chain.emissions.length + 1), at, body });
+}
+
+/** The liar tells of a demand about a query of this job, and shows it. */
+async function showDemand(query: number, job: Buffer): Promise<Address> {
+    const dispute = await disputeOf(query, job);
+    show(liar, dispute, query, { getFile: async () => fileOf(query, job) });
+    tell(liar, dispute, query, undefined, job);
+    return dispute;
 }
 
 /** The liar tells of cases about these queries, of long ago, and shows them. */
@@ -159,11 +173,7 @@ describe('Cases that one endpoint makes up', () => {
     it('spend no number of a job while no other endpoint answers in time', async () => {
         const client = await TestClient.withJob(fixture.worker.url, liar);
         const { job } = client;
-        const query = 4_000_000_000;
-        const dispute = await disputeOf(query, job);
-        const { receiptKey } = fixture.worker.nodeInfo;
-        const file = { job, query, about: Buffer.alloc(32, 7), firstPiece: 0, receiptKey };
-        show(liar, dispute, query, { getFile: async () => file });
+        const dispute = await disputeOf(FAR, job);
         const { account: accountOf } = honest;
         honest.account = async (address) => {
             if (address.equals(dispute)) {
@@ -171,8 +181,8 @@ describe('Cases that one endpoint makes up', () => {
             }
             return accountOf.call(honest, address);
         };
-        tell(liar, dispute, query, undefined, job);
-        await until(async () => (await numbers()).includes(query));
+        await showDemand(FAR, job);
+        await until(async () => (await numbers()).includes(FAR));
         await caseRound();
         await fixture.restart();
 
@@ -184,13 +194,8 @@ describe('Cases that one endpoint makes up', () => {
     it('use up no numbers of a job', async () => {
         const client = await TestClient.withJob(fixture.worker.url, liar);
         const { job } = client;
-        const query = 4_000_000_000;
-        const dispute = await disputeOf(query, job);
-        const { receiptKey } = fixture.worker.nodeInfo;
-        const file = { job, query, about: Buffer.alloc(32, 7), firstPiece: 0, receiptKey };
-        show(liar, dispute, query, { getFile: async () => file });
-        tell(liar, dispute, query, undefined, job);
-        await until(async () => (await numbers()).includes(query));
+        await showDemand(FAR, job);
+        await until(async () => (await numbers()).includes(FAR));
         await caseRound();
         await fixture.restart();
 
@@ -209,13 +214,8 @@ describe('Cases that one endpoint makes up', () => {
         const { code, data, balance } = await liar.account(client.channel);
         third.set(client.channel, { code: code!, data: data!, balance });
         const { job } = client;
-        const query = 4_000_000_000;
-        const dispute = await disputeOf(query, job);
-        const { receiptKey } = fixture.worker.nodeInfo;
-        const file = { job, query, about: Buffer.alloc(32, 7), firstPiece: 0, receiptKey };
-        show(liar, dispute, query, { getFile: async () => file });
-        tell(liar, dispute, query, undefined, job);
-        await until(async () => (await numbers()).includes(query));
+        await showDemand(FAR, job);
+        await until(async () => (await numbers()).includes(FAR));
         await caseRound();
         expect(answers()).toEqual([]);
         expect((await client.register()).body.highest).toBe(0);
@@ -254,8 +254,7 @@ describe('A demand for a number that its job has not used', () => {
         liar.others = [liar, honest, third];
         await fixture.restart();
         dispute = await disputeOf(query, job);
-        const { receiptKey } = fixture.worker.nodeInfo;
-        file = { job, query, about: Buffer.alloc(32, 7), firstPiece: 0, receiptKey };
+        file = fileOf(query, job);
         [honest, third].forEach((chain) => show(chain, dispute, query, { getFile: async () => file }));
         tell(honest, dispute, query, undefined, job);
     });
@@ -271,11 +270,7 @@ describe('A demand for a number that its job has not used', () => {
     });
 
     it('is answered after ten minutes if its job is not stored, and one of three endpoints alone shows it', async () => {
-        const other = await disputeOf(query);
-        const { receiptKey } = fixture.worker.nodeInfo;
-        const ofOther = { job: JOB, query, about: Buffer.alloc(32, 7), firstPiece: 0, receiptKey };
-        show(liar, other, query, { getFile: async () => ofOther });
-        tell(liar, other, query);
+        const other = await showDemand(query, JOB);
         await caseRound();
         await caseRound();
         expect(answers()).toEqual([]);
@@ -356,9 +351,7 @@ describe('An endpoint that shows a demand closed after each answer, and then ope
 describe('An endpoint that shows another case at the account of a demand', () => {
     it('has nothing signed and nothing sent for that one', async () => {
         const dispute = await disputeOf(9);
-        const { receiptKey } = fixture.worker.nodeInfo;
-        const file = { job: JOB, query: 8, about: Buffer.alloc(32, 7), firstPiece: 0, receiptKey };
-        show(liar, dispute, 9, { getFile: async () => file });
+        show(liar, dispute, 9, { getFile: async () => fileOf(8, JOB) });
         tell(liar, dispute, 9);
         await until(async () => (await numbers()).includes(9));
         await caseRound();
