@@ -24,21 +24,21 @@ export class CaseViews {
     /**
      * The case as the endpoints have it that show it open, and whether one denies it that no two show: of two, one at
      * most makes it up, and a third that hides it must not keep it from being answered. `first`: what the first that
-     * serves says; undefined if nothing that can be used. The others are asked if an answer by its word has failed,
-     * and after a while if it shows nothing to answer: it may hide a case, its time, or what is demanded, or only be
-     * behind. They are asked at once about a case of which few have told, because the first may have made it up.
+     * serves says; undefined if nothing that can be used. The others are asked at once if it shows a case to answer of
+     * which few have told, or to which an answer was tried (`isTried`): it may have made up the case, or what is
+     * demanded. They are asked after a while if it shows nothing to answer: it may hide that, or only be behind.
      */
     async of(
         record: CaseRecord,
         first: SeenCase | undefined,
-        hasFailed: boolean,
+        isTried: boolean,
     ): Promise<{ views: ShownCase[]; isDenied: boolean }> {
         const { chain, steady } = this.context;
         const key = keyOf(record);
         const isSeen = first !== undefined && isOpen(first) && !isLate(first);
         const since = isSeen ? Infinity : Math.min(this.unseenSince.get(key) ?? Infinity, steady());
         this.unseenSince.set(key, since);
-        const isDoubtful = hasFailed || (isSeen && !this.tellers.isSure(key));
+        const isDoubtful = isSeen && (isTried || !this.tellers.isSure(key));
         const others = isDoubtful || steady() - since >= UNSEEN_SECONDS ? (chain.others ?? []) : [];
         const address = accountAddress(record.dispute);
         const readings = await Promise.allSettled(others.map((one) => readCase(one, address)));

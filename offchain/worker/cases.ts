@@ -58,7 +58,7 @@ export class Cases {
     private readonly doubtedSince = new Map<string, number>(); // by account of a case that may be made up: steady seconds
     private readonly deniedAt = new Map<string, number>(); // by account that an endpoint shows not open: steady seconds
     private readonly views: CaseViews;
-    private readonly failures = new Map<string, number>(); // by account: looks that brought no answer on the chain
+    private readonly tries = new Map<string, number>(); // by account that is not closed for certain: of an answer
     private readonly confirmer: Confirmer<ChainReader>;
 
     constructor(
@@ -249,7 +249,7 @@ export class Cases {
             this.vain.delete(keyOf(record));
             this.doubtedSince.delete(keyOf(record));
             this.deniedAt.delete(keyOf(record));
-            this.failures.delete(keyOf(record));
+            this.tries.delete(keyOf(record));
             this.sender.forget(keyOf(record));
             if (standing !== 'absent' || now() - record.reportedAt > ABSENT_AFTER) {
                 await store.cases.set(record.dispute, { standing });
@@ -260,7 +260,7 @@ export class Cases {
             }
             return;
         }
-        const { views, isDenied } = await this.views.of(record, value, this.failures.has(keyOf(record)));
+        const { views, isDenied } = await this.views.of(record, value, this.tries.has(keyOf(record)));
         if (isDenied || (views.length === 0 && failure === undefined)) {
             this.deniedAt.set(keyOf(record), steady());
         }
@@ -284,11 +284,11 @@ export class Cases {
         } else if (inTime.length === 0) {
             this.logOnce(record, 'a demand was not answered in time');
         } else if (steady() >= notBefore && believed.length > 0) {
-            // Each answer costs fees, so there are pauses. After a failure another endpoint may know better what is
-            // demanded, and what it costs.
-            const failures = this.failures.get(keyOf(record)) ?? 0;
-            const view = believed[failures % believed.length];
-            this.failures.set(keyOf(record), failures + 1);
+            // Each answer costs fees, so there are pauses. After a try another endpoint may know better what is
+            // demanded, and what it costs, whatever the one says by whose word it was made.
+            const tries = this.tries.get(keyOf(record)) ?? 0;
+            const view = believed[tries % believed.length];
+            this.tries.set(keyOf(record), tries + 1);
             await this.answer(record, view, { isDenied, doubt: this.doubtOf(record, views.length) });
         }
     }
@@ -362,7 +362,6 @@ export class Cases {
             this.noteAnswer(record, 0);
             throw new Error('The answer to a demand was sent, and its case is still open');
         }
-        this.failures.delete(keyOf(record));
         log.info({ ...nameOf(record), kind }, 'a demand is answered');
     }
 

@@ -894,6 +894,15 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'The first of three endpoints makes up what a demand is about, shows it closed after each answer and soon open again: each answer is by its word, none closes the demand, and that costs the stake.',
+        stoppedBy:
+            'A demand to which an answer was tried and that is shown open is answered as the next endpoint shows it, whatever was shown in between.',
+        file: 'tests/offchain/worker/madeUpCases.spec.ts',
+        test: 'An endpoint that shows a demand closed after each answer, and then open again keeps no demand from being answered as another shows it',
+        removed: 'worker: answers that were tried, until a case is closed for certain (CaseViews.of, Cases.confirm)',
+    },
+    {
+        source: 'review',
         attack: 'An endpoint shows at the account of a demand a case about another job or query, and the worker signs a fail for that.',
         stoppedBy: 'The case must be the one that the account follows from.',
         file: 'tests/offchain/worker/madeUpCases.spec.ts',

@@ -346,6 +346,30 @@ describe('An endpoint that shows a demand closed after each answer, and then ope
 
         expect(answers()).toHaveLength(1);
     });
+
+    it('keeps no demand from being answered as another shows it', async () => {
+        const third = new FakeChain();
+        liar.others = [liar, honest, third];
+        await fixture.restart();
+        const dispute = await disputeOf(9);
+        let answeredAt = -Infinity; // seconds
+        const sent = jest.spyOn(fixture.wallet, 'send').mockImplementation(async () => void (answeredAt = seconds));
+        const answerBy = BigInt(fixture.chain.now() + 3600);
+        const getCaseState = async () => {
+            const state = seconds - answeredAt < 30 ? caseStates.closed : caseStates.open;
+            return { state, outcome: 0n, answerBy, result: 0n, missingPieces: 0n, bond: 4n };
+        };
+        show(liar, dispute, 9, { getCaseState, getCloseValue: async () => 1n });
+        [honest, third].forEach((chain) => show(chain, dispute, 9));
+        [liar, honest, third].forEach((chain) => tell(chain, dispute, 9));
+
+        for (const end = seconds + 3600; seconds < end; seconds += 60) {
+            await caseRound();
+        }
+
+        const values = sent.mock.calls.flatMap(([transfers]) => transfers).map(({ value }) => value);
+        expect(values).toContain((VALUE * 11n) / 10n);
+    });
 });
 
 describe('An endpoint that shows another case at the account of a demand', () => {
