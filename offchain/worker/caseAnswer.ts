@@ -29,7 +29,7 @@ export async function isDispute(
 /** For how long one endpoint alone has told of a case and shown it. */
 export interface Doubt {
     seconds: number;
-    silentSeconds: number; // since another was last seen to deny it
+    silentSeconds: number; // for which no look saw another deny it
 }
 
 /**

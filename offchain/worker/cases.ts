@@ -56,7 +56,7 @@ export class Cases {
     // By account: answers that were sent and have closed nothing for certain, and steady seconds before the next one.
     private readonly vain = new Map<string, { count: number; notBefore: number }>();
     private readonly doubtedSince = new Map<string, number>(); // by account of a case that may be made up: steady seconds
-    private readonly deniedAt = new Map<string, number>(); // by account that an endpoint shows not open: steady seconds
+    private readonly silentSince = new Map<string, number>(); // by account of such a case that no endpoint denies: steady seconds
     private readonly views: CaseViews;
     private readonly tries = new Map<string, number>(); // by account that is not closed for certain: of an answer
     private readonly confirmer: Confirmer<ChainReader>;
@@ -248,7 +248,7 @@ export class Cases {
             this.views.forget(keyOf(record));
             this.vain.delete(keyOf(record));
             this.doubtedSince.delete(keyOf(record));
-            this.deniedAt.delete(keyOf(record));
+            this.silentSince.delete(keyOf(record));
             this.tries.delete(keyOf(record));
             this.sender.forget(keyOf(record));
             if (standing !== 'absent' || now() - record.reportedAt > ABSENT_AFTER) {
@@ -262,7 +262,7 @@ export class Cases {
         }
         const { views, isDenied } = await this.views.of(record, value, this.tries.has(keyOf(record)));
         if (isDenied || (views.length === 0 && failure === undefined)) {
-            this.deniedAt.set(keyOf(record), steady());
+            this.silentSince.delete(keyOf(record));
         }
         if (views.length === 0) {
             if (failure !== undefined) {
@@ -289,20 +289,25 @@ export class Cases {
             const tries = this.tries.get(keyOf(record)) ?? 0;
             const view = believed[tries % believed.length];
             this.tries.set(keyOf(record), tries + 1);
-            await this.answer(record, view, { isDenied, doubt: this.doubtOf(record, views.length) });
+            const isSure = views.length > 1 || this.tellers.isSure(keyOf(record));
+            await this.answer(record, view, { isDenied, doubt: isSure ? undefined : this.doubtOf(record, isDenied) });
         }
     }
 
-    /** For how long a case is in doubt; undefined once two endpoints have told of it, or show it. */
-    private doubtOf(record: CaseRecord, views: number): Doubt | undefined {
-        const { steady } = this.context;
-        if (views > 1 || this.tellers.isSure(keyOf(record))) {
-            return undefined;
-        }
-        const since = this.doubtedSince.get(keyOf(record)) ?? steady();
+    /**
+     * For how long a case is in doubt. Of looks that are long apart the first one at which no endpoint denies it begins
+     * the silence, and no earlier one.
+     */
+    private doubtOf(record: CaseRecord, isDenied: boolean): Doubt {
+        const now = this.context.steady();
+        const since = this.doubtedSince.get(keyOf(record)) ?? now;
         this.doubtedSince.set(keyOf(record), since);
-        const silentSince = Math.max(since, this.deniedAt.get(keyOf(record)) ?? since);
-        return { seconds: steady() - since, silentSeconds: steady() - silentSince };
+        if (isDenied) {
+            return { seconds: now - since, silentSeconds: 0 };
+        }
+        const silentSince = this.silentSince.get(keyOf(record)) ?? now;
+        this.silentSince.set(keyOf(record), silentSince);
+        return { seconds: now - since, silentSeconds: now - silentSince };
     }
 
     private async warn(record: CaseRecord, dispute: OpenedContract<Dispute>, answerBy: number): Promise<void> {

@@ -979,6 +979,14 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'One of two endpoints makes up a thousand demands, so that half an hour passes between two looks at each: where the other one misses a single call, the highest number of a job is used up.',
+        stoppedBy: 'The silence of the other endpoint begins with the first look at which it does not deny the demand.',
+        file: 'tests/offchain/worker/madeUpCases.spec.ts',
+        test: 'A demand for a number that its job has not used has no answer after looks long apart, at one of which alone the other of two endpoints is silent',
+        removed: 'worker: the begin of the silence of the other of two endpoints (Cases.doubtOf)',
+    },
+    {
+        source: 'review',
         attack: 'A client demands the answer of a query that it never sent, and the first endpoint of three denies that case, so that it has no answer and costs the stake.',
         stoppedBy: 'A demand that two endpoints tell of, or show, is answered whatever another says.',
         file: 'tests/offchain/worker/madeUpCases.spec.ts',

@@ -319,6 +319,25 @@ describe('A demand for a number that its job has not used', () => {
         expect(answers()).toEqual([]);
     });
 
+    it('has no answer after looks long apart, at one of which alone the other of two endpoints is silent', async () => {
+        liar.others = [liar, honest];
+        const { account: accountOf } = liar;
+        await fixture.restart();
+        await until(async () => (await numbers()).includes(query));
+        for (let i = 0; i < 2; i++) {
+            liar.account = accountOf;
+            seconds += 1;
+            await caseRound();
+            await caseRound();
+            liar.account = async () => Promise.reject<never>(new ChainError('its calls are used up'));
+            seconds += 2000;
+            await caseRound();
+            await caseRound();
+        }
+
+        expect(answers()).toEqual([]);
+    });
+
     it('is answered although one of three endpoints alone has told of it, if another shows it too', async () => {
         show(liar, dispute, query, { getFile: async () => file });
         third.account = async () => Promise.reject(new ChainError('made-up cases use up its calls'));
