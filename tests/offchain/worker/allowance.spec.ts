@@ -16,6 +16,17 @@ describe('What a job may have signed that brings nothing', () => {
         expect(allowances.of(job(1)).fails.isEmpty).toBe(false);
     });
 
+    it('is whole for a new job, which has settled nothing and comes after no other', () => {
+        const { ownNotes, settled, last, unpaid, fails, specialFails } = new Allowances().of(job(1));
+
+        expect({ ownNotes, settled, last }).toStrictEqual({
+            ownNotes: { bytes: 0 },
+            settled: { amount: undefined },
+            last: { until: -Infinity },
+        });
+        expect([unpaid, fails, specialFails].map(({ isEmpty }) => isEmpty)).toEqual([false, false, false]);
+    });
+
     it('is forgotten of the job that was used longest ago, once there are 20,000', () => {
         const allowances = new Allowances();
         const [first, second] = [allowances.of(job(1)), allowances.of(job(2))];

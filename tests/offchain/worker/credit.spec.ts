@@ -12,6 +12,7 @@ import {
     stepCarriesFrames,
     tokensFor,
     unmeteredBound,
+    unpaidTokens,
 } from '../../../offchain/worker/credit';
 import { BYTES, counterOf } from '../../../offchain/tokens';
 
@@ -190,6 +191,29 @@ describe('billed counts', () => {
                 }
             }),
         );
+    });
+});
+
+describe('tokens that were made and nobody pays', () => {
+    const rates = { prompt: 7_000_000n, cached: 3_000_000n, completion: 2_000_000n, reasoning: 5_000_000n };
+    const billed = { prompt: 1, cached: 1, completion: 3, reasoning: 2 }; // 7 + 3 + 6 + 10 = 26 nanoTON
+    const unpaid = (completion: number, reasoning: number, maxTokens = 1000) =>
+        unpaidTokens({ made: { completion, reasoning }, billed, maxTokens }, rates);
+
+    it('cost what completion costs, whichever kind they are', () => {
+        expect([unpaid(105, 0), unpaid(5, 100), unpaid(0, 105)]).toEqual([200n, 200n, 200n]);
+    });
+
+    it('count once they cost more than what is billed', () => {
+        expect([unpaid(18, 0), unpaid(19, 0)]).toEqual([0n, 28n]);
+    });
+
+    it('are none if more is billed than was made', () => {
+        expect(unpaid(1, 1)).toBe(0n);
+    });
+
+    it('are at most the tokens that the request allowed', () => {
+        expect([unpaid(500, 500, 24), unpaid(500, 500, 25)]).toEqual([38n, 40n]);
     });
 });
 
