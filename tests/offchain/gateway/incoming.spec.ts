@@ -21,8 +21,9 @@ import {
     signReceipt,
 } from '../../../offchain/link';
 import type { ClockReading } from '../../../offchain/payer/check';
-import { Breach, ClockInDoubt, IncomingAnswer, partsOf, recordsOf } from '../../../offchain/payer/incoming';
+import { Breach, ClockInDoubt, IncomingAnswer, partsOf, recordsOf, takeChunk } from '../../../offchain/payer/incoming';
 import { takeStored } from '../../../offchain/payer/stored';
+import { eventLoop } from '../../../offchain/process/loopShare';
 import { BYTES, counterOf } from '../../../offchain/tokens';
 import { testKey } from '../../support/market';
 
@@ -306,6 +307,56 @@ describe('An answer as it arrives', () => {
         expect(Buffer.concat(parts.map(({ bytes }) => bytes))).toEqual(long.bytes);
         const result = record(RecordType.Result, long.bytes);
         expect([...partsOf(result)]).toEqual([result]);
+    });
+
+    it('has a part for each 32 KiB of a record, and one of 32 KiB is not cut', () => {
+        const answerOf = (size: number) => record(RecordType.Answer, Buffer.alloc(size, 1));
+        const sizesOf = (size: number) => [...partsOf(answerOf(size))].map(({ bytes }) => bytes.length);
+        const whole = answerOf(32 << 10);
+
+        expect([...partsOf(whole)][0]).toBe(whole);
+        expect([32 << 10, (32 << 10) + 1, 64 << 10].map(sizesOf)).toEqual([
+            [32 << 10],
+            [32 << 10, 1],
+            [32 << 10, 32 << 10],
+        ]);
+    });
+
+    it('is taken from a chunk record by record, and a long record in turns of the event loop', async () => {
+        const turns = jest.spyOn(eventLoop, 'take');
+        const long = Buffer.concat(
+            bytesOf(
+                Array.from({ length: 1000 }, () => 'word'),
+                { completion: 1 },
+            ),
+        );
+        const chunkOf = (...records: { type: RecordType; bytes: Buffer }[]) =>
+            Buffer.concat(records.map(({ type, bytes }) => encodeRecord(type, bytes)));
+        const taken = async (chunk: Buffer) => {
+            const asked = { ...query, ceiling: 1_000_000n };
+            const answer = answerTo({ asked, maxAnswer: 1_000_000 });
+            const parts: [RecordType, string[]][] = [];
+            for await (const { type, frames } of takeChunk(answer, new RecordReader(), chunk)) {
+                parts.push([type, frames.map(({ text }) => text)]);
+            }
+            return parts;
+        };
+        const accepted = accept({ ceiling: 1_000_000n });
+
+        const short = await taken(chunkOf(accepted, record(RecordType.Answer, bytes[0])));
+        expect(short).toEqual([
+            [RecordType.Accept, []],
+            [RecordType.Answer, ['Hello']],
+        ]);
+        expect(turns).not.toHaveBeenCalled();
+        const parts = await taken(chunkOf(accepted, record(RecordType.Answer, long)));
+        expect(parts.slice(1).every(([type]) => type === RecordType.Answer)).toBe(true);
+        expect(parts.flatMap(([, texts]) => texts)).toEqual(Array.from({ length: 1000 }, () => 'word'));
+        expect(turns.mock.calls.flat()).toEqual(
+            [...partsOf(record(RecordType.Answer, long))].map((part) => part.bytes.length),
+        );
+        expect(turns.mock.calls.length).toBeGreaterThan(1);
+        turns.mockRestore();
     });
 
     it('may hint once when to ask again, by an hour at most', () => {
