@@ -204,7 +204,7 @@ async function countFor(
         // Nothing is counted for a client to which no decline is signed.
         const unpaid =
             objectionToCost(job, { ceiling, modelRequest, promptBound: promptMax(modelRequest) }) ??
-            context.backends.objectionTo(modelRequest.body.model, job.sharer, job);
+            context.backends.objectionTo(modelRequest.body.model, job);
         if (unpaid !== undefined) {
             throw tooManyDeclines(unpaid);
         }
@@ -305,7 +305,7 @@ function decide(
     if (objection !== undefined) {
         return objection;
     }
-    const seat = context.backends.reserve(modelRequest.body.model, job.sharer, job);
+    const seat = context.backends.reserve(modelRequest.body.model, job);
     if (typeof seat === 'number') {
         return seat;
     }

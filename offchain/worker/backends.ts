@@ -1,6 +1,8 @@
 /**
  * The backends of a worker: which of them serve a model, under which name, and how many queries run at each. A query
  * that finds no room waits for its turn. One whose backend is away or busy is tried at another.
+ *
+ * Longer than 350 lines because seats and the queue in which they wait are best read in one place.
  */
 import { Reason } from '@cocoon-market/wrappers';
 import type { Logger } from 'pino';
@@ -75,11 +77,12 @@ export class Backends {
     }
 
     /**
-     * A seat for one query of a client, or the reason why there is none: the model's backends are out, or as many
-     * queries wait as may. Half of the queue is open to any one client, and half to all jobs that come last.
+     * A seat for one query of a job, or the reason why there is none: the model's backends are out, or as many queries
+     * wait as may. Half of the queue is open to any one client, and half to all jobs that come last.
      */
-    reserve(model: string, client: string, job: SeatedJob = ANY_JOB): Seat | Reason {
-        const seat = new Seat(this, model, client, job);
+    reserve(model: string, job: SeatedJob): Seat | Reason {
+        const seat = new Seat(this, model, job);
+        this.findOrigins(seat);
         const objection = this.objectionToSeat(seat);
         if (objection !== undefined) {
             return objection;
@@ -89,8 +92,16 @@ export class Backends {
     }
 
     /** Why {@link reserve} has no seat now; undefined if it has one. */
-    objectionTo(model: string, client: string, job: SeatedJob = ANY_JOB): Reason | undefined {
-        return this.objectionToSeat(new Seat(this, model, client, job));
+    objectionTo(model: string, job: SeatedJob): Reason | undefined {
+        return this.objectionToSeat(new Seat(this, model, job));
+    }
+
+    /** While queries wait, it is found out whether jobs that take the places of one client are all its own. */
+    private findOrigins({ model, client, job }: Seat): void {
+        const jobs = new Set([job, ...this.seatsOf(model, client).map((one) => one.job)]);
+        if (jobs.size > 1 && this.free(model) <= 0) {
+            jobs.forEach((one) => one.findOrigin());
+        }
     }
 
     private objectionToSeat(seat: Seat): Reason | undefined {
@@ -169,9 +180,7 @@ export class Backends {
     release(seat: Seat): void {
         this.seats.delete(seat);
         this.turns.remove(seat);
-        if (![...this.seats].some(({ client }) => client === seat.client)) {
-            this.turns.forget(seat.client);
-        }
+        this.turns.keep(new Set([...this.seats].map(({ client }) => client)));
     }
 
     /** Waits until the query of the seat may run at a backend, which it then does; undefined after `signal` aborts. */
@@ -214,8 +223,11 @@ export class Backends {
     private dispatch(): void {
         for (;;) {
             const fits = (one: Seat) => this.roomFor(one) !== undefined;
-            const running = ({ model, client }: Seat) =>
-                this.seatsOf(model, client).filter(({ server }) => server !== undefined).length;
+            const counts = new Map<string, number>();
+            for (const one of [...this.seats].filter(({ server }) => server !== undefined)) {
+                counts.set(ofClient(one), (counts.get(ofClient(one)) ?? 0) + 1);
+            }
+            const running = (one: Seat) => counts.get(ofClient(one)) ?? 0;
             const seat =
                 this.turns.take((one) => !one.job.isLast && fits(one), running) ?? this.turns.take(fits, running);
             if (seat === undefined) {
@@ -292,10 +304,13 @@ export class Backends {
 
 /** The job of a seat. */
 export interface SeatedJob {
+    readonly sharer: string; // the client whose share it takes now
     readonly isLast: boolean; // it comes after others now
+    /** Begins to find out who opened it, unless that is known. */
+    findOrigin(): void;
 }
 
-const ANY_JOB: SeatedJob = { isLast: false };
+const ofClient = ({ client, model }: Seat): string => `${client} ${model}`;
 
 /** The seat of one accepted query: it counts among those that wait, until it runs. */
 export class Seat {
@@ -311,9 +326,12 @@ export class Seat {
     constructor(
         private readonly backends: Backends,
         readonly model: string,
-        readonly client: string,
         readonly job: SeatedJob,
     ) {}
+
+    get client(): string {
+        return this.job.sharer;
+    }
 
     get isInQueue(): boolean {
         return this.isWaiting && this.server === undefined;

@@ -2,8 +2,8 @@
  * The credit of clients over all their jobs; a client is an escrow. Credit starts small: a client that has paid nothing
  * gets `startSteps` steps of unpaid work, and more only as its vouchers come. Anyone can deploy a channel that names
  * the escrow of another, so what a job has paid itself is always credit for it, whatever other jobs of the escrow owe.
- * Once queries wait for credit, the worker reads who opened the jobs that use it up: those of strangers count for
- * themselves only. See docs/protocol.md. Amounts are nanoTON.
+ * Once queries wait for credit, or for places that several jobs of one client take, the worker reads who opened these
+ * jobs: those of strangers count for themselves only. See docs/protocol.md. Amounts are nanoTON.
  */
 import { larger } from '@cocoon-market/wrappers';
 import { Allowances, NoteAllowance } from './allowance';
@@ -283,6 +283,15 @@ export class ClientAccount {
             }
         }
         return next;
+    }
+
+    /** Reads who opened a job, unless that is known. Where many are read, a later call reads it. */
+    findOrigin(job: Buffer): void {
+        const name = job.toString('hex');
+        const own = this.jobOf(name);
+        if (own.origin === undefined && performance.now() >= own.readAt && this.reading < MAX_READS) {
+            void this.noteOrigin(name, own);
+        }
     }
 
     private async noteOrigin(name: string, job: JobCredit): Promise<void> {

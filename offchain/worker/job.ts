@@ -133,6 +133,11 @@ export class WorkerJob extends JobEntry {
         return (isStranger ? this.id : this.terms.escrow).toString('hex');
     }
 
+    /** Begins to find out who opened this job, unless that is known. */
+    findOrigin(): void {
+        this.client.findOrigin(this.id);
+    }
+
     /**
      * True for a while after a query has let its place at a backend stand idle, which costs a client nothing: then the
      * queries of others come first. That is all, for a client may be slow without any ill will.

@@ -6,7 +6,7 @@
 
 /** A query that waits. */
 export interface Waiting {
-    readonly client: string;
+    readonly client: string; // may become another one while it waits
 }
 
 export class ClientTurns<T extends Waiting> {
@@ -20,8 +20,12 @@ export class ClientTurns<T extends Waiting> {
 
     /** A client that is new comes after those that wait already, and before the one that had the last turn. */
     add(one: T): void {
-        this.turns.set(one.client, this.turns.get(one.client) ?? this.turn - 1);
+        this.noteClient(one);
         this.queue.push(one);
+    }
+
+    private noteClient({ client }: T): void {
+        this.turns.set(client, this.turns.get(client) ?? this.turn - 1);
     }
 
     remove(one: T): void {
@@ -31,13 +35,18 @@ export class ClientTurns<T extends Waiting> {
         }
     }
 
-    /** Forgets a client that has no more queries. */
-    forget(client: string): void {
-        this.turns.delete(client);
+    /** Forgets all clients but these, which have queries. */
+    keep(clients: ReadonlySet<string>): void {
+        for (const client of this.turns.keys()) {
+            if (!clients.has(client)) {
+                this.turns.delete(client);
+            }
+        }
     }
 
     /** Takes out and returns the next that `fits`; `running`: the number of running queries of its client. */
     take(fits: (one: T) => boolean, running: (one: T) => number): T | undefined {
+        this.queue.forEach((one) => this.noteClient(one));
         const isBefore = (one: T, other: T) =>
             (running(one) - running(other) || this.turns.get(one.client)! - this.turns.get(other.client)!) < 0;
         const next = this.queue

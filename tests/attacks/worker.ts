@@ -1678,6 +1678,15 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: "A stranger's channel that names the escrow of another client pays for what it asks, so that nothing waits for credit and nobody reads who opened it: its queries take the client's half of a full queue, and those of the client are declined while others are answered.",
+        stoppedBy:
+            "While queries wait for a backend, the worker also reads who opened the jobs that take the places of one client. A stranger's job has a share of its own from then on, with the queries that it has in the queue already.",
+        file: 'tests/offchain/worker/origins.spec.ts',
+        test: "A stranger's channel that names the escrow of a client takes no place in the queue of the client while it has credit, either",
+        removed: 'worker: reading who opened the jobs in a full queue (Backends.findOrigins)',
+    },
+    {
+        source: 'review',
         attack: 'A client that has paid a little has queries wait for vouchers of jobs that owe nearly a step, for minutes: they fill the queue, and those of all others are declined while the model servers have nothing to do.',
         stoppedBy:
             'A query that waits for a voucher takes no room in the queue, whatever credit its client has in other jobs.',

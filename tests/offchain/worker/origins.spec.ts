@@ -5,9 +5,9 @@ import { randomBytes } from 'node:crypto';
 import { TonHttpChain } from '../../../offchain/chain';
 import { originOf } from '../../../offchain/worker/origins';
 import { World } from '../../indexer/support/world';
-import { ECHO } from '../support/backend';
+import { ECHO, echo } from '../support/backend';
 import type { FakeChain } from '../support/chain';
-import { TestClient } from '../support/client';
+import { type Answer, TestClient } from '../support/client';
 import { until } from '../support/until';
 import { account, type Fixture, type Overrides, RATES, startFixture, TOKEN } from '../support/worker';
 
@@ -118,6 +118,31 @@ describe("A stranger's channel that names the escrow of a client", () => {
 
         expect((await client.ask(1, 'one')).result).toBeDefined();
         await Promise.all(waiting);
+    });
+
+    it('takes no place in the queue of the client while it has credit, either', async () => {
+        const queue = { max: 2, seconds: 30 };
+        await start({ ...PATIENT, queue, offers: [{ model: ECHO, rates: RATES, maxParallel: 1 }] });
+        const { backend } = fixture;
+        const [client, stranger] = await jobsOfOne(2);
+        fixture.chain.setSenders(stranger.channel, [STRANGER]);
+        await stranger.pay(stranger.voucher(4n * STEP, 0));
+        backend.script = (request) => [{ type: 'pause' }, ...echo(request)];
+        const ofStranger = [1, 2].map((number) => stranger.ask(number, 'more')); // one runs, and one waits
+        await until(async () => (await stranger.state()).highest === 2);
+
+        let number = 0;
+        const ask = async (): Promise<Answer> => {
+            const answer = await client.ask(++number, 'one');
+            return answer.decline === undefined ? answer : ask();
+        };
+        const answer = ask();
+        await until(async () => (await fixture.worker.status()).running === 3);
+
+        backend.script = echo;
+        backend.go();
+        expect((await answer).text).toBe('one');
+        expect((await Promise.all(ofStranger)).map(({ text }) => text)).toEqual(['more', 'more']);
     });
 });
 

@@ -32,7 +32,8 @@ const make = (limits: (number | object)[], settings: Partial<BackendSettings> = 
 };
 afterEach(() => backends.close());
 
-const place = (client = 'a', model = ECHO) => backends.reserve(model, client) as Seat;
+const place = (client = 'a', model = ECHO) =>
+    backends.reserve(model, { sharer: client, isLast: false, findOrigin: () => undefined }) as Seat;
 
 /** Runs the query of a place to its end; resolves with its text, or the error. */
 async function run(one: Seat, signal = new AbortController().signal): Promise<string | BackendError> {
