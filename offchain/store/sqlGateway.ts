@@ -4,6 +4,7 @@ import { type Kysely, sql } from 'kysely';
 import { amountFromBytes, amountToBytes, ofQuery } from './database';
 import type { Cluster, HeldLease } from './cluster';
 import type { Engine } from './engine';
+import { forgetWhole } from './forgetting';
 import type {
     GatewayStore,
     JobChange,
@@ -240,10 +241,7 @@ export class SqlGatewayStore implements GatewayStore {
     }
 
     async forget(cutoff: number): Promise<void> {
-        await this.commits.run(async (db) => {
-            await sql`DELETE FROM whole WHERE EXISTS (SELECT 1 FROM query WHERE query.job = whole.job
-                AND query.number = whole.number AND "askedAt" < ${cutoff} AND phase != 'open')`.execute(db);
-        });
+        await forgetWhole(this.db, this.commits, cutoff);
         await this.engine.scrub();
     }
 

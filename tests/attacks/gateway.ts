@@ -1331,4 +1331,20 @@ export const gatewayAttacks: Attack[] = [
         test: 'A gateway with API keys keeps the job in which one key is answered, though a proxy of its node refuses what another sends',
         removed: 'offchain/payer/jobLink: `isTooLong`',
     },
+    {
+        source: 'review',
+        attack: 'People send pictures of gigabytes to a gateway that keeps queries for a day, or it was down for hours: to forget all of them at once needs as much free disk again and stops it meanwhile, and on PostgreSQL it takes longer than a statement may, so that the gateway ends, after each start again.',
+        stoppedBy: 'Queries are forgotten four megabytes in a transaction.',
+        file: 'tests/offchain/store/sqliteGateway.spec.ts',
+        test: 'a gateway that forgets large queries needs room for a few of them: its log stays small',
+        removed: 'store: the limits of one transaction in forgetWhole (portions)',
+    },
+    {
+        source: 'review',
+        attack: 'While a gateway forgets what it kept of a hundred thousand queries, no voucher of a running answer is stored, and nodes cut the answer.',
+        stoppedBy: 'Other writes go between any twenty of them.',
+        file: 'tests/offchain/store/sqliteGateway.spec.ts',
+        test: 'a gateway that forgets many queries lets other writes go before most of them',
+        removed: 'store: the limits of one transaction in forgetWhole (portions)',
+    },
 ];

@@ -222,6 +222,34 @@ export function describeGatewayStore(name: string, open: () => Promise<GatewaySt
             expect(await store.wholeQuery(1, 1)).toBeDefined();
         });
 
+        it('forgets many queries of many jobs, and none that is newer or has no ending', async () => {
+            const ids = Array.from({ length: 90 }, (_, i) => ({
+                job: (i * 7) % 30,
+                number: Math.floor(i / 30) + 1,
+                i,
+            }));
+            const fates = ['old', 'new', 'open', 'huge'] as const;
+            for (const { job, number, i } of ids) {
+                const fields = { askedAt: fates[i % 4] === 'new' ? 90_000 : 86_399 };
+                const bytes = fates[i % 4] === 'huge' ? 1 << 20 : 9;
+                await store.addQuery(query(job, number, fields), {
+                    session: randomBytes(32),
+                    sealed: Buffer.alloc(bytes),
+                });
+                if (fates[i % 4] !== 'open') {
+                    await store.endQuery(job, number, result());
+                }
+            }
+            await store.forget(90_000);
+            for (const { job, number, i } of ids) {
+                if (fates[i % 4] === 'open') {
+                    await store.endQuery(job, number, result());
+                }
+                const isKept = ['new', 'open'].includes(fates[i % 4]);
+                expect((await store.wholeQuery(job, number)) !== undefined).toBe(isKept);
+            }
+        });
+
         it('keeps what a node signed, and the entries of its results', async () => {
             await store.addQuery(query(1, 1));
             await store.addQuery(query(1, 2));

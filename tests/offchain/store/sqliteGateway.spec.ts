@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { amountToBytes } from '../../../offchain/store/database';
@@ -6,7 +6,7 @@ import { type GatewaySchema, gatewayTables, voucherOf } from '../../../offchain/
 import { openGatewayStore } from '../../../offchain/store/open';
 import { openSqlite } from '../../../offchain/store/sqliteEngine';
 import { SqlGatewayStore } from '../../../offchain/store/sqlGateway';
-import { describeGatewayStore } from './gatewayConformance';
+import { describeGatewayStore, query, result } from './gatewayConformance';
 
 let folder: string;
 
@@ -20,6 +20,43 @@ describeGatewayStore('a gateway store in SQLite', () => openGatewayStore(join(fo
 
 describeGatewayStore('a gateway store in SQLite without the statements of a file', async () => {
     return new SqlGatewayStore(await openSqlite<GatewaySchema>(join(folder, 'gateway.db'), gatewayTables, {}));
+});
+
+describe('a gateway that forgets', () => {
+    const whole = (bytes: number) => ({ session: Buffer.alloc(32), sealed: Buffer.alloc(bytes, 1) });
+
+    it('large queries needs room for a few of them: its log stays small', async () => {
+        const path = join(folder, 'gateway.db');
+        let logBytes = 0;
+        const onCommit = () => void (logBytes = Math.max(logBytes, statSync(`${path}-wal`).size));
+        const store = await openGatewayStore(path, { onCommit });
+        for (let number = 1; number <= 20; number++) {
+            await store.addQuery(query(1, number), whole(1 << 20));
+            await store.endQuery(1, number, result({ answer: Buffer.alloc(1 << 20, 2) }));
+        }
+        logBytes = 0;
+        await store.forget(90_000);
+
+        expect(logBytes).toBeGreaterThan(2 << 20);
+        expect(logBytes).toBeLessThan(20 << 20); // of 40
+        expect(await store.wholeQuery(1, 20)).toBeUndefined();
+        await store.close();
+    });
+
+    it('many queries lets other writes go before most of them', async () => {
+        const store = await openGatewayStore(join(folder, 'gateway.db'));
+        const numbers = Array.from({ length: 1200 }, (_, i) => i + 1);
+        await Promise.all(numbers.map((number) => store.addQuery(query(1, number), whole(9))));
+        await Promise.all(numbers.map((number) => store.endQuery(1, number, result())));
+        const forgotten = store.forget(90_000);
+        await store.saveAccept(1, 1, Buffer.from('accept'));
+        expect(await store.wholeQuery(1, 1200)).toBeDefined();
+
+        await forgotten;
+        const kept = await Promise.all(numbers.map((number) => store.wholeQuery(1, number)));
+        expect(kept.filter((one) => one !== undefined)).toEqual([]);
+        await store.close();
+    });
 });
 
 describe('the newest voucher in a row of the store of a gateway', () => {
