@@ -70,7 +70,7 @@ export interface GatewayDeps {
     findMs?: number; // between two readings of the registry's events
     watchMs?: number; // between two looks at the nodes of paying jobs
     turnMs?: number; // longest wait of a question for the orders of other processes
-    longBytes?: number; // of long requests that wait or are answered
+    longBytes?: number; // of memory, of long requests that wait or are answered
 }
 
 /** A running gateway. */

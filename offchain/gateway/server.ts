@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
 import { ChainError } from '../chain/errors';
 import { choicesOf, embeddingBody } from '../link';
-import { BytesInUse, createDoor, NoRoom, SMALL_BODY, UNCOUNTED_BODY } from '../process/doors';
+import { BytesInUse, createDoor, memoryOf, NoRoom, SMALL_BODY } from '../process/doors';
 import { JsonError } from '../process/json';
 import { isLoopback, isLoopbackHeader } from '../process/publicAddress';
 import { Answers, CutReason } from './answers';
@@ -33,14 +33,14 @@ import { readCertificate } from './tls';
 
 const MESSAGES = '/v1/messages'; // the one path in the shape of Anthropic's API
 const BODY_BYTES = 8 << 20; // of a request for a model
-const LONG_BYTES = 512 << 20; // of long requests that wait or are answered; of one of several keys half as many
+const LONG_BYTES = 512 << 20; // of memory, of long requests that wait or are answered; of one of several keys half of it
 const NOT_LOCAL =
     'This gateway answers to 127.0.0.1 and localhost only: a proxy before it sets the header Host to one of them, or ' +
     'listen.host is another address';
 const KEY_SHARE = 2; // one of several keys gets at most 1/KEY_SHARE of all queries at once
 const MAX_NAME = 100; // characters of a key in an error
 
-/** The server, not yet listening. `longBytes`: of long requests that wait or are answered. */
+/** The server, not yet listening. `longBytes`: of memory, of long requests that wait or are answered. */
 export function makeServer(
     context: GatewayContext,
     router: Router,
@@ -106,7 +106,7 @@ interface EndpointParts {
     context: GatewayContext;
     router: Router;
     answers: Answers;
-    bodies: BytesInUse; // long ones, of requests that wait or are answered
+    bodies: BytesInUse; // memory of long ones, of requests that wait or are answered
 }
 
 /** A request that was read, and the writer of its answer. */
@@ -217,7 +217,8 @@ async function runAnswer(
     reply: FastifyReply,
     answer: (signal: AbortSignal) => Promise<void>,
 ): Promise<FastifyReply> {
-    const { facts, apiKey, bodyBytes } = reply.request;
+    const { facts, apiKey } = reply.request;
+    const memory = memoryOf(reply.request);
     // Whoever has the only key has all of it.
     const client = apiKey !== undefined && context.people.apiKeys.usable > 1 ? apiKey.name : facts.id;
     const { abort, end } = answers.begin(apiKey?.name);
@@ -228,7 +229,7 @@ async function runAnswer(
         }
     });
     try {
-        letGo = bodyBytes > UNCOUNTED_BODY ? bodies.take(client, bodyBytes) : letGo;
+        letGo = memory > 0 ? bodies.take(client, memory) : letGo;
         const answering = untilGone(reply, abort.signal, () => answer(abort.signal));
         facts.answering = answering;
         return await answering;

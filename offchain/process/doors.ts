@@ -11,6 +11,8 @@ declare module 'fastify' {
     interface FastifyRequest {
         /** Of the JSON that it brought; 0 without. */
         bodyBytes: number;
+        /** Values, lists and objects of that JSON; 0 without. */
+        bodyValues: number;
     }
 }
 
@@ -31,6 +33,8 @@ export const REQUEST_SECONDS = 60; // for a request to arrive whole
 
 /** Bytes of a body that is not counted, because connections are: large ones of others must not keep a short one out. */
 export const UNCOUNTED_BODY = 64 << 10;
+const UNCOUNTED_VALUES = 4096; // of JSON that is as short
+const VALUE_BYTES = 200; // of memory, at most: an object of nine characters takes so much
 const SHARE = 2; // one address gets at most 1/SHARE of each limit
 
 /** There is no room for a request now. */
@@ -73,13 +77,14 @@ export function createDoor(
     limitForwarded(server, limits.connections, listed);
     limitBodies(server, limits.bodyBytes, listed);
     server.decorateRequest('bodyBytes', 0);
+    server.decorateRequest('bodyValues', 0);
     const parse = server.getDefaultJsonParser('error', 'error');
     server.removeContentTypeParser(['application/json', 'text/plain']);
     server.addContentTypeParser('application/json', (request, payload, done) => {
         bodyOf(request, payload).then((bytes) => {
             request.bodyBytes = bytes.length;
             try {
-                assertPlainJson(bytes);
+                request.bodyValues = assertPlainJson(bytes);
             } catch (error) {
                 done(Object.assign(error as Error, { statusCode: 400 }), undefined);
                 return;
@@ -183,6 +188,12 @@ function limitBodies(server: FastifyInstance, max: number, proxies: Proxies): vo
         request.raw.once('close', release);
         reply.raw.once('close', release);
     });
+}
+
+/** Bytes of memory that the JSON of a request may take as long as it is kept; 0 if it is too short to be counted. */
+export function memoryOf({ bodyBytes, bodyValues }: Pick<FastifyRequest, 'bodyBytes' | 'bodyValues'>): number {
+    const isShort = bodyBytes <= UNCOUNTED_BODY && bodyValues <= UNCOUNTED_VALUES;
+    return isShort ? 0 : bodyBytes + bodyValues * VALUE_BYTES;
 }
 
 /** Throws {@link NoRoom}. Nothing reads the rest of the request, so its connection cannot serve another one. */

@@ -34,12 +34,13 @@ interface JsonLimits {
 /**
  * Throws {@link JsonError} if brackets, outside of texts, are more than `maxDepth` deep, if there are more than
  * {@link MAX_JSON_VALUES} values, or as many lists and objects, or if an object has a key twice: parsers keep the last
- * one, so that one of two values would be dropped. What is no JSON at all is left to the parser.
+ * one, so that one of two values would be dropped. What is no JSON at all is left to the parser. Returns how many
+ * values, lists and objects there are.
  */
 export function assertPlainJson(
     json: Buffer,
     { maxDepth = MAX_JSON_DEPTH, mayRepeatKeys = false }: JsonLimits = {},
-): void {
+): number {
     let values = 1;
     let brackets = 0;
     const keys: (Set<string> | undefined)[] = []; // of the objects around a place; undefined where none is looked at
@@ -78,6 +79,7 @@ export function assertPlainJson(
                 break;
         }
     }
+    return values + brackets;
 }
 
 function endOfText(json: Buffer, start: number): number {

@@ -779,6 +779,17 @@ export const gatewayAttacks: Attack[] = [
         test: 'A gateway with API keys gives one of several keys half of the memory for long requests that wait or are answered',
     },
     {
+        source: 'review',
+        attack:
+            'One of several keys has 128 requests of 0.9 MB wait, each a list of 99,000 objects in a field that no node ' +
+            'gets. They are far fewer bytes than one key may have, take 2.6 GB of memory, and stop the gateway for all.',
+        stoppedBy:
+            'The memory of long requests counts each value, list and object of their JSON as 200 bytes more, and a short ' +
+            'request of many values is a long one.',
+        file: 'tests/offchain/gateway/keys.spec.ts',
+        test: 'A gateway with API keys counts a short request of many values, each of which takes far more memory than its text, as a long one',
+    },
+    {
         source: 'fault kind: one answer believed',
         attack: 'One of several endpoints is dead for weeks, and no deposit is refunded because it does not agree.',
         stoppedBy: 'An endpoint that does not answer has no say in whether a refund is due.',

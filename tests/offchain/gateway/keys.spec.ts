@@ -155,6 +155,25 @@ describe('A gateway with API keys', () => {
         expect((await bench.post(long, bearer(secret))).status).toBe(200);
     });
 
+    it('counts a short request of many values, each of which takes far more memory than its text, as a long one', async () => {
+        await bench.restart({}, { longBytes: 1 << 20 });
+        const { secret } = await admin('keys', { name: 'bob' });
+        await admin('keys', { name: 'eve' });
+        const many = { ...ask, metadata: { list: Array(3000).fill({ '9': 1 }) } }; // 27 kB
+        const { gate, go } = newGate();
+        bench.worker.scripts.push({ wait: () => gate });
+        const running = bench.post(many, bearer(secret));
+        await until(() => bench.worker.asked.length === 1);
+
+        const { status, body } = await bench.post(many, bearer(secret));
+        expect([status, body.error.code]).toEqual([503, 'too_busy']);
+        const few = { ...ask, metadata: { list: Array(1000).fill({ '9': 1 }) } };
+        expect((await bench.post(few, bearer(secret))).status).toBe(200);
+        go();
+        expect((await running).status).toBe(200);
+        expect((await bench.post(many, bearer(secret))).status).toBe(200);
+    });
+
     it('lets one of several keys have 32 requests refused for nothing, and one more with each answer', async () => {
         const { secret } = await admin('keys', { name: 'bob' });
         const other = await admin('keys', { name: 'eve' });
