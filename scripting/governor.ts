@@ -1,10 +1,10 @@
 /** What the governor's scripts share: each sends one message that only the governor may send, and renews the record. */
-import { type Actor, numberToHex, type RegistryInfo } from '@cocoon-market/wrappers';
-import type { Address, Cell } from '@ton/core';
+import { type Actor, numberToHex, parseRules, Registry, type RegistryInfo } from '@cocoon-market/wrappers';
+import { Address, type Cell } from '@ton/core';
 import { changeText } from './change';
 import { type Flags, type FlagValues, formatDuration } from './flags';
 import { type Row, when } from './output';
-import { type OpenedRegistry, openRegistry, refreshRecord, registryFlag } from './record';
+import { type OpenedRegistry, openRegistry, recordOf, refreshRecord, registryFlag } from './record';
 import { ScriptError } from './scriptError';
 import { type About, type Run, script } from './script';
 import type { ScriptSession } from './session';
@@ -82,6 +82,33 @@ async function registryTask(session: ScriptSession, { registry, at, state }: Ope
         return rows(await read());
     };
     return { ...task, resultRows };
+}
+
+/**
+ * Who the insurance is now. It gets the rest of each slash, so no endpoint names it alone: one could name a wallet of
+ * its own, and the governor would propose that.
+ * @throws {ScriptError} if another endpoint, or the record of this market, names another
+ */
+export async function presentInsurance(session: ScriptSession, { registry, at }: OpenedRegistry): Promise<Address> {
+    const insuranceBy = async (market: Pick<OpenedRegistry['registry'], 'getRules'>) =>
+        parseRules(await market.getRules()).insurance;
+    const present = await insuranceBy(registry);
+    const others = session.network.chain?.others ?? [];
+    const answers = await Promise.allSettled(others.map((one) => insuranceBy(one.open(Registry.fromAddress(at)))));
+    const names = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+    const record = recordOf(session);
+    if (record !== undefined && Address.parseRaw(record.registry).equals(at)) {
+        names.push(Address.parseRaw(record.rules.insurance));
+    }
+    const other = names.find((name) => !name.equals(present));
+    if (other !== undefined) {
+        throw new ScriptError(
+            `The endpoint says that the insurance is ${session.formatWallet(present)}; ` +
+                `another one, or the record, says ${session.formatWallet(other)}`,
+            'name it with --insurance',
+        );
+    }
+    return present;
 }
 
 /** The step that proposes a change of rules, codes or committee; `already`: why it would change nothing. */

@@ -1,5 +1,5 @@
 import { parseRules, proposeRules, registryChanges } from '@cocoon-market/wrappers';
-import { flag, proposalStep, readProfile, registryScript, requireTaken, rulesOf } from '../scripting';
+import { flag, presentInsurance, proposalStep, readProfile, registryScript, requireTaken, rulesOf } from '../scripting';
 
 export const run = registryScript({
     name: 'proposeRules',
@@ -12,10 +12,9 @@ export const run = registryScript({
     step: async (session, opened, { profile: name, insurance }) => {
         const profile = readProfile(name);
         await requireTaken(session, profile);
-        const { insurance: present, ...now } = parseRules(await opened.registry.getRules());
-        const rules = rulesOf(profile, insurance ?? present);
+        const rules = rulesOf(profile, insurance ?? (await presentInsurance(session, opened)));
         const change = registryChanges.rules(rules);
-        const same = registryChanges.rules({ ...now, insurance: present }).equals(change);
+        const same = registryChanges.rules(parseRules(await opened.registry.getRules())).equals(change);
         return proposalStep(session, opened, {
             change,
             already: same ? 'these are the rules already' : undefined,

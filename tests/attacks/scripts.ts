@@ -618,6 +618,14 @@ export const scriptsAttacks: Attack[] = [
         removed: 'scripting/amounts: `MAX_GAS`',
     },
     {
+        attack: 'an endpoint names a wallet of its own as the insurance, and the governor proposes it with new rules, so that the rest of each slash goes there',
+        source: 'review: actions and scripts',
+        stoppedBy: 'an insurance that is to stay is named alike by every endpoint that answers, and by the record',
+        file: 'tests/deploy/insurance.spec.ts',
+        test: 'A proposal of rules that names no insurance gives it to no thief whom the first of three endpoints names',
+        removed: 'scripting/governor: `presentInsurance`',
+    },
+    {
         attack: 'a stranger sends a nanoTON to each account that has just ended, so that an app that waits for its send finds only that, and may send again',
         source: 'review: index and market',
         stoppedBy: 'where the listed history begins after the send, its transaction is asked for by its message',
