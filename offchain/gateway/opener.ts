@@ -114,12 +114,14 @@ export class JobOpener {
         return choice;
     }
 
-    // True if every open job of a provider is at a node that answers the key nothing. A provider may have any number of
-    // such nodes, each of which would tie up a deposit before the node of another gets a job.
+    // True if most nodes of a provider that have open jobs answer the key nothing. A provider may have any number of
+    // those, each of which would tie up a deposit before the node of another gets a job, and one that answers.
     private answersNone(model: string, provider: Buffer, { payer }: Need): boolean {
         const { stats } = this.context.nodes;
         const jobs = this.parts.book.open(model).filter(({ terms }) => terms.provider.equals(provider));
-        return jobs.length > 0 && jobs.every(({ stored }) => stats.answersNone(stored.worker, keyOf(payer)));
+        const workers = [...new Set(jobs.map(({ stored }) => stored.worker))];
+        const vain = workers.filter((worker) => stats.answersNone(worker, keyOf(payer)));
+        return 2 * vain.length > workers.length;
     }
 
     private async requireSearched(): Promise<void> {

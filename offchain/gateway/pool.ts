@@ -183,7 +183,7 @@ export class JobPool {
             const leavesMoney = this.leavesMoney(question);
             const places = this.leavesLast(fit, question)
                 ? []
-                : fit.filter((job) => job.running < job.terms.maxParallel && !leavesMoney(job));
+                : this.withRoom(fit, question, start).filter((job) => !leavesMoney(job));
             const free = this.choose(places, question, excluded);
             if (free !== undefined) {
                 return this.lend(free, question, queue);
@@ -271,6 +271,16 @@ export class JobPool {
                 return this.lend(last, question, queue);
             }
         }
+    }
+
+    // Jobs with a free place. A node that answers this key nothing has none while a better one is only full: two such
+    // nodes would take both attempts of each question, and no other job would be opened. At last they are asked, too.
+    private withRoom(jobs: readonly GatewayJob[], question: Question, start = Date.now()): GatewayJob[] {
+        const { nodes } = this.context;
+        const hasBetter = jobs.some(({ stored }) => !nodes.isLast(stored.worker, question));
+        const isOut = ({ stored }: GatewayJob) => nodes.stats.isPassedOver(stored.worker, keyOf(question.payer));
+        const mayWait = hasBetter && Date.now() - start < SLOT_MS;
+        return jobs.filter((job) => job.running < job.terms.maxParallel && !(mayWait && isOut(job)));
     }
 
     /** One question more, or less, waits or is answered. */
@@ -441,7 +451,8 @@ export class JobPool {
      */
     private openBeside(question: Question, excluded: Excluded, queue: ModelQueue): void {
         const { model } = question.modelRequest.body;
-        const free = this.usable(model, excluded).reduce((sum, job) => sum + job.terms.maxParallel - job.running, 0);
+        const withRoom = this.withRoom(this.usable(model, excluded), question);
+        const free = withRoom.reduce((sum, { terms, running }) => sum + terms.maxParallel - running, 0);
         const key = keyOf(question.payer);
         const isNeeded = () => queue.coming === 0 || queue.pending > free + queue.coming;
         const isOwn = () => (queue.pendingOf.get(key) ?? 0) > (queue.comingFor.get(key) ?? 0);

@@ -1117,10 +1117,27 @@ export const gatewayAttacks: Attack[] = [
         source: 'review',
         attack: 'A provider has many cheap nodes that take jobs and refuse or break off every query: each gets a job before the dearer node of another, ties up a deposit and spoils nothing, and nobody is answered for five minutes a node.',
         stoppedBy:
-            'The nodes of a provider all of whose open jobs answer a key nothing get a job for it only after those of others.',
+            'The nodes of a provider most of whose nodes with a job answer a key nothing get a job for it only after those of others.',
         file: 'tests/offchain/gateway/jobAfterJob.spec.ts',
         test: 'A node that would have one job after the other and is one of many of its provider, none of which answers: two, before a dearer one of another',
         removed: 'offchain/gateway/opener: `answersNone`',
+    },
+    {
+        source: 'review',
+        attack: 'The same, with one node of the provider that answers one query at a time, so that not all of its jobs are in vain.',
+        stoppedBy: 'Most of the nodes of a provider that have a job must answer a key, or those of others come first.',
+        file: 'tests/offchain/gateway/jobAfterJob.spec.ts',
+        test: 'A node that would have one job after the other and is one of many of its provider, of which one answers and has no place free: two, as well',
+        removed: 'offchain/gateway/opener: `answersNone`',
+    },
+    {
+        source: 'review',
+        attack: 'Two cheap nodes take jobs and refuse every query. Once the jobs at honest nodes are full, these have the only free places: they take both attempts of each question, which ends at once with an error, and no other job is opened.',
+        stoppedBy:
+            'While a job at a better node is full, a node that answers a key nothing has no place for it for as long again. So another job is opened, or the question waits.',
+        file: 'tests/offchain/gateway/parallel.spec.ts',
+        test: 'Many questions at once a job that is full gets another beside it, though two nodes that answer nothing have free places',
+        removed: 'offchain/gateway/pool: `withRoom`',
     },
     {
         source: 'review',

@@ -3,7 +3,7 @@ import { noTokens } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { waits } from '../../../offchain/link';
 import { HOUR, testKey, useMarket } from '../../support/market';
-import { ask, Bench, BenchOptions, startBench, until } from './support';
+import { ask, Bench, BenchOptions, newGate, startBench, until } from './support';
 
 describe('A node that would have one job after the other', () => {
     const market = useMarket();
@@ -136,6 +136,33 @@ describe('A node that would have one job after the other', () => {
         expect(jobs().filter(({ stored }) => stored.worker !== dear.url)).toHaveLength(2);
         expect(await spoiled()).toMatchObject({ count: 0 });
     });
+
+    it('and is one of many of its provider, of which one answers and has no place free: two, as well', async () => {
+        await start({ workers: 6 });
+        const [dear, answering, ...cheap] = bench.workers;
+        dear.info = (info) => ({ ...info, provider: new Address(0, Buffer.alloc(32, 0x51)).toRawString() });
+        const rates = { prompt: 1n, cached: 1n, completion: 1n, reasoning: 1n };
+        answering.info = (info) => {
+            const available = jobs().length === 0;
+            const limits = { ...info.limits, maxParallel: 1 };
+            return { ...info, limits, offers: [{ ...info.offers[0], rates, available }] };
+        };
+        for (const worker of cheap) {
+            worker.info = (info) => ({ ...info, offers: [{ ...info.offers[0], rates }] });
+            worker.scripts.push(...Array.from({ length: 30 }, () => ({ refuse: 'shutting_down' as const })));
+        }
+        expect((await bench.post({ ...ask, provider: { only: [answering.url] } })).status).toBe(200);
+        market().blockchain.now = market().now + 60; // what nodes say of themselves is asked anew
+        const { gate, go } = newGate();
+        answering.scripts.push({ wait: () => gate });
+        const running = bench.post({ ...ask, provider: { only: [answering.url] } });
+        await until(() => jobs()[0].running === 1, 30_000);
+
+        await until(async () => (await bench.post(ask)).status === 200, 60_000);
+        expect(jobs().filter(({ stored }) => cheap.some(({ url }) => url === stored.worker))).toHaveLength(2);
+        go();
+        expect((await running).status).toBe(200);
+    }, 90_000);
 
     it('and begins no answer until the apps go away: none, until it begins', async () => {
         const times: { begin: number } = waits;

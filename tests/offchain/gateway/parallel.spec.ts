@@ -118,6 +118,30 @@ describe('Many questions at once', () => {
         expect(statuses(await Promise.all(running))).toEqual([200]);
     });
 
+    it('a job that is full gets another beside it, though two nodes that answer nothing have free places', async () => {
+        const job = { deposit: '1000000000', step: '40000', maxParallel: 2 };
+        await start({ workers: 3, config: { shutdownSeconds: 0.2, job } });
+        bench.workers.forEach((worker, i) => {
+            const node = new Address(0, Buffer.alloc(32, 9 + i)).toRawString();
+            worker.info = (info) => ({ ...info, node });
+        });
+        const [able, ...others] = bench.workers;
+        for (const { url } of bench.workers) {
+            expect((await bench.post({ ...ask, provider: { only: [url] } })).status).toBe(200);
+        }
+        others.forEach(({ scripts }) => scripts.push(...Array(1000).fill({ refuse: 'shutting_down' })));
+        const { gate, go } = newGate();
+        able.scripts.push(...[1, 2].map(() => ({ frames: ['one'], wait: () => gate })));
+        const running = [1, 2].map(() => bench.post({ ...ask, provider: { only: [able.url] } }));
+        await until(() => jobs()[0].running === 2, 30_000);
+
+        await until(async () => (await bench.post(ask)).status === 200, 30_000);
+
+        expect(jobs().map(({ stored }) => stored.worker)).toEqual([able, ...others, able].map(({ url }) => url));
+        go();
+        expect(statuses(await Promise.all(running))).toEqual([200]);
+    }, 60_000);
+
     it('job.maxOpen jobs are open at most, and the others wait', async () => {
         await start({
             config: { job: { deposit: '1000000000', step: '40000', maxParallel: 2, maxOpen: 2 } },
