@@ -181,23 +181,34 @@ async function listedOutcome(
 }
 
 /**
- * Has each of several endpoints carry a message: one may have taken it and carried it nowhere. Never throws, and waits
- * for none that does not answer soon: the next order waits meanwhile.
+ * Has each of several endpoints carry a message: one may have taken it and carried it nowhere. Resolves with whether it
+ * may be on its way: not if each of them has refused it. Never throws, and waits for none that does not answer soon:
+ * the next order waits meanwhile.
  */
 export async function carryElsewhere(
     { others = [] }: Pick<Chain, 'others'>,
     to: Address,
     { body, init }: { body: Cell; init?: { code: Cell; data: Cell } },
-): Promise<void> {
+): Promise<boolean> {
     // Not urgently: an endpoint that is down must not keep the next order waiting.
-    const carry = async (one: (typeof others)[number]) => (one.as?.('routine') ?? one).sendExternal?.(to, body, init);
-    await Promise.allSettled(others.map((one) => answerSoon(carry(one))));
+    const carry = async (one: (typeof others)[number]) => {
+        const endpoint = one.as?.('routine') ?? one;
+        if (endpoint.sendExternal === undefined) {
+            throw new ChainError('The endpoint carries nothing');
+        }
+        await endpoint.sendExternal(to, body, init);
+    };
+    const answers = await Promise.allSettled(others.map((one) => answerSoon(carry(one))));
+    return answers.some((one) => one.status === 'fulfilled' || !isRefusal(one.reason));
 }
+
+/** True if nothing is on its way, by the endpoint that failed with this error. */
+const isRefusal = (error: unknown): boolean => error instanceof ChainError && !error.unknown;
 
 /**
  * Sends an order, again while it may be lost, and resolves once the wallet has executed it.
- * @throws ChainError when it was refused, lapsed or was overtaken: nothing was sent; OutcomeUnknown when the API stays
- * silent
+ * @throws ChainError when every endpoint refused it, it lapsed or was overtaken: nothing was sent; OutcomeUnknown when
+ * the API stays silent
  */
 export async function deliver(
     chain: Chain,
@@ -210,8 +221,12 @@ export async function deliver(
     try {
         await carry();
     } catch (error) {
-        if (!(error instanceof ChainError) || !error.unknown) {
-            throw error; // refused before anything was on its way
+        // One endpoint alone may refuse just the orders that it does not want to arrive.
+        if (
+            !(error instanceof ChainError) ||
+            (!error.unknown && !(await carryElsewhere(chain, order.wallet, message)))
+        ) {
+            throw error;
         }
         trouble = error;
     }

@@ -328,6 +328,15 @@ export const workerAttacks: Attack[] = [
         test: 'A wallet whose first endpoint lies sends by another endpoint after that one named a number that was used',
     },
     {
+        source: 'review',
+        attack: 'The first endpoint refuses each order that answers a demand and carries all others, of which a client causes one after each refusal: so each answer goes by that endpoint again, and the demand costs the stake.',
+        stoppedBy:
+            'An order that one endpoint refuses is carried by the others, and fails at once only if each refuses it.',
+        file: 'tests/offchain/chain/wallet.spec.ts',
+        test: 'A wallet whose first endpoint lies and refuses what it does not want to arrive sends it by another endpoint',
+        removed: 'offchain/chain/order: other endpoints for an order that one refuses (deliver)',
+    },
+    {
         source: 'fault kind: one answer believed',
         attack: 'The first endpoint says that a channel has paid until its client has left, and nothing is claimed.',
         stoppedBy: 'What no other endpoint confirms is claimed as another one shows the channel.',

@@ -225,6 +225,31 @@ describe('A wallet whose first endpoint lies', () => {
         expect(await arrived()).toBe(COIN);
     });
 
+    describe('and refuses what it does not want to arrive', () => {
+        beforeEach(() => {
+            const error = 'cannot apply external message to current state : External message was not accepted';
+            const refusal = { ok: false, error, code: 500 } as unknown as Answer;
+            lie = async (method, answer) => (method === 'sendBoc' ? refusal : answer());
+        });
+
+        it('sends it by another endpoint', async () => {
+            wallet = walletAt(urlOfLiar(), network.url, network.url);
+
+            await pay();
+
+            expect(await arrived()).toBe(COIN);
+        });
+
+        it('fails at once if every other endpoint refuses it too', async () => {
+            wallet = walletAt(urlOfLiar(), urlOfLiar());
+            const start = performance.now();
+
+            await expect(pay()).rejects.toThrow('was not accepted');
+
+            expect(performance.now() - start).toBeLessThan(30_000);
+        });
+    });
+
     /** Delivers an order that the first endpoint shows as executed; `carry`: what another one does with it. */
     async function deliverBeside(carry: () => Promise<void>): Promise<void> {
         const body = beginCell().storeUint(7, 32).endCell();
