@@ -21,6 +21,7 @@ import { assertPlainJson, MAX_JSON_DEPTH } from '../process/json';
 import { eventLoop } from '../process/loopShare';
 import type { QueryRecord } from '../store/worker';
 import { counterOf, type PromptCounts, promptMax, type TokenCounter } from '../tokens';
+import { ChainPatience } from './chainPatience';
 import type { WorkerContext } from './context';
 import { answerTokens, covers, promptBoundPrice } from './credit';
 import type { WorkerJob } from './job';
@@ -79,8 +80,9 @@ export async function admit(
         }
         await eventLoop.take(plain.length / BYTES_PER_UNIT); // long ones one after the other
         const modelRequest = parsed(plain);
-        await job.channel.refresh();
-        const voucher = head.voucher === null ? undefined : await takeWithQuery(context, job, head.voucher);
+        const patience = new ChainPatience(sealed.length);
+        await patience.wait(job.channel.refresh());
+        const voucher = head.voucher === null ? undefined : await takeWithQuery(context, job, head.voucher, patience);
         if (job.notes.isEmpty) {
             await voucher?.stored; // only then it counts
         }
@@ -90,7 +92,7 @@ export async function admit(
         const decideNow = () => (typeof counts === 'number' ? counts : decide(context, job, { ceiling, ...counts }));
         let decision = decideNow();
         // A client may have topped its channel up, as the first endpoint shows and the others are not asked for yet.
-        if (decision === Reason.Unfunded && (await job.channel.confirm(maxOwed(job, ceiling)))) {
+        if (decision === Reason.Unfunded && (await patience.wait(job.channel.confirm(maxOwed(job, ceiling))))) {
             decision = decideNow();
         }
         if (typeof decision === 'number') {

@@ -1,5 +1,6 @@
 /** Takes vouchers of clients (the rules of vouchers in docs/protocol.md). */
 import { type SignedVoucher, Voucher, voucherFor } from '@cocoon-market/wrappers';
+import type { ChainPatience } from './chainPatience';
 import { accountAddress, ChannelUnreadable } from './channels';
 import type { WorkerContext } from './context';
 import { isStale } from './entry';
@@ -31,8 +32,9 @@ export async function takeWithQuery(
     context: WorkerContext,
     job: WorkerJob,
     voucher: SignedVoucher,
+    patience: ChainPatience,
 ): Promise<{ stored: Promise<void> }> {
-    if (!(await isNewer(context, job, voucher))) {
+    if (!(await isNewer(context, job, voucher, patience))) {
         return { stored: Promise.resolve() };
     }
     const stored = storeVoucher(context, job, voucher);
@@ -43,7 +45,13 @@ export async function takeWithQuery(
     return { stored };
 }
 
-async function isNewer(context: WorkerContext, job: WorkerJob, voucher: SignedVoucher): Promise<boolean> {
+async function isNewer(
+    context: WorkerContext,
+    job: WorkerJob,
+    voucher: SignedVoucher,
+    patience?: ChainPatience,
+): Promise<boolean> {
+    const wait = <T>(reading: Promise<T>) => patience?.wait(reading) ?? reading;
     const newest = job.voucher;
     if (newest !== undefined && voucher.cumulative <= newest.cumulative && voucher.count <= newest.count) {
         return false;
@@ -57,14 +65,14 @@ async function isNewer(context: WorkerContext, job: WorkerJob, voucher: SignedVo
         throw new Refused('bad_voucher', 'The voucher key did not sign this voucher for this channel');
     }
     job.noteSigned(voucher.cumulative);
-    await requirePayable(job, voucher);
-    if (!(await job.channel.covers(voucher.cumulative))) {
+    await wait(requirePayable(job, voucher));
+    if (!(await wait(job.channel.covers(voucher.cumulative)))) {
         throw new Refused('bad_voucher', 'The voucher promises more than the channel holds and has paid');
     }
-    if (!(await job.channel.confirm(voucher.cumulative))) {
+    if (!(await wait(job.channel.confirm(voucher.cumulative)))) {
         throw new Refused('bad_voucher', 'The voucher promises more than most endpoints of this node show');
     }
-    await requirePayable(job, voucher);
+    await wait(requirePayable(job, voucher));
     return true;
 }
 

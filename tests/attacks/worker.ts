@@ -645,6 +645,14 @@ export const workerAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'Clients of two escrows with some jobs keep the API of the chain busy by vouchers beyond their deposits, which come with large queries: these hold all of the 32 MiB for a minute, and the large queries of all others are refused.',
+        stoppedBy: 'A large query waits six seconds in all for the chain, and is refused then.',
+        file: 'tests/regression/offchain-limits.spec.ts',
+        test: 'Clients of two escrows whose large queries wait for the chain keep no large query of another client out for longer than some seconds',
+        removed: 'worker: the longest wait of a large query for the chain (ChainPatience)',
+    },
+    {
+        source: 'review',
         attack: 'The row of one job cannot be read, and no voucher of any job is claimed any more.',
         stoppedBy: 'It is left out and told, and the others are claimed.',
         file: 'tests/offchain/worker/damage.spec.ts',

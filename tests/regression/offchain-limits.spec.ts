@@ -14,7 +14,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { request } from 'undici';
 import { type ChainAccount, ChainError, type Urgency } from '../../offchain/chain';
 import { encodeQuery, paths } from '../../offchain/link';
-import { Turns } from '../../offchain/process/doors';
+import { BytesInUse, Turns } from '../../offchain/process/doors';
 import { openWorkerStore } from '../../offchain/store/open';
 import { ECHO, type Step } from '../offchain/support/backend';
 import { FakeChain } from '../offchain/support/chain';
@@ -190,6 +190,37 @@ describe('A client that sends large queries while the chain does not answer', ()
         await Promise.all(answers);
         expect(refused).toBe(2);
         expect((await client.ask(20, 'hello')).text).toBe('hello');
+    });
+});
+
+describe('Clients of two escrows whose large queries wait for the chain', () => {
+    it('keep no large query of another client out for longer than some seconds', async () => {
+        fixture = await startFixture({
+            chain: { freshSeconds: 60, staleSeconds: 60, pollSeconds: 0.01, confirmSeconds: 0 },
+        });
+        const [first, second, other] = [await withJob(), await withJob(), await withJob()];
+        const release = holdReadings(fixture.chain);
+        const room = jest.spyOn(BytesInUse.prototype, 'take');
+        // Each brings a voucher beyond its deposit, so that the channel is read. Together they take all room.
+        const answers = [first, second].flatMap((client) =>
+            Array.from({ length: 8 }, (_, i) => {
+                const voucher = client.voucher(10n ** 12n, 0);
+                return client.send(client.seal(i + 1, 'x'.repeat(2_095_000), { voucher }));
+            }),
+        );
+        await until(() => room.mock.results.length === 16);
+        const statuses: number[] = [];
+        const ask = async () => {
+            const { status } = await other.ask(statuses.length + 1, 'x'.repeat(100_000));
+            statuses.push(status);
+            return status;
+        };
+        expect(await ask()).toBe(503);
+        await until(async () => (await ask()) === 200);
+
+        const refusals = (await Promise.all(answers)).map(({ refusal }) => refusal?.code);
+        release();
+        expect(refusals).toEqual(Array(16).fill('chain_down'));
     });
 });
 
