@@ -105,6 +105,7 @@ export class ActiveJob {
                 job.money.restore([query.entry]);
             }
         }
+        job.raiseConcurrent(); // one that was stored before the others ran with them
         return job;
     }
 
@@ -145,13 +146,18 @@ export class ActiveJob {
         const number = ++this.stored.highest;
         const position = ++this.stored.queryCount;
         this.reservations.set(number, { query: undefined, ceiling, concurrent: 0, isTaken: true, received: NOTHING });
+        this.raiseConcurrent();
+        return { number, position, concurrent: this.reservations.get(number)!.concurrent };
+    }
+
+    /** All queries without an ending run at one time: a worker may send a step ahead for each. */
+    private raiseConcurrent(): void {
         for (const one of this.reservations.values()) {
             one.concurrent = Math.max(one.concurrent, this.reservations.size);
             if (one.query !== undefined) {
                 one.query.concurrent = one.concurrent;
             }
         }
-        return { number, position, concurrent: this.reservations.get(number)!.concurrent };
     }
 
     /** Why a result does not fit; else it is booked. A result that is booked and not stored yet may come again. */

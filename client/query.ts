@@ -109,7 +109,9 @@ async function send(job: ActiveJob, request: ModelRequest, { maxPrice }: QueryOp
         await context.records.saveJob(stored); // the number first: it is never used again
         await context.records.saveQuery(stored, query);
         await job.money.signResult();
-        job.reservations.get(number)!.query = query;
+        const reservation = job.reservations.get(number)!;
+        query.concurrent = reservation.concurrent; // others may have been sent meanwhile
+        reservation.query = query;
         return { query, sealed, session: session.id };
     } catch (error) {
         job.reservations.delete(number);

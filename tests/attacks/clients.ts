@@ -11,6 +11,14 @@ export const clientsAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'Two questions are asked at once, the connection of the first breaks off, and the client counts one query that ran: an honest worker that sent more than one step ahead is blamed, and its answer is not paid.',
+        stoppedBy: 'A query counts all that had no ending at one time, also those that were sent while it was stored.',
+        file: 'tests/client/refusals.spec.ts',
+        test: 'A client and a worker that lies blames no node that is a step ahead for each of two queries at once, also after a start',
+        removed: 'client/activeJob: `raiseConcurrent`',
+    },
+    {
+        source: 'review',
         attack: 'An endpoint that is behind shows no account, the client takes the job for ended, and its money stays there.',
         stoppedBy: 'Leaving and refunding read the chain anew, and take the job up again.',
         file: 'tests/client/settling.spec.ts',

@@ -259,6 +259,22 @@ describe('A client and a worker that lies', () => {
         expect([await job.recover(), (await job.receipts()).length]).toEqual([true, 1]);
     });
 
+    it('blames no node that is a step ahead for each of two queries at once, also after a start', async () => {
+        const { job, state } = await openJob();
+        await Promise.all([askWithoutEnding(job), askWithoutEnding(job)]);
+
+        const [saved] = await state.context.records.jobs();
+        const again = await ActiveJob.load(state.context, saved);
+
+        const counts = [state, again].map(({ reservations }) =>
+            [...reservations.values()].map(({ query }) => query?.concurrent),
+        );
+        expect(counts).toEqual([
+            [2, 2],
+            [2, 2],
+        ]);
+    });
+
     it('refuses the receipt of another answer than the one that began to arrive', async () => {
         const { job, state } = await openJob();
         change = (records) => without(records, RecordType.Result);
