@@ -11,7 +11,7 @@ import {
     storeMessageRelaxed,
 } from '@ton/core';
 import { WalletContractV5R1 } from '@ton/ton';
-import { unixSeconds } from '../process/clock';
+import { steadySeconds, unixSeconds } from '../process/clock';
 import type { Urgency } from './budget';
 import { Chain, type ChainAccount } from './chain';
 import { ChainError } from './errors';
@@ -31,13 +31,15 @@ export interface Transfer {
 export const MAX_TRANSFERS = 255;
 
 const VALID_SECONDS = 120;
+const DOUBT_SECONDS = 3600; // for which orders go by others than the first endpoint
 
 export class HotWallet {
     private readonly contract: WalletContractV5R1;
     private readonly key: SigningKey;
     private queue: Promise<unknown> = Promise.resolve();
     private pending: { order: Order; content: string } | undefined; // an order whose outcome is not known
-    private failures = 0; // orders in a row that failed, or whose number endpoints did not agree about
+    private failures = 0; // orders that failed, or whose number endpoints did not agree about
+    private failedAt = -Infinity; // steady seconds, when the last of these did
     private isNumberDisputed = false; // that of the order under way
 
     /** `seed`: 32 bytes. */
@@ -59,10 +61,12 @@ export class HotWallet {
     }
 
     // A wallet's orders earn or save money, so its calls come first. After an order that failed, or whose number is
-    // disputed, the next one goes by another endpoint: the first may be wrong about the wallet.
+    // disputed, the next ones go by another endpoint: the first may be wrong about the wallet, and would choose which
+    // orders fail if it had each turn again after one that did not.
     private get chain(): Chain {
         const alone = (this.api.others ?? []).filter((one): one is Chain => one.as !== undefined);
-        const api = this.failures === 0 ? this.api : (alone[this.failures % alone.length] ?? this.api);
+        const isDoubted = steadySeconds() - this.failedAt < DOUBT_SECONDS;
+        const api = isDoubted ? (alone[this.failures % alone.length] ?? this.api) : this.api;
         return api.as('urgent');
     }
 
@@ -97,7 +101,12 @@ export class HotWallet {
      */
     send(transfers: Transfer[], note: (order: Order) => Promise<void> = async () => undefined): Promise<void> {
         const sent = this.queue.then(() => this.sendNow(transfers, note));
-        const count = (failed: boolean) => (this.failures = failed || this.isNumberDisputed ? this.failures + 1 : 0);
+        const count = (failed: boolean) => {
+            if (failed || this.isNumberDisputed) {
+                this.failures++;
+                this.failedAt = steadySeconds();
+            }
+        };
         this.queue = sent.then(
             () => count(false),
             () => count(true),

@@ -337,6 +337,14 @@ export const workerAttacks: Attack[] = [
         removed: 'offchain/chain/order: other endpoints for an order that one refuses (deliver)',
     },
     {
+        source: 'review',
+        attack: 'The same by an endpoint that names no number of the wallet before each order that answers a demand: each fails, and after the next one, which goes by another endpoint, it has its turn again.',
+        stoppedBy: 'After an order that failed all go by another endpoint for an hour.',
+        file: 'tests/offchain/chain/wallet.spec.ts',
+        test: 'A wallet whose first endpoint lies sends all that follows by another endpoint after one order that failed, and not only the next one',
+        removed: 'offchain/chain/wallet: the hour in which the first endpoint is doubted (HotWallet.chain)',
+    },
+    {
         source: 'fault kind: one answer believed',
         attack: 'The first endpoint says that a channel has paid until its client has left, and nothing is claimed.',
         stoppedBy: 'What no other endpoint confirms is claimed as another one shows the channel.',

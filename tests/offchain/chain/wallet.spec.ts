@@ -465,6 +465,19 @@ describe('A wallet whose first endpoint lies', () => {
         await paid;
     });
 
+    it('sends all that follows by another endpoint after one order that failed, and not only the next one', async () => {
+        wallet = walletAt(urlOfLiar(), network.url, network.url);
+        await pay();
+        const failure = { ok: true, result: { gas_used: 0, exit_code: 11, stack: [] } };
+        lie = async (method, answer) => (method === 'runGetMethod' ? failure : answer());
+        await expect(pay()).rejects.toThrow('exit_code: 11');
+
+        await pay();
+        await pay();
+
+        expect(await arrived()).toBe(3n * COIN);
+    });
+
     it('sends by another endpoint after that one named a number that was used', async () => {
         await pay();
         network.disturbances.calls.clear();
