@@ -112,6 +112,7 @@ export class Nodes {
     private readonly rejections = new WeakMap<NodeInfo, string | undefined>(); // of attestations
     private readonly unfitAt = new Map<string, number>(); // unix seconds, by model and URL
     private readonly checked = new Map<string, { info: NodeInfo; objection: string | undefined }>(); // by URL
+    private readonly checking = new SingleFlight<NodeInfo, string | undefined>();
     readonly bans: Bans;
     readonly stats: NodeStats;
     private readonly policy: AttestationPolicy;
@@ -293,19 +294,18 @@ export class Nodes {
         return this.bans.isCool(url) || this.stats.refuses(url, key) || this.stats.isPassedOver(url, key);
     }
 
+    /** The best of {@link fit}. */
+    async pick(model: string, excluded: ReadonlySet<string>, need: Need): Promise<Candidate> {
+        return this.best(await this.fit(model, excluded, need), need);
+    }
+
     /**
-     * The best node for a new job of a model that does all that is needed. `jobs`: how many are open at a worker;
-     * `isVain`: true for a provider whose nodes come after those of others.
+     * The nodes at which a new job of a model may be opened, because they do all that is needed. Those that come last
+     * are among them only without others.
      * Throws 503 with the reason of every node if none is fit, and 400 with the field if it is only that no node does
      * what a field asks for, or that the request wants none of them.
      */
-    async pick(
-        model: string,
-        excluded: ReadonlySet<string>,
-        need: Need,
-        jobs: (url: string) => number = () => 0,
-        isVain: (provider: Buffer) => boolean = () => false,
-    ): Promise<Candidate> {
+    async fit(model: string, excluded: ReadonlySet<string>, need: Need): Promise<Candidate[]> {
         const all: CheckedWorker[] = [];
         let fit: Candidate[] = [];
         for (let round = 1; round <= MAX_ROUNDS && fit.length === 0; round++) {
@@ -328,12 +328,7 @@ export class Nodes {
         const candidates = useful.length > 0 ? useful : fit;
         if (candidates.length > 0) {
             const ready = candidates.filter(({ url }) => !this.isLast(url, need));
-            const answering = ready.filter(({ info }) => !isVain(accountsOf(info).provider));
-            const among = [answering, ready].find(({ length }) => length > 0) ?? candidates;
-            return this.best(
-                among.map((one) => ({ ...one, jobs: jobs(one.url) })),
-                need,
-            );
+            return ready.length > 0 ? ready : candidates;
         }
         const reasons = all.map(({ url, reason }) => `${url}: ${reason}`).sort();
         const lacking = all.flatMap(({ missing }) => missing ?? []);
@@ -401,12 +396,23 @@ export class Nodes {
         return objection === undefined ? { url, candidate } : { url, isUnwanted: true, reason: objection };
     }
 
-    private best<T extends Candidate & { jobs: number }>(candidates: readonly T[], need: Need): T {
+    /**
+     * The best of several nodes for a new job. `jobs`: how many are open at a worker; `isVain`: true for a provider
+     * whose nodes come after those of others.
+     */
+    best(
+        candidates: readonly Candidate[],
+        need: Need,
+        jobs: (url: string) => number = () => 0,
+        isVain: (provider: Buffer) => boolean = () => false,
+    ): Candidate {
+        const answering = candidates.filter(({ info }) => !isVain(accountsOf(info).provider));
+        const among = answering.length > 0 ? answering : candidates;
         const weights = this.weights(
-            candidates.map((one) => ({ ...routedNode(one), jobs: one.jobs })),
+            among.map((one) => ({ ...routedNode(one), jobs: jobs(one.url) })),
             need,
         );
-        return candidates[weights.indexOf(Math.max(...weights))];
+        return among[weights.indexOf(Math.max(...weights))];
     }
 
     /** How often each of several nodes is to be chosen for what is needed; 0: not while there is another. */
@@ -578,9 +584,11 @@ export class Nodes {
         if (last?.info === info && (last.objection === undefined || isFound)) {
             return last.objection;
         }
-        const objection = await this.checks?.objection(info, isFound ? url : undefined);
-        this.checked.set(url, { info, objection });
-        return objection;
+        return this.checking.run(info, async () => {
+            const objection = await this.checks?.objection(info, isFound ? url : undefined);
+            this.checked.set(url, { info, objection });
+            return objection;
+        });
     }
 
     private priceObjection(rates: Rates, model: string): string | undefined {

@@ -38,7 +38,6 @@ export interface JobOpenerParts {
 }
 
 export class JobOpener {
-    private turn: Promise<unknown> = Promise.resolve();
     private readonly chosen: string[] = []; // workers where a job is being opened
     private readonly opening = new SingleFlight<string, GatewayJob>();
 
@@ -97,21 +96,19 @@ export class JobOpener {
         }
     }
 
-    // One at a time. Jobs that are full or being opened count, or all of them would go to one node.
-    private choose(model: string, excluded: ReadonlySet<string>, need: Need): Promise<Candidate> {
+    // Jobs that are full or being opened count, or all of them would go to one node. No job waits for the nodes that
+    // another one asks: they may keep it waiting.
+    private async choose(model: string, excluded: ReadonlySet<string>, need: Need): Promise<Candidate> {
+        const { nodes } = this.context;
         const isFull = ({ running, terms }: GatewayJob) => running >= terms.maxParallel;
         const jobsAt = (url: string) =>
             this.parts.book.open(model).filter((job) => job.stored.worker === url && isFull(job)).length +
             this.chosen.filter((one) => one === url).length;
-        const choice = this.turn.then(async () => {
-            const candidate = await this.context.nodes.pick(model, excluded, need, jobsAt, (provider) =>
-                this.answersNone(model, provider, need),
-            );
-            this.chosen.push(candidate.url);
-            return candidate;
-        });
-        this.turn = choice.catch(() => undefined);
-        return choice;
+        const fit = await nodes.fit(model, excluded, need);
+        // Nothing is awaited from here on, so that two at once see each other's choice.
+        const candidate = nodes.best(fit, need, jobsAt, (provider) => this.answersNone(model, provider, need));
+        this.chosen.push(candidate.url);
+        return candidate;
     }
 
     // True if most nodes of a provider that have open jobs answer the key nothing. A provider may have any number of

@@ -1141,6 +1141,15 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'A provider has many nodes that take a connection and never say what they are. The choice of a node for a new job waits for them, half a minute for each of four rounds, and every new job of every model waits for its turn.',
+        stoppedBy:
+            'A job is chosen in one turn of the event loop once its own nodes have answered, and waits for no other.',
+        file: 'tests/offchain/gateway/models.spec.ts',
+        test: 'a gateway of two models opens a job of one though a node of the other does not say what it is',
+        removed: 'offchain/gateway/opener: jobs were chosen one after the other',
+    },
+    {
+        source: 'review',
         attack: 'Cheap nodes take only steps that are too small for any prompt: each gets a job, is never asked or blamed, and all requests get a 400 until another job is opened elsewhere, or for ever if there are many such nodes.',
         stoppedBy: 'A node gets no job for a prompt that is too dear for its step, and a job no such request.',
         file: 'tests/offchain/gateway/refusals.spec.ts',

@@ -1,12 +1,14 @@
 import { Address } from '@ton/core';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import OpenAI from 'openai';
 import { request } from 'undici';
 import { adminHeaders } from '../../../offchain/gateway/adminToken';
 import { Catalogue } from '../../../offchain/gateway/catalogue';
-import type { NodeInfo } from '../../../offchain/link';
+import { type NodeInfo, waits } from '../../../offchain/link';
 import { objectionsTo } from '../../support/openaiApi';
 import { useMarket } from '../../support/market';
-import { Bench, MODEL, RATES, startBench } from './support';
+import { ask, Bench, MODEL, RATES, startBench, until } from './support';
 
 const SLASHED = 'Qwen/Qwen3-32B';
 const texts = (rates: object) => Object.fromEntries(Object.entries(rates).map(([kind, rate]) => [kind, String(rate)]));
@@ -156,4 +158,41 @@ describe('a catalogue', () => {
         expect(workers).toMatchObject([{ state: 'is down', usable: false, offer: { rates: RATES } }]);
         expect(await catalogue.list()).toMatchObject([{ nodes: 0, prices: null }]);
     });
+});
+
+describe('a gateway of two models', () => {
+    const market = useMarket();
+
+    it('opens a job of one though a node of the other does not say what it is', async () => {
+        const times: { accept: number; whole: number } = waits;
+        const long = (['accept', 'whole'] as const).map((name) => jest.replaceProperty(times, name, 600));
+        const silent = createServer(() => undefined);
+        await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+        const maxPrice = texts(RATES) as never;
+        const bench = await startBench(market(), {
+            workers: 2,
+            config: { models: { [MODEL]: { maxPrice }, [SLASHED]: { maxPrice } } },
+            before: ({ workers }) =>
+                workers.forEach((worker, i) => {
+                    const node = new Address(0, Buffer.alloc(32, 9 + i)).toRawString();
+                    const [model] = [MODEL, SLASHED].slice(i);
+                    worker.info = (info) => ({ ...info, node, offers: [{ ...info.offers[0], model }] });
+                }),
+        });
+        const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`;
+        await bench.restart({ workers: [...bench.workers.map((worker) => worker.url), url] });
+        expect((await bench.post(ask)).status).toBe(200);
+        bench.worker.scripts.push(...Array(2).fill({ refuse: 'shutting_down' }));
+        const failing = [1, 2].map(() => bench.post(ask));
+        const looksElsewhere = () => bench.log.some((line) => line.includes('a job is opened at another node'));
+        await until(looksElsewhere, 30_000);
+
+        expect((await bench.post({ ...ask, model: SLASHED })).status).toBe(200);
+
+        silent.closeAllConnections();
+        silent.close();
+        expect((await Promise.all(failing)).map(({ status }) => status)).toEqual([503, 503]);
+        await bench.close();
+        long.forEach((each) => each.restore());
+    }, 60_000);
 });
