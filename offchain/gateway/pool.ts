@@ -276,11 +276,15 @@ export class JobPool {
     // Jobs with a free place. A node that answers this key nothing has none while a better one is only full: two such
     // nodes would take both attempts of each question, and no other job would be opened. At last they are asked, too.
     private withRoom(jobs: readonly GatewayJob[], question: Question, start = Date.now()): GatewayJob[] {
+        const isOut = Date.now() - start < SLOT_MS ? this.isOutOf(jobs, question) : () => false;
+        return jobs.filter((job) => job.running < job.terms.maxParallel && !isOut(job));
+    }
+
+    // True for those at nodes that answer the key of a question nothing, if there is a better one.
+    private isOutOf(jobs: readonly GatewayJob[], question: Question): (job: GatewayJob) => boolean {
         const { nodes } = this.context;
         const hasBetter = jobs.some(({ stored }) => !nodes.isLast(stored.worker, question));
-        const isOut = ({ stored }: GatewayJob) => nodes.stats.isPassedOver(stored.worker, keyOf(question.payer));
-        const mayWait = hasBetter && Date.now() - start < SLOT_MS;
-        return jobs.filter((job) => job.running < job.terms.maxParallel && !(mayWait && isOut(job)));
+        return ({ stored }) => hasBetter && nodes.stats.isPassedOver(stored.worker, keyOf(question.payer));
     }
 
     /** One question more, or less, waits or is answered. */
@@ -465,14 +469,15 @@ export class JobPool {
     }
 
     // Another job at these would not take the question either: they have a new one that it cannot use, they refuse such
-    // questions, or it is too dear there for any job. Each question would have up to `job.maxOpen` opened.
+    // questions or answer its key nothing, or it is too dear there for any job. Each question would have up to
+    // `job.maxOpen` opened.
     private vainWorkers(question: Question, excluded: Excluded): string[] {
         const fresh = freshOf(this.context.config.job.deposit);
+        const isOut = this.isOutOf(this.fitting(question, excluded), question);
         const isNew = ({ ledger, running }: GatewayJob) => ledger.total === 0n && running === 0;
-        const isVain = (job: GatewayJob) =>
-            isNew(job) || !this.isWilling(job, question) || minCost(job.terms.rates, question, job.tokenizer) > fresh;
+        const costsTooMuch = ({ terms, tokenizer }: GatewayJob) => minCost(terms.rates, question, tokenizer) > fresh;
         return this.usable(question.modelRequest.body.model, excluded)
-            .filter(isVain)
+            .filter((job) => isNew(job) || isOut(job) || !this.isWilling(job, question) || costsTooMuch(job))
             .map(({ stored }) => stored.worker);
     }
 

@@ -1141,6 +1141,15 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'Cheap nodes answer well until they have most of `job.maxOpen` jobs, and then nothing. No other job is opened beside full ones, and each question waits half a minute to be refused by them.',
+        stoppedBy:
+            'While a job at a better node is full, one at a node that answers a key nothing is no job that could take its question: it does not count.',
+        file: 'tests/offchain/gateway/parallel.spec.ts',
+        test: 'Many questions at once a job that is full gets another beside it, though job.maxOpen are open with one at a node that answers nothing',
+        removed: 'offchain/gateway/pool: `isOut` in `vainWorkers`',
+    },
+    {
+        source: 'review',
         attack: 'A provider has many nodes that take a connection and never say what they are. The choice of a node for a new job waits for them, half a minute for each of four rounds, and every new job of every model waits for its turn.',
         stoppedBy:
             'A job is chosen in one turn of the event loop once its own nodes have answered, and waits for no other.',

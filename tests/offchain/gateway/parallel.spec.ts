@@ -3,6 +3,7 @@ import { Finish, Reason } from '@cocoon-market/wrappers';
 import { Address } from '@ton/core';
 import { ChainError } from '../../../offchain/chain';
 import { ModelUsage } from '../../../offchain/gateway/forecast';
+import { NodeStats } from '../../../offchain/gateway/nodeStats';
 import { useMarket } from '../../support/market';
 import { ask, Bench, BenchOptions, FakeWorker, newGate, SandboxChain, startBench, until } from './support';
 import { RATES } from './support/worker';
@@ -140,6 +141,32 @@ describe('Many questions at once', () => {
         expect(jobs().map(({ stored }) => stored.worker)).toEqual([able, ...others, able].map(({ url }) => url));
         go();
         expect(statuses(await Promise.all(running))).toEqual([200]);
+    }, 60_000);
+
+    it('a job that is full gets another beside it, though job.maxOpen are open with one at a node that answers nothing', async () => {
+        const job = { deposit: '1000000000', step: '40000', maxParallel: 2, maxOpen: 2 };
+        await start({ workers: 2, config: { shutdownSeconds: 0.2, job } });
+        bench.workers.forEach((worker, i) => {
+            const node = new Address(0, Buffer.alloc(32, 9 + i)).toRawString();
+            worker.info = (info) => ({ ...info, node });
+        });
+        const [able, other] = bench.workers;
+        for (const { url } of bench.workers) {
+            expect((await bench.post({ ...ask, provider: { only: [url] } })).status).toBe(200);
+        }
+        const answersNone = jest.spyOn(NodeStats.prototype, 'isPassedOver');
+        answersNone.mockImplementation((url) => url === other.url);
+        const { gate, go } = newGate();
+        able.scripts.push(...[1, 2].map(() => ({ frames: ['one'], wait: () => gate })));
+        const running = [1, 2].map(() => bench.post({ ...ask, provider: { only: [able.url] } }));
+        await until(() => jobs()[0].running === 2, 30_000);
+
+        expect((await bench.post(ask)).status).toBe(200);
+
+        expect(jobs().map(({ stored }) => stored.worker)).toEqual([able, other, able].map(({ url }) => url));
+        go();
+        expect(statuses(await Promise.all(running))).toEqual([200]);
+        answersNone.mockRestore();
     }, 60_000);
 
     it('job.maxOpen jobs are open at most, and the others wait', async () => {
