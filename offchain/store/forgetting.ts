@@ -1,5 +1,6 @@
 /** Deletes the whole queries that a gateway no longer keeps, some in each transaction. */
 import { type Kysely, sql } from 'kysely';
+import { setImmediate } from 'node:timers/promises';
 import { ofQuery } from './database';
 import type { GatewaySchema } from './gatewayTables';
 import type { Writes } from './writeQueue';
@@ -40,6 +41,7 @@ export async function forgetWhole(
             return;
         }
         last = rows[rows.length - 1];
+        await setImmediate(); // a million rows take SQLite seconds, and requests wait meanwhile
     }
 }
 

@@ -1393,4 +1393,12 @@ export const gatewayAttacks: Attack[] = [
         test: 'a gateway that forgets many queries lets other writes go before most of them',
         removed: 'store: the limits of one transaction in forgetWhole (portions)',
     },
+    {
+        source: 'review',
+        attack: 'A gateway keeps a million queries whole, and each minute it looks through all of them for what is old: for four seconds no request and no voucher moves on.',
+        stoppedBy: 'It looks at a thousand at once, and all else goes on between.',
+        file: 'tests/offchain/store/sqliteGateway.spec.ts',
+        test: 'a gateway that forgets nothing yet of thousands of queries lets requests go on while it looks for what is old',
+        removed: 'store: `setImmediate` in forgetWhole',
+    },
 ];

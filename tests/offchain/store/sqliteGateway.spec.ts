@@ -57,6 +57,25 @@ describe('a gateway that forgets', () => {
         expect(kept.filter((one) => one !== undefined)).toEqual([]);
         await store.close();
     });
+
+    it('nothing yet of thousands of queries lets requests go on while it looks for what is old', async () => {
+        const store = await openGatewayStore(join(folder, 'gateway.db'));
+        const numbers = Array.from({ length: 3500 }, (_, i) => i + 1);
+        await Promise.all(numbers.map((number) => store.addQuery(query(1, number, { askedAt: 90_000 }), whole(9))));
+        let turns = 0; // of the event loop
+        let isOver = false;
+        const countTurns = () => {
+            turns++;
+            if (!isOver) {
+                setImmediate(countTurns);
+            }
+        };
+        setImmediate(countTurns);
+        await store.forget(90_000).finally(() => (isOver = true));
+
+        expect(turns).toBeGreaterThanOrEqual(3); // 1000 are read at once
+        await store.close();
+    });
 });
 
 describe('the newest voucher in a row of the store of a gateway', () => {
