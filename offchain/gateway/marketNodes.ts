@@ -55,27 +55,32 @@ export class MarketNodes implements NodeSource {
     }
 
     /**
-     * Reads what is new at one endpoint, the next one if that fails or takes long: it may list events without an end.
-     * Throws if none comes to the end.
+     * Reads what is new at one endpoint, the next one if that fails, takes long or has no node: it may list events
+     * without an end, or none. Throws if none comes to the end.
      */
     async refresh(): Promise<void> {
         let failure: unknown;
+        let hasRead = false;
         for (let tries = 0; tries < this.sources.length; tries++) {
             const source = this.sources[this.next];
             this.next = (this.next + 1) % this.sources.length;
             source.reading ??= this.read(source).finally(() => (source.reading = undefined));
             try {
-                if (
-                    await resolvesWithin(source.reading, this.sources.length > 1 ? this.readMs : LIMIT.seconds * 1000)
-                ) {
+                const ms = this.sources.length > 1 ? this.readMs : LIMIT.seconds * 1000;
+                const isInTime = await resolvesWithin(source.reading, ms);
+                if (isInTime && source.directory.size > 0) {
                     return;
                 }
+                hasRead ||= isInTime;
                 failure = new Error('An endpoint has not come to the end of the events of the registry');
             } catch (error) {
                 failure = error;
             }
         }
-        throw failure;
+        if (!hasRead) {
+            throw failure;
+        }
+        this.markFirst();
     }
 
     /**
@@ -147,7 +152,9 @@ export class MarketNodes implements NodeSource {
             }
         }
         source.cursor = newest;
-        this.markFirst();
+        if (source.directory.size > 0) {
+            this.markFirst();
+        }
         if (count > 0) {
             this.options.log.info({ events: count, nodes: source.directory.size }, 'events of the registry were read');
         }

@@ -716,6 +716,14 @@ export const gatewayAttacks: Attack[] = [
         test: 'A gateway that waits for an order whose first endpoint lies keeps the job whose number this endpoint names once more',
     },
     {
+        source: 'review',
+        attack: 'The first of several endpoints says that the registry has no events, and a gateway that has just started knows no node for a minute.',
+        stoppedBy: 'An endpoint that has no node is passed over for the next one, and a question waits for that.',
+        file: 'tests/offchain/gateway/discovery.spec.ts',
+        test: 'Finding nodes an endpoint that has no node is passed over for the next one, also while a question waits',
+        removed: 'offchain/gateway/marketNodes: `directory.size`',
+    },
+    {
         source: 'fault kind: readers that stop',
         attack: 'One of several endpoints makes up events of the registry without an end, and a gateway finds no node.',
         stoppedBy: 'The next endpoint is read beside it after half a minute.',

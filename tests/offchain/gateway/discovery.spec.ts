@@ -225,6 +225,16 @@ describe('Finding nodes', () => {
         expect(await nodes.workers(model)).toEqual(['https://one.example']);
     });
 
+    it('an endpoint that has no node is passed over for the next one, also while a question waits', async () => {
+        const others = [{ emitted: nothing }, { emitted: (_: Address, cursor: bigint) => once(cursor) }];
+        const nodes = find(chainOf(nothing, others));
+        const asked = nodes.workers(model);
+        await nodes.refresh();
+
+        expect(await asked).toEqual(['https://one.example']);
+        expect(await nodes.workers(model)).toEqual(['https://one.example']);
+    });
+
     it('an endpoint that lists events without an end keeps the next one from being read for a moment only', async () => {
         let isOver = false;
         async function* endless(): AsyncGenerator<Emitted> {
