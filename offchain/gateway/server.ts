@@ -155,11 +155,12 @@ function answerAt(read: (typeof readers)[string], parts: EndpointParts) {
         showNotPassedOn(reply, call);
         const silenceMs = config.commentSeconds * 1000;
         const question = { ...questionOf(call.modelRequest, call), preferences: call.preferences, payer };
+        const created = now();
         return runAnswer(parts, reply, (signal) =>
             (call.stream ? answerStream : answerWhole)({
                 ...{
                     question,
-                    format: format(now()),
+                    format: () => format(created), // made when it writes: it holds nothing while an app reads
                     router: observed(router, request.facts),
                     reply,
                     signal,

@@ -28,6 +28,9 @@ export interface Frame {
     final: boolean;
 }
 
+/** What a reader of the text needs of a frame. */
+export type FrameText = Pick<Frame, 'kind' | 'choice' | 'text' | 'more'>;
+
 const HEADER_BYTES = 4;
 const METER_BYTES = 16;
 

@@ -2,7 +2,7 @@
  * Puts the frames of an answer together again: the deltas that a model server sent, and whole messages made of them.
  */
 import { assertPlainJson } from '../process/json';
-import { Frame, FrameKind } from './frames';
+import { FrameKind, FrameText } from './frames';
 
 type Fields = Record<string, unknown>;
 
@@ -19,25 +19,27 @@ export class PieceError extends Error {}
 /** Makes pieces of frames. Texts become pieces at once; fields wait until their JSON is whole. */
 export class PieceReader {
     private readonly parts = new Map<string, string>();
-    private readonly notes = new Map<number, Fields>();
+    private readonly notes = new Map<number, string[]>(); // as JSON: any number of them may wait for a delta
 
     /** The pieces that a frame completes. Throws {@link PieceError}. */
-    push({ kind, choice, text, more }: Frame): AnswerPiece[] {
+    push({ kind, choice, text, more }: FrameText): AnswerPiece[] {
         switch (kind) {
             case FrameKind.Content:
                 return text === '' ? [] : [this.piece(choice, { content: text })];
             case FrameKind.Reasoning:
                 return text === '' ? [] : [this.piece(choice, { reasoning_content: text })];
             case FrameKind.Fields: {
-                const fields = this.whole(kind, choice, text, more);
-                return fields === undefined ? [] : [this.piece(choice, fields)];
+                const json = this.whole(kind, choice, text, more);
+                return json === undefined ? [] : [this.piece(choice, jsonObject(json))];
             }
             case FrameKind.Note: {
-                const note = this.whole(kind, choice, text, more);
-                const stored = this.notes.get(choice) ?? {};
-                this.notes.set(choice, stored);
-                // In place, and lists grow: a token without text leaves its note to the next one.
-                add(stored, note ?? {});
+                const json = this.whole(kind, choice, text, more);
+                if (json !== undefined) {
+                    jsonObject(json);
+                    const stored = this.notes.get(choice) ?? [];
+                    stored.push(json);
+                    this.notes.set(choice, stored);
+                }
                 return [];
             }
             default:
@@ -52,18 +54,19 @@ export class PieceReader {
 
     /** The notes that no delta follows: how each choice ended. */
     end(): AnswerPiece[] {
-        const rest = [...this.notes].filter(([, note]) => Object.keys(note).length > 0);
-        this.notes.clear();
-        return rest.map(([choice, note]) => ({ choice, delta: {}, note }));
+        const rest = [...this.notes.keys()].map((choice) => this.piece(choice, {}));
+        return rest.filter(({ note }) => Object.keys(note).length > 0);
     }
 
     private piece(choice: number, delta: Fields): AnswerPiece {
-        const note = this.notes.get(choice) ?? {};
+        const note: Fields = {};
+        // Lists grow: a token without text leaves its note to the next one.
+        this.notes.get(choice)?.forEach((json) => add(note, JSON.parse(json) as Fields));
         this.notes.delete(choice);
         return { choice, delta, note };
     }
 
-    private whole(kind: FrameKind, choice: number, text: string, more: boolean): Fields | undefined {
+    private whole(kind: FrameKind, choice: number, text: string, more: boolean): string | undefined {
         const key = `${kind}.${choice}`;
         const joined = (this.parts.get(key) ?? '') + text;
         if (more) {
@@ -71,7 +74,7 @@ export class PieceReader {
             return undefined;
         }
         this.parts.delete(key);
-        return jsonObject(joined);
+        return joined;
     }
 }
 

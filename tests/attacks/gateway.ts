@@ -798,6 +798,17 @@ export const gatewayAttacks: Attack[] = [
         test: 'A gateway with API keys counts a short request of many values, each of which takes far more memory than its text, as a long one',
     },
     {
+        source: 'review',
+        attack:
+            'A cheap node ends none of two dozen answers, each of 4 MB of fields, notes or log probabilities that are lists ' +
+            'of small objects. They take 85 MB of memory each, and stop the gateway for all its apps.',
+        stoppedBy:
+            'What an answer brought stays text until its end, and is read in one go when its body is written. No piece of ' +
+            'a stream, and nothing of a body, is held as objects while an app reads.',
+        file: 'tests/offchain/gateway/answerMemory.spec.ts',
+        test: 'The memory of an answer is about that of its bytes, not of the many small objects in them: fields of an answer in one body',
+    },
+    {
         source: 'fault kind: one answer believed',
         attack: 'One of several endpoints is dead for weeks, and no deposit is refunded because it does not agree.',
         stoppedBy: 'An endpoint that does not answer has no say in whether a refund is due.',

@@ -1,7 +1,7 @@
 /** Sends an answer to an app, as a stream or whole, and tells it when the node or the gateway stopped midway. */
 import type { FastifyReply } from 'fastify';
 import { once } from 'node:events';
-import { AnswerPiece, choicesOf, PieceError, PieceReader, waits, WholeAnswer } from '../../link';
+import { AnswerPiece, choicesOf, type Frame, PieceError, PieceReader, waits } from '../../link';
 import { reasonOf } from '../../process/errors';
 import { stoppingError } from '../answers';
 import type { GatewayContext } from '../context';
@@ -10,11 +10,12 @@ import type { GatewayJob } from '../job';
 import type { Question } from '../query';
 import { AnswerBroken, AnswerSink, type BilledResult, Router } from '../router';
 import { AnswerFormat, comment, cutError, finishOf } from './format';
+import { AnswerAsText } from './asText';
 
 /** One request on its way. */
 export interface Answering {
     question: Question;
-    format: AnswerFormat;
+    format: () => AnswerFormat;
     router: Pick<Router, 'answer'>;
     reply: FastifyReply;
     signal: AbortSignal;
@@ -30,20 +31,21 @@ export function headersOf(job: GatewayJob, number: number): Record<string, strin
 
 /** Sends an answer in one body. */
 export async function answerWhole({ question, format, router, reply, signal }: Answering): Promise<void> {
-    const whole = new WholeAnswer();
+    const text = new AnswerAsText();
     try {
         const begin: AnswerSink['begin'] = (job, number) => void reply.headers(headersOf(job, number));
-        const result = await readAnswer(router, { question, signal, begin }, (piece) => whole.add(piece));
+        const keep = (frame: Frame) => text.add(frame);
+        const result = await readAnswer(router, { question, signal, begin, keep }, () => undefined);
         const finish = finishOf(result);
         const error = finish === 'error' ? { error: cutError() } : {};
-        await sendJson(reply, () => format.whole(whole, { finish, result, ...error }));
+        await sendJson(reply, () => format().whole(text.whole(), { finish, result, ...error }));
     } catch (error) {
         const broken = brokenOff(error, signal);
-        if (broken === undefined || whole.isEmpty) {
+        if (broken === undefined || text.whole({ isCut: true }).isEmpty) {
             throw error;
         }
         // It is paid, so the app gets it. Its cost is known once the node's result was fetched.
-        await sendJson(reply, () => format.whole(whole, { finish: 'error', error: broken }));
+        await sendJson(reply, () => format().whole(text.whole({ isCut: true }), { finish: 'error', error: broken }));
     }
 }
 
@@ -57,6 +59,7 @@ interface Reading {
     question: Question;
     signal: AbortSignal;
     begin: AnswerSink['begin'];
+    keep?: (frame: Frame) => void; // each that could be read, until one cannot
 }
 
 /**
@@ -65,19 +68,24 @@ interface Reading {
  */
 export async function readAnswer(
     router: Pick<Router, 'answer'>,
-    { question, signal, begin }: Reading,
+    { question, signal, begin, keep }: Reading,
     take: (piece: AnswerPiece) => void | Promise<void>,
 ): Promise<BilledResult> {
     const reader = new PieceReader();
     const choices = choicesOf(question.modelRequest);
     let failure: GatewayError | undefined;
+    const checked = (pieces: AnswerPiece[]) => {
+        if (pieces.some(({ choice }) => choice >= choices)) {
+            throw new PieceError('The node sent a choice that was not asked for');
+        }
+        return pieces;
+    };
+    // Apart, so that no piece is held while an app reads: read, it may take twenty times the memory of its text.
+    const handOver = (read: () => AnswerPiece[]) => Promise.all(read().map(async (piece) => take(piece)));
     const hand = async (read: () => AnswerPiece[]) => {
         try {
-            for (const piece of failure === undefined ? read() : []) {
-                if (piece.choice >= choices) {
-                    throw new PieceError('The node sent a choice that was not asked for');
-                }
-                await take(piece);
+            if (failure === undefined) {
+                await handOver(read);
             }
         } catch (error) {
             if (error instanceof ClientGone) {
@@ -86,8 +94,14 @@ export async function readAnswer(
             failure = unreadable(error);
         }
     };
-    const result = await router.answer(question, { begin, frame: (frame) => hand(() => reader.push(frame)) }, signal);
-    await hand(() => reader.end());
+    const frame = (one: Frame) =>
+        hand(() => {
+            const pieces = checked(reader.push(one));
+            keep?.(one);
+            return pieces;
+        });
+    const result = await router.answer(question, { begin, frame }, signal);
+    await hand(() => checked(reader.end()));
     if (finishOf(result) === 'stop' && reader.isUnfinished) {
         failure ??= unreadable(new PieceError('The node left a part of its answer unfinished'));
     }
@@ -139,8 +153,9 @@ const STREAM = { 'content-type': 'text/event-stream; charset=utf-8', 'cache-cont
  * comment says which job and query answer.
  */
 export async function answerStream(answering: Answering): Promise<void> {
-    const { question, format, router, reply, signal, log, silenceMs, toGatewayError } = answering;
+    const { question, router, reply, signal, log, silenceMs, toGatewayError } = answering;
     const { raw } = reply;
+    const format = answering.format();
     let wroteAt = performance.now();
     const write = async (text: string) => {
         wroteAt = performance.now();

@@ -5,6 +5,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { type AnswerPiece, PieceError } from '../../link';
+import { ListAsText } from './asText';
 
 type Fields = Record<string, unknown>;
 
@@ -22,7 +23,7 @@ export interface Block {
     readonly kind: BlockKind;
     readonly index: number;
     text: string; // of a call: its arguments
-    readonly logprobs: unknown[];
+    readonly logprobs: ListAsText;
     readonly callId: string;
     readonly name: string; // of the function that is called
 }
@@ -105,7 +106,7 @@ export class Blocks {
         if (this.count === MAX_BLOCKS) {
             throw new PieceError(`The node sent an answer of more than ${MAX_BLOCKS} texts and calls`);
         }
-        return { kind, index: this.count++, text: '', logprobs: [], ...call };
+        return { kind, index: this.count++, text: '', logprobs: new ListAsText(), ...call };
     }
 
     private grow(block: Block, delta: string, logprobs: unknown[]): string {
@@ -117,7 +118,7 @@ export class Blocks {
             throw new PieceError('The node sent a text that is mostly control characters');
         }
         block.text += delta;
-        logprobs.forEach((one) => block.logprobs.push(one));
+        block.logprobs.add(logprobs);
         return this.writer.grow(block, delta, logprobs);
     }
 }

@@ -22,7 +22,7 @@ export class ChatFormat implements AnswerFormat {
     piece({ choice, delta, note }: AnswerPiece): string {
         const { finish_reason: word, logprobs, ...rest } = note;
         const extra = { ...rest, ...(logprobs != null && { logprobs: logprobsOf(logprobs) }) };
-        if (word !== undefined) {
+        if (typeof word === 'string') {
             this.words.set(choice, { finish_reason: word });
         }
         const isEmpty = Object.keys(delta).length === 0 && Object.keys(extra).length === 0;

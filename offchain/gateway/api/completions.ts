@@ -18,7 +18,7 @@ export class CompletionFormat implements AnswerFormat {
 
     piece({ choice, delta, note }: AnswerPiece): string {
         const { finish_reason: word, logprobs = null, ...extra } = note;
-        if (word !== undefined) {
+        if (typeof word === 'string') {
             this.words.set(choice, { finish_reason: word });
         }
         const text = delta.content ?? '';

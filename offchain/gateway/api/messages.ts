@@ -26,7 +26,7 @@ export class MessagesFormat implements AnswerFormat, BlockWriter {
 
     piece(piece: AnswerPiece): string {
         const { finish_reason: word } = piece.note;
-        this.word = word === undefined ? this.word : { finish_reason: word };
+        this.word = typeof word === 'string' ? { finish_reason: word } : this.word;
         return this.blocks.piece(piece);
     }
 

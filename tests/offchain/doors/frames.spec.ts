@@ -261,7 +261,7 @@ describe('The stream of a node that seals and signs what it likes', () => {
             try {
                 for (let j = below(8); j >= 0; j--) {
                     const frame = { kind: below(7), choice: below(256), text: text(), more: below(3) === 0 };
-                    reader.push({ ...frame, meter: noTokens, final: false }).forEach((piece) => whole.add(piece));
+                    reader.push(frame).forEach((piece) => whole.add(piece));
                 }
                 reader.end().forEach((piece) => whole.add(piece));
                 expect(whole.choices.length).toBeLessThanOrEqual(256);

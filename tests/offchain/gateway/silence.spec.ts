@@ -63,7 +63,7 @@ describe('An app that reads nothing of its stream', () => {
         const stream = answerStream({
             ...{ router: { answer }, signal: gone.signal, silenceMs: 1000, log: pino({ level: 'silent' }) },
             question: { modelRequest: { endpoint: 'chat', maxTokens: 9, body: {} } } as unknown as Question,
-            format: new ChatFormat(head, { includeUsage: false, choices: 1 }),
+            format: () => new ChatFormat(head, { includeUsage: false, choices: 1 }),
             reply: { raw, hijack: () => undefined, getHeaders: () => ({}) } as unknown as FastifyReply,
             toGatewayError: (error) => error as GatewayError,
         });

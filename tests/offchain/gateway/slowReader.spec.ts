@@ -23,7 +23,7 @@ describe('A stream that its app reads slowly', () => {
         };
         const answering = {
             question: { modelRequest: { endpoint: 'chat', body: {} } },
-            format: { piece: () => 'x', error: () => '' },
+            format: () => ({ piece: () => 'x', error: () => '' }),
             router: { answer },
             reply: { raw, hijack: () => undefined, getHeaders: () => ({}) } as unknown as FastifyReply,
             signal: new AbortController().signal,
