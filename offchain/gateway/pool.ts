@@ -276,8 +276,13 @@ export class JobPool {
     // Jobs with a free place. A node that answers this key nothing has none while a better one is only full: two such
     // nodes would take both attempts of each question, and no other job would be opened. At last they are asked, too.
     private withRoom(jobs: readonly GatewayJob[], question: Question, start = Date.now()): GatewayJob[] {
-        const isOut = Date.now() - start < SLOT_MS ? this.isOutOf(jobs, question) : () => false;
-        return jobs.filter((job) => job.running < job.terms.maxParallel && !isOut(job));
+        const able = Date.now() - start < SLOT_MS ? this.answering(jobs, question) : jobs;
+        return able.filter((job) => job.running < job.terms.maxParallel);
+    }
+
+    private answering(jobs: readonly GatewayJob[], question: Question): readonly GatewayJob[] {
+        const isOut = this.isOutOf(jobs, question);
+        return jobs.filter((job) => !isOut(job));
     }
 
     // True for those at nodes that answer the key of a question nothing, if there is a better one.
@@ -309,13 +314,16 @@ export class JobPool {
     /**
      * True if a question would take the last free place, of the jobs that may answer it or of all of its model, and its
      * key has half of these places: one of several keys leaves the last one to the others. Otherwise it could keep all
-     * places taken, and no job is opened beyond `job.maxOpen`. Very few places are not left free.
+     * places taken, and no job is opened beyond `job.maxOpen`. Very few places are not left free, and those at nodes
+     * that answer the key nothing are none.
      */
-    private leavesLast(fit: readonly GatewayJob[], { modelRequest, payer }: Question): boolean {
+    private leavesLast(fit: readonly GatewayJob[], question: Question): boolean {
+        const { modelRequest, payer } = question;
         if (payer === undefined) {
             return false;
         }
-        const isLastOf = (jobs: readonly GatewayJob[]) => {
+        const isLastOf = (all: readonly GatewayJob[]) => {
+            const jobs = this.answering(all, question);
             const sum = (of: (job: GatewayJob) => number) => jobs.reduce((total, job) => total + of(job), 0);
             const places = sum(({ terms }) => terms.maxParallel);
             const free = places - sum(({ running }) => running);

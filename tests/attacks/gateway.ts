@@ -1274,6 +1274,14 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'The same, with one job at a cheap node that answers nothing: its free places count, and the key takes all at other nodes.',
+        stoppedBy: 'Places at nodes that answer a key nothing do not count, while there are better ones.',
+        file: 'tests/offchain/gateway/keys.spec.ts',
+        test: 'A gateway with API keys leaves the last free place at nodes that answer to others, whatever is free at one that answers nothing',
+        removed: 'offchain/gateway/pool: `answering` in `leavesLast`',
+    },
+    {
+        source: 'review',
         attack: 'The holder of one API key asks one question with a huge max_tokens for each job that may be open. These reserve the money of all jobs, and each question of another key ends after 30 s: every job is busy.',
         stoppedBy: 'One of several keys that reserves half of the money leaves that of the last job to the others.',
         file: 'tests/offchain/gateway/keys.spec.ts',

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { request } from 'undici';
 import { main } from '../../../offchain/cli';
 import { Recording } from '../../../offchain/gateway/idempotency';
+import { NodeStats } from '../../../offchain/gateway/nodeStats';
 import { JobPool } from '../../../offchain/gateway/pool';
 import { Reason } from '@cocoon-market/wrappers';
 import { useMarket } from '../../support/market';
@@ -24,7 +25,7 @@ const admin = (path: string, body: object) => bench.admin(path, body);
 const JOB = { deposit: '1000000000', step: '40000', notice: 3600, lifetime: 86400, maxParallel: 4 };
 
 /** A cheap node and a dear one, and two keys. */
-async function twoNodes(job = JOB) {
+async function twoNodes(job: typeof JOB & { maxOpen?: number } = JOB) {
     await bench.close();
     bench = await startBench(market(), { workers: 2, config: { job } });
     const [cheap, dear] = bench.workers;
@@ -96,6 +97,26 @@ describe('A gateway with API keys', () => {
         go();
         expect((await Promise.all(all)).map(({ status }) => status)).toEqual(Array(8).fill(200));
     });
+
+    it('leaves the last free place at nodes that answer to others, whatever is free at one that answers nothing', async () => {
+        const { cheap, dear, bob, eve } = await twoNodes({ ...JOB, maxOpen: 2 });
+        for (const { url } of [cheap, dear]) {
+            expect((await bench.post({ ...ask, provider: { only: [url] } }, bearer(eve.secret))).status).toBe(200);
+        }
+        const answersNone = jest.spyOn(NodeStats.prototype, 'isPassedOver');
+        answersNone.mockImplementation((url) => url === cheap.url);
+        const { gate, go } = newGate();
+        dear.scripts.push(...Array(8).fill({ wait: () => gate }));
+        const all = Array.from({ length: 8 }, () => bench.post(ask, bearer(eve.secret)));
+        await until(() => dear.asked.length >= 1 + 7, 30_000);
+        dear.scripts.splice(0);
+
+        expect((await bench.post(ask, bearer(bob.secret))).status).toBe(200);
+        expect([cheap.asked.length, dear.asked.length]).toEqual([1, 1 + 8]);
+        go();
+        expect((await Promise.all(all)).map(({ status }) => status)).toEqual(Array(8).fill(200));
+        answersNone.mockRestore();
+    }, 60_000);
 
     it('leaves the money of the last job to others, if one of several keys reserves half of all', async () => {
         await bench.close();
