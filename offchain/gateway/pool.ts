@@ -280,6 +280,7 @@ export class JobPool {
         return able.filter((job) => job.running < job.terms.maxParallel);
     }
 
+    // Without those at nodes that answer the key of a question nothing, if there is a better one.
     private answering(jobs: readonly GatewayJob[], question: Question): readonly GatewayJob[] {
         const isOut = this.isOutOf(jobs, question);
         return jobs.filter((job) => !isOut(job));
@@ -339,8 +340,11 @@ export class JobPool {
      */
     private leavesMoney(question: Question): (job: GatewayJob) => boolean {
         const { modelRequest, payer } = question;
-        const jobs = this.inUse(modelRequest.body.model);
-        if (payer === undefined || jobs.length < Math.max(2, this.context.config.job.maxOpen)) {
+        if (payer === undefined) {
+            return () => false;
+        }
+        const jobs = this.answering(this.inUse(modelRequest.body.model), question);
+        if (jobs.length < Math.max(2, this.context.config.job.maxOpen)) {
             return () => false;
         }
         const sum = (of: (one: GatewayJob) => bigint) => jobs.reduce((total, one) => total + of(one), 0n);

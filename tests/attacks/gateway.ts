@@ -1290,6 +1290,14 @@ export const gatewayAttacks: Attack[] = [
     },
     {
         source: 'review',
+        attack: 'The same, with one job at a cheap node that answers nothing: that has money, so the key reserves all of the others.',
+        stoppedBy: 'The money of jobs at nodes that answer a key nothing does not count, while there are better ones.',
+        file: 'tests/offchain/gateway/keys.spec.ts',
+        test: 'A gateway with API keys leaves the money of the last job at nodes that answer to others, whatever one has that answers nothing',
+        removed: 'offchain/gateway/pool: `answering` in `leavesMoney`',
+    },
+    {
+        source: 'review',
         attack: 'As many jobs as may be open are, 256 of them, and the questions of one API key wait for a place. At every end of another, each compares all jobs with each other for its share of their money: the gateway stands still for seconds.',
         stoppedBy: 'The money of all jobs is summed once for a question.',
         file: 'tests/offchain/gateway/keys.spec.ts',

@@ -136,6 +136,28 @@ describe('A gateway with API keys', () => {
         expect((await Promise.all(all)).map(({ status }) => status)).toEqual([200, 200]);
     });
 
+    it('leaves the money of the last job at nodes that answer to others, whatever one has that answers nothing', async () => {
+        const { cheap, dear, bob, eve } = await twoNodes({ ...JOB, maxOpen: 3 });
+        for (const { url } of [cheap, dear]) {
+            expect((await bench.post({ ...ask, provider: { only: [url] } }, bearer(eve.secret))).status).toBe(200);
+        }
+        const answersNone = jest.spyOn(NodeStats.prototype, 'isPassedOver');
+        answersNone.mockImplementation((url) => url === cheap.url);
+        cheap.scripts.push(...Array(1000).fill({ refuse: 'shutting_down' }));
+        const { gate, go } = newGate();
+        const large = { ...ask, max_tokens: 1_000_000 };
+        const isLarge = () => dear.asked.at(-1)?.maxTokens === large.max_tokens;
+        dear.scripts.push(...Array(4).fill({ wait: () => (isLarge() ? gate : Promise.resolve()) }));
+        const all = [1, 2, 3].map(() => bench.post(large, bearer(eve.secret)));
+        await until(() => dear.asked.length >= 1 + 2 && bench.gateway.book.open().length === 4, 30_000);
+
+        expect((await bench.post(ask, bearer(bob.secret))).status).toBe(200);
+        expect(dear.asked).toHaveLength(1 + 3);
+        go();
+        expect((await Promise.all(all)).map(({ status }) => status)).toEqual([200, 200, 200]);
+        answersNone.mockRestore();
+    }, 60_000);
+
     it('looks at all jobs as often for a question, however many have a free place', async () => {
         await bench.close();
         bench = await startBench(market(), { config: { job: { ...JOB, maxOpen: 5 } } });
